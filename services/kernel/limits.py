@@ -1,0 +1,63 @@
+"""Every limit that a caller can meet, in one place.
+
+`docs/limits.md` shows these numbers; a test holds the page against this module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may hold. The names carry the units."""
+
+    image_bytes: int = 20 * MIB
+    """Size of one encoded picture."""
+    image_pixels: int = 50_000_000
+    """Width times height of one picture, checked before it is decoded."""
+    image_side_px: int = 16_384
+    """Longest side of one picture."""
+    regions_per_image: int = 256
+    """Regions that one image may be asked for."""
+    polygon_points: int = 10_000
+    """Corners of one polygon."""
+    prompts_per_image: int = 256
+    """Prompts that one image may be searched with."""
+    prompt_characters: int = 2_000
+    """Length of one prompt."""
+    label_characters: int = 200
+    """Length of a label; line breaks and other control characters are refused."""
+    text_characters: int = 2_000
+    """Length of a name or attribute text."""
+    name_characters: int = 64
+    """Length of a tenant's or collection's name: letters, digits, `.`, `_`, `-`."""
+    id_characters: int = 128
+    """Length of a recognition, submission or exemplar id: letters, digits, `.`, `_`, `:`, `-`."""
+    attributes_per_exemplar: int = 64
+    """Attributes of one exemplar."""
+    conditions_per_filter: int = 32
+    """Conditions of one filter."""
+    excluded_exemplars: int = 1_000
+    """Exemplars that one request may exclude."""
+    labels_per_region: int = 100
+    """Labels that one region may be answered with."""
+    default_labels_per_region: int = 5
+    """Labels that one region is answered with unless the caller says otherwise."""
+    texts_per_request: int = 256
+    """Texts of one EncodeTexts call."""
+    page_size: int = 1_000
+    """Entries of one page of a listing."""
+    default_page_size: int = 100
+    """Entries of one page unless the caller says otherwise."""
+    forgotten_per_request: int = 1_000
+    """Exemplar ids of one Forget call."""
+    stream_window: int = 8
+    """Items of one stream that are worked on at a time; the next is read when one is answered."""
+    message_bytes: int = 32 * MIB
+    """Size of one gRPC message."""
+
+
+LIMITS = Limits()

@@ -1,0 +1,297 @@
+"""The words that every service speaks, as frozen values.
+
+Geometry is in pixels of the original image after EXIF orientation: x to the right, y down.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float32
+
+VISUAL_SPACE = "visual"
+NAME_SPACE = "name"
+
+
+class CollectionKey(NamedTuple):
+    """Names a memory: one tenant's exemplars for one task."""
+
+    tenant: str
+    collection: str
+
+    def __str__(self) -> str:
+        return f"{self.tenant}/{self.collection}"
+
+
+@dataclass(frozen=True)
+class ImageReference:
+    """A stored image: SHA-256 `digest` in hexadecimal, `key` in the object store."""
+
+    digest: str
+    key: str
+    media_type: str
+    size_bytes: int
+    width_px: int
+    height_px: int
+
+
+class Box(NamedTuple):
+    """An upright rectangle; `right` and `bottom` are exclusive edges."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+class Point(NamedTuple):
+    """A point of the image."""
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Polygon:
+    """A closed polygon; the inside follows the even-odd rule."""
+
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A binary mask over the whole image, in COCO's uncompressed run lengths."""
+
+    height_px: int
+    width_px: int
+    counts: tuple[int, ...]
+
+
+Shape = Box | Polygon | Mask
+
+
+class RegionOrigin(enum.Enum):
+    """Who proposed a region."""
+
+    WHOLE_IMAGE = "whole_image"
+    CALLER = "caller"
+    PROMPT = "prompt"
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of an image that is recognised on its own; without a mask the whole box counts."""
+
+    region_id: str
+    box: Box
+    origin: RegionOrigin
+    mask: Mask | None = None
+
+
+class PromptKind(enum.Enum):
+    """What sort of text, or example, a prompt is."""
+
+    NAME = "name"
+    PHRASE = "phrase"
+    SENTENCE = "sentence"
+    EXEMPLAR = "exemplar"
+
+
+class Prompt(NamedTuple):
+    """What to look for in an image."""
+
+    kind: PromptKind
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """A unit vector; only vectors of one space are compared. `encoder` is `name@digest`."""
+
+    vector: Float32[np.ndarray, "dim"]
+    encoder: str
+    space: str
+
+
+@dataclass(frozen=True)
+class RegionEmbeddings:
+    """The embeddings of one region, at most one of each space."""
+
+    region_id: str
+    embeddings: tuple[Embedding, ...]
+
+
+class ExemplarKind(enum.Enum):
+    """What an exemplar shows its class by."""
+
+    IMAGE = "image"
+    NAME = "name"
+    ATTRIBUTE = "attribute"
+
+
+AttributeValue = str | float | bool
+
+
+@dataclass(frozen=True)
+class Exemplar:
+    """One labelled entry of a memory, without its embeddings."""
+
+    exemplar_id: str
+    label: str
+    kind: ExemplarKind
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+    image: ImageReference | None = None
+    region: Region | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class EncodedExemplar:
+    """An exemplar as the memory keeps it."""
+
+    exemplar: Exemplar
+    embeddings: tuple[Embedding, ...]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A test of one attribute. An exemplar without the attribute fails it.
+
+    Either `one_of` is not empty, or the value is a number from `least` to `most`, both included.
+    """
+
+    attribute: str
+    one_of: tuple[AttributeValue, ...] = ()
+    least: float | None = None
+    most: float | None = None
+
+
+@dataclass(frozen=True)
+class SpaceVote:
+    """How one space votes: a neighbour has weight * exp((similarity - reference) / temperature) votes."""
+
+    space: str
+    weight: float
+    temperature: float
+    reference: float
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """An exemplar that voted; `share` is its part of all votes, that of *unknown* included."""
+
+    exemplar_id: str
+    kind: ExemplarKind
+    space: str
+    similarity: float
+    share: float
+    image_key: str = ""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A label that retrieval proposes, with the neighbours that voted for it, nearest first."""
+
+    label: str
+    score: float
+    neighbours: tuple[Neighbour, ...]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Class-distinct labels for one region, best first, and what the gates need to know."""
+
+    region_id: str
+    candidates: tuple[Candidate, ...]
+    margin: float
+    entropy: float
+    unknown_score: float
+    votes: tuple[SpaceVote, ...]
+
+
+class RankingStatus(enum.Enum):
+    """How a ranking came about."""
+
+    RANKED = "ranked"
+    TRUSTED_RETRIEVAL = "trusted_retrieval"
+    DEGRADED = "degraded"
+    UNKNOWN = "unknown"
+
+
+class RankedLabel(NamedTuple):
+    """A label and its probability."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A decision that one number took; `is_open` if the value is on the far side of the threshold."""
+
+    name: str
+    value: float
+    threshold: float
+    is_open: bool
+    calibrated: bool = False
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A permutation of one region's candidates; all probabilities and *unknown* sum to 1."""
+
+    region_id: str
+    labels: tuple[RankedLabel, ...]
+    probability_unknown: float
+    status: RankingStatus
+    rung: str = ""
+    gates: tuple[Gate, ...] = ()
+
+
+@dataclass(frozen=True)
+class RecognitionOptions:
+    """What a caller may ask of one recognition; None takes the collection's value, then the shipped one."""
+
+    size: int | None = None
+    shapes: tuple[Shape, ...] = ()
+    prompts: tuple[Prompt, ...] = ()
+    filter: tuple[Condition, ...] = ()
+    exclude_exemplar_ids: tuple[str, ...] = ()
+    votes: tuple[SpaceVote, ...] = ()
+    trust_threshold: float | None = None
+    unknown_threshold: float | None = None
+    min_memory_version: str = ""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one step did, for the record."""
+
+    name: str
+    version: str
+    models: tuple[str, ...] = ()
+    memory_version: str = ""
+    duration_s: float = 0.0
+    rungs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What travels with every event of a recognition. `accepted_at_s` is in seconds since the epoch."""
+
+    collection: CollectionKey
+    recognition_id: str
+    image: ImageReference
+    options: RecognitionOptions
+    submission_id: str = ""
+    stages: tuple[Stage, ...] = ()
+    accepted_at_s: float = 0.0
+    trace_id: str = ""
+
+    def after(self, stage: Stage) -> Envelope:
+        """Return the envelope with one more step in it."""
+        return replace(self, stages=(*self.stages, stage))

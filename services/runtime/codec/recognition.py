@@ -1,0 +1,224 @@
+"""Rankings, options, stages, envelopes and failures."""
+
+from __future__ import annotations
+
+import math
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from fovea.kernel.v1 import envelope_pb2, ranking_pb2
+from services.kernel.errors import InvalidInput
+from services.kernel.limits import LIMITS
+from services.kernel.validation import checked_collection, checked_id
+from services.kernel.vocabulary import (
+    CollectionKey,
+    Envelope,
+    Gate,
+    RankedLabel,
+    Ranking,
+    RankingStatus,
+    RecognitionOptions,
+    Stage,
+)
+from services.runtime.codec.candidates import read_filter, read_votes, write_condition, write_vote
+from services.runtime.codec.region import (
+    read_image,
+    read_prompts,
+    read_shapes,
+    write_image,
+    write_prompt,
+    write_shape,
+)
+
+_STATUSES = {
+    RankingStatus.RANKED: ranking_pb2.RANKING_STATUS_RANKED,
+    RankingStatus.TRUSTED_RETRIEVAL: ranking_pb2.RANKING_STATUS_TRUSTED_RETRIEVAL,
+    RankingStatus.DEGRADED: ranking_pb2.RANKING_STATUS_DEGRADED,
+    RankingStatus.UNKNOWN: ranking_pb2.RANKING_STATUS_UNKNOWN,
+}
+_STATUSES_READ = {message: value for value, message in _STATUSES.items()}
+_NANOS = 1_000_000_000
+
+
+def read_time(message: Timestamp) -> float:
+    """Read a time, in seconds since the epoch."""
+    return message.seconds + message.nanos / _NANOS
+
+
+def write_time(time_s: float) -> Timestamp:
+    """Write a time given in seconds since the epoch."""
+    nanos = round(time_s * _NANOS)
+    return Timestamp(seconds=nanos // _NANOS, nanos=nanos % _NANOS)
+
+
+def read_collection(message: envelope_pb2.CollectionKey) -> CollectionKey:
+    """Read a collection's key, `default` standing for an empty part."""
+    return checked_collection(CollectionKey(message.tenant, message.collection))
+
+
+def write_collection(key: CollectionKey) -> envelope_pb2.CollectionKey:
+    """Write a collection's key."""
+    return envelope_pb2.CollectionKey(tenant=key.tenant, collection=key.collection)
+
+
+def read_options(message: envelope_pb2.RecognitionOptions, *, field: str = "options") -> RecognitionOptions:
+    """Read what a caller asks of a recognition."""
+    options = RecognitionOptions(
+        size=_read_size(message, field=field),
+        shapes=read_shapes(message.shapes, field=f"{field}.shapes"),
+        prompts=read_prompts(message.prompts, field=f"{field}.prompts"),
+        filter=read_filter(message.filter, field=f"{field}.filter"),
+        exclude_exemplar_ids=_read_excluded(message, field=f"{field}.exclude_exemplar_ids"),
+        votes=read_votes(message.votes, field=f"{field}.votes"),
+        trust_threshold=_read_share(message, "trust_threshold", field=field),
+        unknown_threshold=_read_share(message, "unknown_threshold", field=field),
+        min_memory_version=message.min_memory_version,
+    )
+    if options.shapes and options.prompts:
+        raise InvalidInput(
+            f"{field} names both shapes and prompts; send one of the two",
+            field=f"{field}.prompts",
+            reason="SHAPES_AND_PROMPTS",
+        )
+    return options
+
+
+def _read_size(message: envelope_pb2.RecognitionOptions, *, field: str) -> int | None:
+    if not message.HasField("size"):
+        return None
+    if not 1 <= message.size <= LIMITS.labels_per_region:
+        raise InvalidInput(
+            f"{field}.size is {message.size}; 1 to {LIMITS.labels_per_region} are allowed",
+            field=f"{field}.size",
+            reason="SIZE_OUT_OF_RANGE",
+        )
+    return message.size
+
+
+def _read_excluded(message: envelope_pb2.RecognitionOptions, *, field: str) -> tuple[str, ...]:
+    excluded = message.exclude_exemplar_ids
+    if len(excluded) > LIMITS.excluded_exemplars:
+        raise InvalidInput(
+            f"{field} has {len(excluded)} entries, at most {LIMITS.excluded_exemplars} are allowed",
+            field=field,
+            reason="TOO_MANY_EXCLUDED",
+        )
+    return tuple(checked_id(each, field=f"{field}[{i}]") for i, each in enumerate(excluded))
+
+
+def _read_share(message: envelope_pb2.RecognitionOptions, name: str, *, field: str) -> float | None:
+    if not message.HasField(name):  # type: ignore[arg-type]  # one of the two threshold fields
+        return None
+    value = float(getattr(message, name))
+    if not (math.isfinite(value) and 0 <= value <= 1):
+        raise InvalidInput(
+            f"{field}.{name} is {value}; it must be from 0 to 1",
+            field=f"{field}.{name}",
+            reason="OUT_OF_RANGE",
+        )
+    return value
+
+
+def write_options(options: RecognitionOptions) -> envelope_pb2.RecognitionOptions:
+    """Write what a caller asks of a recognition."""
+    return envelope_pb2.RecognitionOptions(
+        size=options.size,
+        shapes=map(write_shape, options.shapes),
+        prompts=map(write_prompt, options.prompts),
+        filter=map(write_condition, options.filter),
+        exclude_exemplar_ids=options.exclude_exemplar_ids,
+        votes=map(write_vote, options.votes),
+        trust_threshold=options.trust_threshold,
+        unknown_threshold=options.unknown_threshold,
+        min_memory_version=options.min_memory_version,
+    )
+
+
+def read_stage(message: envelope_pb2.Stage) -> Stage:
+    """Read what one step did."""
+    return Stage(
+        name=message.name,
+        version=message.version,
+        models=tuple(message.models),
+        memory_version=message.memory_version,
+        duration_s=message.duration_s,
+        rungs=tuple(message.rungs),
+    )
+
+
+def write_stage(stage: Stage) -> envelope_pb2.Stage:
+    """Write what one step did."""
+    return envelope_pb2.Stage(
+        name=stage.name,
+        version=stage.version,
+        models=stage.models,
+        memory_version=stage.memory_version,
+        duration_s=stage.duration_s,
+        rungs=stage.rungs,
+    )
+
+
+def read_envelope(message: envelope_pb2.Envelope) -> Envelope:
+    """Read what travels with every event of a recognition."""
+    return Envelope(
+        collection=read_collection(message.collection),
+        recognition_id=checked_id(message.recognition_id, field="envelope.recognition_id"),
+        image=read_image(message.image),
+        options=read_options(message.options, field="envelope.options"),
+        submission_id=message.submission_id,
+        stages=tuple(map(read_stage, message.stages)),
+        accepted_at_s=read_time(message.accepted_at),
+        trace_id=message.trace_id,
+    )
+
+
+def write_envelope(envelope: Envelope) -> envelope_pb2.Envelope:
+    """Write what travels with every event of a recognition."""
+    return envelope_pb2.Envelope(
+        collection=write_collection(envelope.collection),
+        recognition_id=envelope.recognition_id,
+        image=write_image(envelope.image),
+        options=write_options(envelope.options),
+        submission_id=envelope.submission_id,
+        stages=map(write_stage, envelope.stages),
+        accepted_at=write_time(envelope.accepted_at_s),
+        trace_id=envelope.trace_id,
+    )
+
+
+def read_ranking(message: ranking_pb2.Ranking) -> Ranking:
+    """Read the ranking of one region."""
+    return Ranking(
+        region_id=message.region_id,
+        labels=tuple(RankedLabel(each.label, each.probability) for each in message.labels),
+        probability_unknown=message.probability_unknown,
+        status=_STATUSES_READ.get(message.status, RankingStatus.DEGRADED),
+        rung=message.rung,
+        gates=tuple(
+            Gate(each.name, each.value, each.threshold, is_open=each.open, calibrated=each.calibrated)
+            for each in message.gates
+        ),
+    )
+
+
+def write_ranking(ranking: Ranking) -> ranking_pb2.Ranking:
+    """Write the ranking of one region."""
+    return ranking_pb2.Ranking(
+        region_id=ranking.region_id,
+        labels=[
+            ranking_pb2.RankedLabel(label=each.label, probability=each.probability) for each in ranking.labels
+        ],
+        probability_unknown=ranking.probability_unknown,
+        status=_STATUSES[ranking.status],
+        rung=ranking.rung,
+        gates=[
+            ranking_pb2.Gate(
+                name=gate.name,
+                value=gate.value,
+                threshold=gate.threshold,
+                open=gate.is_open,
+                calibrated=gate.calibrated,
+            )
+            for gate in ranking.gates
+        ],
+    )

@@ -1,0 +1,195 @@
+"""Images, shapes, regions and prompts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from fovea.kernel.v1 import image_pb2, prompt_pb2, region_pb2
+from services.kernel.errors import InvalidInput
+from services.kernel.limits import LIMITS
+from services.kernel.validation import checked_text
+from services.kernel.vocabulary import (
+    Box,
+    ImageReference,
+    Mask,
+    Point,
+    Polygon,
+    Prompt,
+    PromptKind,
+    Region,
+    RegionOrigin,
+    Shape,
+)
+
+_ORIGINS = {
+    RegionOrigin.WHOLE_IMAGE: region_pb2.REGION_ORIGIN_WHOLE_IMAGE,
+    RegionOrigin.CALLER: region_pb2.REGION_ORIGIN_CALLER,
+    RegionOrigin.PROMPT: region_pb2.REGION_ORIGIN_PROMPT,
+}
+_ORIGINS_READ = {message: value for value, message in _ORIGINS.items()}
+_PROMPT_FIELDS = {
+    PromptKind.NAME: "name",
+    PromptKind.PHRASE: "phrase",
+    PromptKind.SENTENCE: "sentence",
+    PromptKind.EXEMPLAR: "exemplar_id",
+}
+_PROMPT_KINDS = {name: kind for kind, name in _PROMPT_FIELDS.items()}
+
+
+def read_image(message: image_pb2.ImageReference) -> ImageReference:
+    """Read a reference to a stored image."""
+    return ImageReference(
+        digest=message.digest,
+        key=message.key,
+        media_type=message.media_type,
+        size_bytes=message.size_bytes,
+        width_px=message.width_px,
+        height_px=message.height_px,
+    )
+
+
+def write_image(image: ImageReference) -> image_pb2.ImageReference:
+    """Write a reference to a stored image."""
+    return image_pb2.ImageReference(
+        digest=image.digest,
+        key=image.key,
+        media_type=image.media_type,
+        size_bytes=image.size_bytes,
+        width_px=image.width_px,
+        height_px=image.height_px,
+    )
+
+
+def read_box(message: region_pb2.Box, *, field: str) -> Box:
+    """Read a box; its edges are finite and in order."""
+    box = Box(message.left, message.top, message.right, message.bottom)
+    if not all(map(math.isfinite, box)):
+        raise InvalidInput(
+            f"{field} has an edge that is not a finite number", field=field, reason="BOX_INVALID"
+        )
+    if box.right <= box.left or box.bottom <= box.top:
+        raise InvalidInput(
+            f"{field} is empty: right must be greater than left, bottom greater than top",
+            field=field,
+            reason="BOX_EMPTY",
+        )
+    return box
+
+
+def write_box(box: Box) -> region_pb2.Box:
+    """Write a box."""
+    return region_pb2.Box(left=box.left, top=box.top, right=box.right, bottom=box.bottom)
+
+
+def _read_mask(message: region_pb2.Mask) -> Mask:
+    return Mask(message.height_px, message.width_px, tuple(message.counts))
+
+
+def _write_mask(mask: Mask) -> region_pb2.Mask:
+    return region_pb2.Mask(height_px=mask.height_px, width_px=mask.width_px, counts=mask.counts)
+
+
+def _read_polygon(message: region_pb2.Polygon, *, field: str) -> Polygon:
+    if not 3 <= len(message.points) <= LIMITS.polygon_points:  # noqa: PLR2004  (a triangle is the least)
+        raise InvalidInput(
+            f"{field} has {len(message.points)} corners; 3 to {LIMITS.polygon_points} are allowed",
+            field=field,
+            reason="POLYGON_INVALID",
+        )
+    points = tuple(Point(point.x, point.y) for point in message.points)
+    if not all(math.isfinite(point.x) and math.isfinite(point.y) for point in points):
+        raise InvalidInput(
+            f"{field} has a corner that is not a finite number", field=field, reason="POLYGON_INVALID"
+        )
+    return Polygon(points)
+
+
+def read_shape(message: region_pb2.Shape, *, field: str) -> Shape:
+    """Read a box, polygon or mask. Whether it fits an image is for segmentation to say."""
+    kind = message.WhichOneof("kind")
+    if kind == "box":
+        return read_box(message.box, field=f"{field}.box")
+    if kind == "polygon":
+        return _read_polygon(message.polygon, field=f"{field}.polygon")
+    if kind == "mask":
+        return _read_mask(message.mask)
+    raise InvalidInput(f"{field} names no box, polygon or mask", field=field, reason="SHAPE_MISSING")
+
+
+def read_shapes(messages: Sequence[region_pb2.Shape], *, field: str) -> tuple[Shape, ...]:
+    """Read the shapes of one image."""
+    if len(messages) > LIMITS.regions_per_image:
+        raise InvalidInput(
+            f"{field} has {len(messages)} entries, at most {LIMITS.regions_per_image} are allowed",
+            field=field,
+            reason="TOO_MANY_REGIONS",
+        )
+    return tuple(read_shape(message, field=f"{field}[{i}]") for i, message in enumerate(messages))
+
+
+def write_shape(shape: Shape) -> region_pb2.Shape:
+    """Write a box, polygon or mask."""
+    if isinstance(shape, Box):
+        return region_pb2.Shape(box=write_box(shape))
+    if isinstance(shape, Mask):
+        return region_pb2.Shape(mask=_write_mask(shape))
+    points = [region_pb2.Point(x=point.x, y=point.y) for point in shape.points]
+    return region_pb2.Shape(polygon=region_pb2.Polygon(points=points))
+
+
+def read_region(message: region_pb2.Region, *, field: str) -> Region:
+    """Read a region."""
+    return Region(
+        region_id=message.region_id,
+        box=read_box(message.box, field=f"{field}.box"),
+        origin=_ORIGINS_READ.get(message.origin, RegionOrigin.CALLER),
+        mask=_read_mask(message.mask) if message.HasField("mask") else None,
+    )
+
+
+def read_regions(messages: Sequence[region_pb2.Region], *, field: str) -> tuple[Region, ...]:
+    """Read the regions of one image."""
+    if len(messages) > LIMITS.regions_per_image:
+        raise InvalidInput(
+            f"{field} has {len(messages)} entries, at most {LIMITS.regions_per_image} are allowed",
+            field=field,
+            reason="TOO_MANY_REGIONS",
+        )
+    return tuple(read_region(message, field=f"{field}[{i}]") for i, message in enumerate(messages))
+
+
+def write_region(region: Region) -> region_pb2.Region:
+    """Write a region."""
+    return region_pb2.Region(
+        region_id=region.region_id,
+        box=write_box(region.box),
+        origin=_ORIGINS[region.origin],
+        mask=None if region.mask is None else _write_mask(region.mask),
+    )
+
+
+def read_prompts(messages: Sequence[prompt_pb2.Prompt], *, field: str) -> tuple[Prompt, ...]:
+    """Read the prompts of one image."""
+    if len(messages) > LIMITS.prompts_per_image:
+        raise InvalidInput(
+            f"{field} has {len(messages)} entries, at most {LIMITS.prompts_per_image} are allowed",
+            field=field,
+            reason="TOO_MANY_PROMPTS",
+        )
+    return tuple(_read_prompt(message, field=f"{field}[{i}]") for i, message in enumerate(messages))
+
+
+def _read_prompt(message: prompt_pb2.Prompt, *, field: str) -> Prompt:
+    name = message.WhichOneof("kind")
+    if name is None:
+        raise InvalidInput(f"{field} is empty", field=field, reason="PROMPT_MISSING")
+    text = checked_text(getattr(message, name), field=f"{field}.{name}", most=LIMITS.prompt_characters)
+    return Prompt(_PROMPT_KINDS[name], text)
+
+
+def write_prompt(prompt: Prompt) -> prompt_pb2.Prompt:
+    """Write a prompt."""
+    message = prompt_pb2.Prompt()
+    setattr(message, _PROMPT_FIELDS[prompt.kind], prompt.text)
+    return message

@@ -1,0 +1,1 @@
+"""The event log: partitioned, ordered, durable topics (port in `ports`, embedded adapter in `sqlite`)."""

@@ -1,0 +1,153 @@
+"""What the platform needs from an event log: Kafka's semantics, in few words.
+
+A topic has a fixed number of partitions. Records of one key keep their order, because a key always
+falls into the same partition. A record without a value says that its key is deleted; a compacted topic
+forgets a key's older records some time after a newer one arrives, and never renumbers offsets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol, Self, runtime_checkable
+
+
+class TopicPartition(NamedTuple):
+    """One ordered part of a topic."""
+
+    topic: str
+    partition: int
+
+
+@dataclass(frozen=True)
+class NewRecord:
+    """A record to publish. `value=None` deletes the key in a compacted topic."""
+
+    topic: str
+    key: str
+    value: bytes | None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Position(NamedTuple):
+    """Where a record stands."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record as read. `timestamp_s` is the time of publishing, in seconds since the epoch."""
+
+    position: Position
+    key: str
+    value: bytes | None
+    headers: Mapping[str, str]
+    timestamp_s: float
+
+    @property
+    def source(self) -> TopicPartition:
+        """The partition that it was read from."""
+        return TopicPartition(self.position.topic, self.position.partition)
+
+
+class Commit(NamedTuple):
+    """A group's place in one partition: the next offset to read, and a note of up to 4,096 bytes."""
+
+    offset: int
+    metadata: str = ""
+
+
+@runtime_checkable
+class Consumer(Protocol):
+    """One member of a group. Each partition belongs to one member at a time. Not thread-safe."""
+
+    def poll(self, timeout_s: float, *, most: int) -> Sequence[Record]:
+        """Return the next records of the assigned, unpaused partitions, in order within a partition.
+
+        Waits up to `timeout_s` seconds for the first one. A new member starts at the committed offset,
+        or at the beginning of the partition if the group never committed. Raises Unavailable.
+        """
+        ...
+
+    def commit(self, commits: Mapping[TopicPartition, Commit]) -> None:
+        """Make the group's place durable. Raises Conflict if a partition is no longer assigned here."""
+        ...
+
+    def committed(self, source: TopicPartition) -> Commit | None:
+        """Return the group's place in one partition, or None if it never committed."""
+        ...
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        """Return the partitions that belong to this member now."""
+        ...
+
+    def pause(self, sources: frozenset[TopicPartition]) -> None:
+        """Return no records of these partitions until `resume`, without leaving the group."""
+        ...
+
+    def resume(self, sources: frozenset[TopicPartition]) -> None:
+        """Undo `pause`."""
+        ...
+
+    def close(self) -> None:
+        """Leave the group; its partitions go to other members."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+@runtime_checkable
+class Tail(Protocol):
+    """Reads every partition of some topics without a group. Not thread-safe."""
+
+    def poll(self, timeout_s: float, *, most: int) -> Sequence[Record]:
+        """Return the next records, in order within a partition; waits for the first. Raises Unavailable."""
+        ...
+
+    def close(self) -> None:
+        """Stop reading."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+Start = Literal["beginning", "end"]
+
+
+@runtime_checkable
+class EventLog(Protocol):
+    """Durable topics, safe to use from many threads."""
+
+    def publish(self, records: Sequence[NewRecord]) -> Sequence[Position]:
+        """Append the records, in order; when it returns, all are durable.
+
+        Raises NotFound for an unknown topic, Unavailable if durability cannot be promised: then some
+        records may have been written, and the caller tries again with the same event ids.
+        """
+        ...
+
+    def consumer(self, group: str, topics: Sequence[str]) -> Consumer:
+        """Join a group that shares the partitions of these topics."""
+        ...
+
+    def tail(self, topics: Sequence[str], *, start: Start | Mapping[TopicPartition, int] = "end") -> Tail:
+        """Read without a group: from the beginning, the end, or given offsets (missing ones: beginning).
+
+        "end" means the end at the time of this call: a record published after it returned is seen.
+        """
+        ...
+
+    def end_offsets(self, topic: str) -> Mapping[int, int]:
+        """Return, for each partition, the offset that the next record will get."""
+        ...
+
+    def close(self) -> None:
+        """Release everything."""
+        ...

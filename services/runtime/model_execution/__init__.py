@@ -1,0 +1,1 @@
+"""Model execution: named tensors in, named tensors out (port in `ports`)."""
