@@ -1,0 +1,167 @@
+"""Any value of the kernel's vocabulary, for property tests."""
+
+from typing import TypeVar
+
+import numpy as np
+from hypothesis import strategies as st
+
+from services.kernel.vocabulary import (
+    Box,
+    Candidate,
+    Candidates,
+    CollectionKey,
+    Condition,
+    Embedding,
+    Envelope,
+    Exemplar,
+    ExemplarKind,
+    Gate,
+    ImageReference,
+    Mask,
+    Neighbour,
+    Point,
+    Polygon,
+    Prompt,
+    PromptKind,
+    RankedLabel,
+    Ranking,
+    RankingStatus,
+    RecognitionOptions,
+    Region,
+    RegionOrigin,
+    SpaceVote,
+    Stage,
+)
+
+T = TypeVar("T")
+
+_letters = st.characters(categories=["L", "N"])
+words = st.text(_letters, min_size=1, max_size=20)
+ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,20}", fullmatch=True)
+names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
+numbers = st.floats(-1e6, 1e6)
+shares = st.floats(0, 1)
+counts = st.integers(0, 2**32 - 1)
+
+
+def tuples(strategy: st.SearchStrategy[T], most: int = 3) -> st.SearchStrategy[tuple[T, ...]]:
+    return st.lists(strategy, max_size=most).map(tuple)
+
+
+def boxes() -> st.SearchStrategy[Box]:
+    sides = st.floats(0.001, 1e6)
+    return st.builds(
+        lambda left, top, width, height: Box(left, top, left + width, top + height),
+        numbers,
+        numbers,
+        sides,
+        sides,
+    )
+
+
+images = st.builds(
+    ImageReference,
+    digest=st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
+    key=words,
+    media_type=words,
+    size_bytes=st.integers(0, 2**40),
+    width_px=counts,
+    height_px=counts,
+)
+masks = st.builds(Mask, height_px=counts, width_px=counts, counts=tuples(counts))
+polygons = st.builds(
+    Polygon, points=st.lists(st.builds(Point, numbers, numbers), min_size=3, max_size=6).map(tuple)
+)
+shapes = st.one_of(boxes(), masks, polygons)
+regions = st.builds(
+    Region, region_id=ids, box=boxes(), origin=st.sampled_from(RegionOrigin), mask=st.none() | masks
+)
+prompts = st.builds(Prompt, st.sampled_from(PromptKind), words)
+
+
+@st.composite
+def embeddings(draw: st.DrawFn) -> Embedding:
+    vector = np.array(draw(st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=8)), dtype=np.float32)
+    vector[0] = 1.0
+    return Embedding(vector / np.linalg.norm(vector), encoder=draw(words), space=draw(words))
+
+
+values = st.one_of(words, numbers, st.booleans())
+exemplars = st.builds(
+    Exemplar,
+    exemplar_id=ids,
+    label=words,
+    kind=st.sampled_from(ExemplarKind),
+    attributes=st.dictionaries(words, values, max_size=3),
+    image=st.none() | images,
+    region=st.none() | regions,
+    text=words,
+)
+conditions = st.one_of(
+    st.builds(Condition, attribute=words, one_of=st.lists(values, min_size=1, max_size=3).map(tuple)),
+    st.builds(Condition, attribute=words, least=numbers),
+    st.builds(
+        lambda attribute, least, width: Condition(attribute, (), least, least + width), words, numbers, shares
+    ),
+)
+votes = st.builds(
+    SpaceVote, space=words, weight=shares, temperature=st.floats(0.001, 10), reference=st.floats(-1, 1)
+)
+neighbours = st.builds(
+    Neighbour,
+    exemplar_id=ids,
+    kind=st.sampled_from(ExemplarKind),
+    space=words,
+    similarity=st.floats(-1, 1),
+    share=shares,
+    image_key=words,
+)
+candidates = st.builds(
+    Candidates,
+    region_id=ids,
+    candidates=tuples(st.builds(Candidate, label=words, score=shares, neighbours=tuples(neighbours))),
+    margin=shares,
+    entropy=shares,
+    unknown_score=shares,
+    votes=tuples(votes),
+)
+rankings = st.builds(
+    Ranking,
+    region_id=ids,
+    labels=tuples(st.builds(RankedLabel, words, shares)),
+    probability_unknown=shares,
+    status=st.sampled_from(RankingStatus),
+    rung=words,
+    gates=tuples(st.builds(Gate, words, shares, shares, is_open=st.booleans(), calibrated=st.booleans())),
+)
+stages = st.builds(
+    Stage,
+    name=words,
+    version=words,
+    models=tuples(words),
+    memory_version=words,
+    duration_s=shares,
+    rungs=tuples(words),
+)
+options = st.builds(
+    RecognitionOptions,
+    size=st.none() | st.integers(1, 100),
+    shapes=tuples(shapes),
+    filter=tuples(conditions),
+    exclude_exemplar_ids=tuples(ids),
+    votes=st.lists(votes, max_size=3, unique_by=lambda vote: vote.space).map(tuple),
+    trust_threshold=st.none() | shares,
+    unknown_threshold=st.none() | shares,
+    min_memory_version=words,
+)
+envelopes = st.builds(
+    Envelope,
+    collection=st.builds(CollectionKey, names, names),
+    recognition_id=ids,
+    image=images,
+    options=options,
+    submission_id=ids,
+    stages=tuples(stages),
+    accepted_at_s=st.integers(0, 2**33).map(float),
+    trace_id=words,
+)
