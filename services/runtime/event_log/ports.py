@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol, Self, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 
 class TopicPartition(NamedTuple):
@@ -96,7 +96,7 @@ class Consumer(Protocol):
         """Leave the group; its partitions go to other members."""
         ...
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Consumer: ...  # noqa: PYI034  (beartype cannot check Self)
 
     def __exit__(self, *_: object) -> None: ...
 
@@ -109,11 +109,15 @@ class Tail(Protocol):
         """Return the next records, in order within a partition; waits for the first. Raises Unavailable."""
         ...
 
+    def position(self) -> Mapping[TopicPartition, int]:
+        """Return, for each partition, the offset that `poll` goes on from, past gaps."""
+        ...
+
     def close(self) -> None:
         """Stop reading."""
         ...
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Tail: ...  # noqa: PYI034  (beartype cannot check Self)
 
     def __exit__(self, *_: object) -> None: ...
 

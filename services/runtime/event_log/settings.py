@@ -1,0 +1,20 @@
+"""How one topic is laid out, whatever the event log behind it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TopicSettings:
+    """The shape of a topic.
+
+    Args:
+        partitions: Fixed for the life of the topic: a key's partition follows from their number.
+        compacted: Keep the newest record of every key for ever, and forget the older ones.
+        retention_s: Forget records older than this; None keeps them. A compacted topic ignores it.
+    """
+
+    partitions: int = 1
+    compacted: bool = False
+    retention_s: float | None = None
