@@ -1,0 +1,1 @@
+"""Proposes the regions of an image that are worth recognising."""

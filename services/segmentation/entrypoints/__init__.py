@@ -1,0 +1,1 @@
+"""The doors of segmentation: gRPC and events."""

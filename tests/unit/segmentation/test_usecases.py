@@ -1,0 +1,62 @@
+import itertools
+
+import pytest
+
+from services.kernel.errors import DeadlineExceeded, InvalidInput, Unsupported
+from services.kernel.vocabulary import Box, ImageReference, Mask, Prompt, PromptKind, RegionOrigin, Stage
+from services.segmentation.usecases import ProposeRegions
+
+IMAGE = ImageReference("00" * 32, "t/c/images/00", "image/png", 100, 8, 6)
+
+
+def proposer() -> ProposeRegions:
+    ticks = itertools.count(start=10.0, step=0.5)
+    return ProposeRegions(version="1.2", check=lambda: None, clock=lambda: next(ticks))
+
+
+def test_without_shapes_the_whole_image_is_proposed() -> None:
+    proposal = proposer()(IMAGE)
+
+    assert [region.origin for region in proposal.regions] == [RegionOrigin.WHOLE_IMAGE]
+
+
+def test_regions_keep_the_order_of_the_shapes_and_are_numbered() -> None:
+    proposal = proposer()(IMAGE, [Box(4, 4, 5, 5), Box(0, 0, 1, 1), Mask(6, 8, (47, 1))])
+
+    assert [region.region_id for region in proposal.regions] == ["0", "1", "2"]
+    assert [region.box.left for region in proposal.regions] == [4, 0, 7]
+
+
+def test_the_record_says_who_took_part_and_how_long() -> None:
+    assert proposer()(IMAGE).stage == Stage("segmentation", "1.2", duration_s=0.5)
+
+
+def test_prompts_are_unsupported_and_the_message_says_what_to_do() -> None:
+    with pytest.raises(Unsupported) as caught:
+        proposer()(IMAGE, prompts=[Prompt(PromptKind.NAME, "bird")])
+
+    assert caught.value.field == "prompts"
+    assert caught.value.reason == "NO_DETECTOR"
+    assert "send shapes" in caught.value.message
+
+
+def test_the_field_names_the_shape_that_is_wrong() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        proposer()(IMAGE, [Box(0, 0, 1, 1), Box(90, 90, 99, 99)])
+
+    assert caught.value.field == "shapes[1].box"
+
+
+def test_an_image_without_a_size_is_refused() -> None:
+    with pytest.raises(InvalidInput):
+        proposer()(ImageReference("00" * 32, "key", "image/png", 100, 0, 0))
+
+
+def test_work_ends_when_nobody_waits_any_more() -> None:
+    def given_up() -> None:
+        raise DeadlineExceeded("the caller cancelled")
+
+    propose = ProposeRegions(version="1.2", check=given_up)
+
+    with pytest.raises(DeadlineExceeded):
+        propose(IMAGE, [Box(0, 0, 1, 1)])
