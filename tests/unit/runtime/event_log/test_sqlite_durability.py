@@ -73,6 +73,15 @@ def test_what_was_acknowledged_survives_kill_9_once_and_in_order(tmp_path: Path)
     assert all(found == list(range(len(found))) for found in numbers.values())
 
 
+def test_a_power_cut_is_no_worse_because_every_commit_reaches_the_disk(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+    connection = log._core.writer._connection
+
+    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    log.close()
+
+
 def test_a_second_process_is_refused_by_name(tmp_path: Path) -> None:
     with start_child(tmp_path, "0") as process:
         assert process.stdout is not None
