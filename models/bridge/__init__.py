@@ -1,0 +1,1 @@
+"""From what the image encoder sees to the space of names, without paired training."""

@@ -1,0 +1,1 @@
+"""Reading: texts in, tokens out, and the text encoder."""

@@ -1,0 +1,1 @@
+"""Seeing: pictures in, pixels and crops out, and the image encoder."""

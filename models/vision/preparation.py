@@ -1,0 +1,160 @@
+"""One region of a picture made ready for the encoder, as RAR does before it retrieves.
+
+Source: RAR (Liu et al., arXiv 2403.13805), detection set-up: the crop is enlarged by a
+factor that depends on the object's size, and what is not the object is blurred, so that
+the encoder sees the object sharp in a hint of its surroundings. Sizes and kernel are not
+published there; those here were measured (see the model card of the encoder).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from PIL import Image, ImageFilter
+
+from models.vision.boxes import Box
+
+_REDUCED_SIGMA_PX = 4.0
+_REDUCING_GAP = 2.0
+
+
+@dataclass(frozen=True)
+class PreparationSettings:
+    """All parameters of the preparation.
+
+    Attributes:
+        size_px: Side of the square that comes out.
+        scale_small: Enlargement of the crop for objects of share `share_small` and less.
+        scale_large: Enlargement for objects of share `share_large` and more; linear between.
+        share_small: Square root of object area over image area.
+        share_large: As `share_small`.
+        blur_sigma: Sigma of the blur outside the object, as a share of the crop's longer side.
+        keep_aspect: Whether a crop that is not square is padded; otherwise it is stretched.
+        padding: Grey of the padding, 0 to 255.
+    """
+
+    size_px: int = 224
+    scale_small: float = 1.6
+    scale_large: float = 1.1
+    share_small: float = 0.1
+    share_large: float = 0.6
+    blur_sigma: float = 0.02
+    keep_aspect: bool = True
+    padding: int = 255
+
+    def __post_init__(self) -> None:
+        """Refuse settings that could not be meant. Raises ValueError."""
+        if self.size_px < 1 or not 0 <= self.padding <= 255:  # noqa: PLR2004  (a byte)
+            raise ValueError(f"size_px={self.size_px} or padding={self.padding} is out of range")
+        if min(self.scale_small, self.scale_large) < 1 or self.blur_sigma < 0:
+            raise ValueError("scales must be 1 or more and blur_sigma must not be negative")
+        if not 0 <= self.share_small < self.share_large <= 1:
+            raise ValueError("0 <= share_small < share_large <= 1 must hold")
+
+    def scale(self, share: float) -> float:
+        """Return the enlargement for an object of this share (root of area over area)."""
+        shares = (self.share_small, self.share_large)
+        return float(np.interp(share, shares, (self.scale_small, self.scale_large)))
+
+
+DEFAULTS = PreparationSettings()
+
+
+def prepare(
+    image: UInt8[np.ndarray, "h w 3"],
+    box: Box | None = None,
+    mask: Bool[np.ndarray, "h w"] | None = None,
+    settings: PreparationSettings = DEFAULTS,
+) -> UInt8[np.ndarray, "size size 3"]:
+    """Return one region as the square that the encoder reads.
+
+    Args:
+        image: RGB.
+        box: The region; None for the whole image. What lies outside the image is ignored.
+        mask: Which pixels are the object, in the image's own size; None: all of the box.
+        settings: How.
+
+    Raises:
+        ValueError: If no pixel of the image lies in the box, or the mask does not fit.
+    """
+    height_px, width_px = image.shape[:2]
+    whole = Box(0, 0, width_px, height_px)
+    box = whole if box is None else box.within(width_px, height_px)
+    if mask is not None and mask.shape != image.shape[:2]:
+        raise ValueError(f"the mask is {mask.shape[1]} x {mask.shape[0]}, the image {width_px} x {height_px}")
+    if box == whole and mask is None:
+        return _fit(Image.fromarray(image), settings)
+    crop_box = enlarged(box, width_px, height_px, settings)
+    sharp = _sharp(box, mask, crop_box)
+    crop = image[crop_box.rows, crop_box.columns]
+    return _fit(Image.fromarray(blurred_outside(crop, sharp, settings.blur_sigma)), settings)
+
+
+def enlarged(box: Box, width_px: int, height_px: int, settings: PreparationSettings) -> Box:
+    """Return the crop around a box, cut at the image's border."""
+    share = math.sqrt(box.area / (width_px * height_px))
+    grow = (settings.scale(share) - 1) / 2
+    right = grow * (box.right - box.left)
+    down = grow * (box.bottom - box.top)
+    wide = Box(
+        math.floor(box.left - right),
+        math.floor(box.top - down),
+        math.ceil(box.right + right),
+        math.ceil(box.bottom + down),
+    )
+    return wide.within(width_px, height_px)
+
+
+def blurred_outside(
+    crop: UInt8[np.ndarray, "h w 3"],
+    sharp: Bool[np.ndarray, "h w"],
+    sigma: float,
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Return the crop with every pixel outside `sharp` blurred and every other unchanged.
+
+    Args:
+        crop: RGB.
+        sharp: Which pixels stay as they are.
+        sigma: Of the Gaussian, as a share of the longer side.
+    """
+    sigma_px = sigma * max(crop.shape[:2])
+    if sigma_px == 0 or sharp.all():
+        return crop
+    blurred = np.array(_blur(Image.fromarray(crop), sigma_px))
+    np.copyto(blurred, crop, where=sharp[:, :, None])
+    return blurred
+
+
+def _blur(image: Image.Image, sigma_px: float) -> Image.Image:
+    """Blur; a wide Gaussian is drawn on a reduced picture, where nobody sees the difference."""
+    factor = max(1, int(sigma_px / _REDUCED_SIGMA_PX))
+    if factor == 1:
+        return image.filter(ImageFilter.GaussianBlur(sigma_px))
+    small = image.reduce(factor).filter(ImageFilter.GaussianBlur(sigma_px / factor))
+    return small.resize(image.size, Image.Resampling.BILINEAR)
+
+
+def _sharp(box: Box, mask: Bool[np.ndarray, "h w"] | None, crop: Box) -> Bool[np.ndarray, "h w"]:
+    if mask is not None:
+        return mask[crop.rows, crop.columns]
+    sharp = np.zeros((crop.bottom - crop.top, crop.right - crop.left), dtype=np.bool_)
+    sharp[box.shifted(-crop.left, -crop.top).rows, box.shifted(-crop.left, -crop.top).columns] = True
+    return sharp
+
+
+def _fit(image: Image.Image, settings: PreparationSettings) -> UInt8[np.ndarray, "size size 3"]:
+    side = settings.size_px
+    width_px, height_px = image.size
+    ratio = side / max(image.size)
+    inner = (side, side)
+    if settings.keep_aspect:
+        inner = (max(1, round(width_px * ratio)), max(1, round(height_px * ratio)))
+    resized = image.resize(inner, Image.Resampling.BICUBIC, reducing_gap=_REDUCING_GAP)
+    if inner == (side, side):
+        return np.asarray(resized)
+    square = Image.new("RGB", (side, side), (settings.padding,) * 3)
+    square.paste(resized, ((side - inner[0]) // 2, (side - inner[1]) // 2))
+    return np.asarray(square)
