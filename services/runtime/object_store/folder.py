@@ -66,7 +66,7 @@ class FolderStore:
                 raise NotFound(f"there is no object {key}", reason="NO_OBJECT") from error
 
     def list(self, prefix: str) -> Iterator[ObjectEntry]:
-        """Yield the entries in the order of the keys' bytes; what comes and goes meanwhile may show or not."""
+        """Yield the entries in the order of the keys' bytes; what comes or goes meanwhile may show."""
         check_prefix(prefix)
         folder, _, rest = prefix.rpartition("/")
         start = self._folder(folder) if folder else self._objects

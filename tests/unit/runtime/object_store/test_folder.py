@@ -61,6 +61,14 @@ def test_closing_leaves_only_objects(tmp_path: Path) -> None:
         store.put("b", b"")
 
 
+def test_who_began_to_read_before_a_replacement_reads_the_old_object_to_its_end(tmp_path: Path) -> None:
+    with closing(FolderStore(tmp_path)) as store:
+        store.put("a", b"old" * 1000)
+        with (tmp_path / "objects" / "a=").open("rb", buffering=0) as reader:
+            store.put("a", b"new" * 1000)
+            assert reader.read() == b"old" * 1000
+
+
 def test_two_stores_on_one_folder_see_each_other(tmp_path: Path) -> None:
     with closing(FolderStore(tmp_path)) as first, closing(FolderStore(tmp_path)) as second:
         assert first.put_if_absent("a", b"first")
