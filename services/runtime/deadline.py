@@ -1,0 +1,76 @@
+"""The time that the current call has left, and whether anybody still waits for its answer.
+
+The gRPC server opens a limit for each call, client channels pass on what is left of it, and long work
+asks `check()` between its steps. Outside a call there is no limit. A limit follows the context, so work
+handed to another thread keeps it with `contextvars.copy_context().run`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, replace
+
+from services.kernel.errors import DeadlineExceeded
+
+
+def _never() -> None:
+    """Nothing interrupts the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """When a call ends (on the monotonic clock), and what raises if it must end before."""
+
+    end: float | None = None
+    cancelled: Callable[[], None] = _never
+    draining: Callable[[], None] = _never
+
+
+_NO_LIMIT = Limit()
+_current: ContextVar[Limit] = ContextVar("fovea_limit", default=_NO_LIMIT)
+
+
+def remaining_s() -> float | None:
+    """Return the seconds left, at least 0, or None when there is no limit."""
+    end = _current.get().end
+    return None if end is None else max(0.0, end - time.monotonic())
+
+
+def check(*, endless: bool = False) -> None:
+    """Do nothing while the answer is still wanted; call it between the steps of long work.
+
+    Args:
+        endless: For a call that never ends by itself, such as a watch: end it when the process drains.
+
+    Raises:
+        DeadlineExceeded: The time is used up, or the caller cancelled.
+        Unavailable: The process drains and the call is endless.
+    """
+    limit = _current.get()
+    if limit.end is not None and time.monotonic() >= limit.end:
+        raise DeadlineExceeded("the time that the caller gave is used up")
+    limit.cancelled()
+    if endless:
+        limit.draining()
+
+
+def enter(limit: Limit) -> Token[Limit]:
+    """Open a limit for the rest of this context: for servers, which make a fresh context for each call."""
+    return _current.set(limit)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Give the block at most `seconds`; it never gets more than the call around it has left."""
+    outer = _current.get()
+    end = time.monotonic() + seconds
+    if outer.end is not None:
+        end = min(end, outer.end)
+    token = _current.set(replace(outer, end=end))
+    try:
+        yield
+    finally:
+        _current.reset(token)
