@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.kernel.errors import DeadlineExceeded, Unavailable
+from services.kernel.errors import DeadlineExceeded, FoveaError, Unavailable
 from services.kernel.limits import LIMITS
 from services.runtime import tracing
 from services.runtime.deadline import remaining_s
@@ -62,7 +62,7 @@ def open_channel(
     return Channel(grpc.insecure_channel(target, options=options), timeout_s)
 
 
-def check_health(channel: grpc.Channel, service: str = "", *, timeout_s: float = 1.0) -> None:
+def check_health(channel: Channel, service: str = "", *, timeout_s: float = 1.0) -> None:
     """Do nothing if the service says that it is serving.
 
     Raises:
@@ -72,7 +72,7 @@ def check_health(channel: grpc.Channel, service: str = "", *, timeout_s: float =
     try:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         reply = stub.Check(request, timeout=timeout_s)
-    except (grpc.RpcError, DeadlineExceeded) as error:
+    except FoveaError as error:
         raise Unavailable(f"{service or 'the process'} does not answer health checks") from error
     if reply.status != health_pb2.HealthCheckResponse.SERVING:
         status = health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import re
@@ -9,7 +10,8 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
-from typing import Any, Final, TextIO
+from numbers import Number
+from typing import Any, Final
 
 from services.runtime import tracing
 
@@ -45,7 +47,7 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def configure(service: str, level: str = "INFO", *, stream: TextIO | None = None) -> None:
+def configure(service: str, level: str = "INFO", *, stream: io.TextIOBase | None = None) -> None:
     """Send all logging of this process to `stream` (stderr) as JSON; called once, by the process."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter(service))
@@ -93,6 +95,6 @@ def _safe(key: str, value: Any) -> Any:
         return {str(inner): _safe(str(inner), item) for inner, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_safe("", item) for item in value]
-    if value is None or isinstance(value, (bool, int, float)):
+    if value is None or isinstance(value, Number):
         return value
     return str(value)[:_MOST_VALUE_CHARACTERS]
