@@ -1,0 +1,92 @@
+"""The waiting door and the streaming door give the same record."""
+
+from __future__ import annotations
+
+from google.protobuf.json_format import MessageToDict
+
+from fovea.kernel.v1.envelope_pb2 import RecognitionOptions
+from fovea.kernel.v1.recognition_pb2 import RECOGNITION_STATE_COMPLETED, Recognition
+from fovea.kernel.v1.region_pb2 import Box, Mask, Point, Polygon, Shape
+from tests.e2e.calls import Calls
+from tests.e2e.pictures import COLOURS, png
+from tests.e2e.waiting import eventually, unless_missing
+
+# What two records of one request may differ in: ids, timings, and nothing else.
+_IDS_AND_TIMES = ("recognitionId", "submissionId", "acceptedAt", "traceId")
+
+
+def _comparable(record: Recognition) -> dict[str, object]:
+    fields = MessageToDict(record)
+    fields.pop("endedAt")
+    for name in _IDS_AND_TIMES:
+        fields["envelope"].pop(name, None)
+    for stage in fields["envelope"]["stages"]:
+        stage.pop("durationS", None)
+    return dict(fields)
+
+
+def _through_the_stream(calls: Calls, image: bytes, options: RecognitionOptions) -> Recognition:
+    (answer,) = calls.submit({"streamed": image}, options=options)
+    assert answer.HasField("receipt"), answer
+    return eventually(lambda: unless_missing(lambda: calls.recognition("streamed")))
+
+
+def _taught(calls: Calls) -> None:
+    lessons: list[tuple[str, bytes | str]] = [(label, png(label, seed=1)) for label in COLOURS]
+    answers = calls.remember([*lessons, ("water lily", "water lily")])
+    assert [answer.WhichOneof("result") for answer in answers] == ["memory_version"] * 4
+
+
+def test_a_whole_image_gives_the_same_record_through_both_doors(calls: Calls) -> None:
+    _taught(calls)
+    image, options = png("poppy", seed=2), RecognitionOptions(size=3)
+
+    waited = calls.recognize(image, options=options)
+    streamed = _through_the_stream(calls, image, options)
+
+    assert waited.state == RECOGNITION_STATE_COMPLETED
+    assert _comparable(waited) == _comparable(streamed)
+    assert waited.regions[0].ranking.labels[0].label == "poppy"
+
+
+def test_boxes_polygons_and_masks_give_the_same_record_through_both_doors(calls: Calls) -> None:
+    _taught(calls)
+    triangle = Polygon(points=[Point(x=10, y=10), Point(x=110, y=20), Point(x=60, y=110)])
+    half = Mask(height_px=128, width_px=128, counts=[0, 128 * 64, 128 * 64])
+    shapes = [
+        Shape(box=Box(left=8, top=8, right=120, bottom=140)),
+        Shape(polygon=triangle),
+        Shape(mask=half),
+    ]
+    options = RecognitionOptions(shapes=shapes)
+
+    waited = calls.recognize(png("fern", seed=3), options=options)
+    streamed = _through_the_stream(calls, png("fern", seed=3), options)
+
+    assert len(waited.regions) == 3
+    assert _comparable(waited) == _comparable(streamed)
+
+
+def test_every_stage_leaves_its_name_version_and_models(calls: Calls) -> None:
+    _taught(calls)
+
+    record = calls.recognize(png("cornflower", seed=4))
+
+    stages = record.envelope.stages
+    assert [stage.name for stage in stages] == ["segmentation", "encoding", "retrieval", "ranking"]
+    assert all(stage.version for stage in stages)
+    assert any(model.startswith("efficientnet-lite0@") for model in stages[1].models)
+    assert stages[2].memory_version
+    assert len(record.envelope.image.digest) == 64
+
+
+def test_the_same_recognition_id_gives_the_same_record_through_either_door(calls: Calls) -> None:
+    _taught(calls)
+    image = png("fern", seed=5)
+
+    first = calls.recognize(image, recognition_id="once")
+    again = calls.recognize(image, recognition_id="once")
+    list(calls.submit({"once": image}))
+
+    assert again == first
+    assert calls.recognition("once") == first
