@@ -1,0 +1,1 @@
+"""What retrieval's ports stand on."""

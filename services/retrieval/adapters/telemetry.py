@@ -1,0 +1,41 @@
+"""What operators want to know of the memory, as metrics and log lines."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from services.kernel.vocabulary import CollectionKey, Embedding
+from services.runtime.metrics import MemoryMetrics
+
+_LOG = logging.getLogger(__name__)
+
+
+class MetricsMonitor:
+    """Counts on the platform's metrics; an encoder that cannot be compared is logged once a collection."""
+
+    def __init__(self, metrics: MemoryMetrics) -> None:
+        self._searched = metrics.search.labels("exact").observe
+        self._said: set[tuple[CollectionKey, str, str]] = set()
+        self._saying = threading.Lock()
+
+    def searched(self, seconds: float) -> None:
+        """Observe the time of one search."""
+        self._searched(seconds)
+
+    def left_out(self, collection: CollectionKey, query: Embedding, count: int) -> None:
+        """Log, the first time, that vectors of another version of the encoder do not answer."""
+        what = (collection, query.space, query.encoder)
+        with self._saying:
+            if what in self._said:
+                return
+            self._said.add(what)
+        _LOG.warning(
+            "%d vectors of %s in the space %s cannot be compared with %s and do not answer; "
+            "teach their exemplars again",
+            count,
+            collection,
+            query.space,
+            query.encoder,
+            extra={"reason": "ENCODER_MISMATCH"},
+        )

@@ -1,0 +1,1 @@
+"""The doors of retrieval: gRPC and events."""

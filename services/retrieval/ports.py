@@ -1,0 +1,78 @@
+"""What retrieval needs from the world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from services.kernel.vocabulary import CollectionKey, Embedding, EncodedExemplar, Exemplar
+from services.retrieval.domain import Hit, Scope
+
+
+@dataclass(frozen=True)
+class Found:
+    """The neighbours of one query, nearest first, equally near ones by id.
+
+    `left_out` counts the exemplars' vectors of the query's space that its encoder cannot be compared with.
+    """
+
+    hits: tuple[Hit, ...] = ()
+    left_out: int = 0
+
+
+@runtime_checkable
+class MemoryView(Protocol):
+    """One collection as it stood at one moment; it never changes, and threads may share it."""
+
+    @property
+    def version(self) -> str:
+        """The memory version of that moment."""
+        ...
+
+    def nearest(self, queries: Sequence[Embedding], *, most: int, scope: Scope) -> Sequence[Found]:
+        """Return for each query its nearest exemplars by cosine, exactly.
+
+        A query meets only vectors of its space that its encoder is comparable with; an exemplar counts
+        once. Raises DeadlineExceeded, Unavailable.
+        """
+        ...
+
+    def exemplars(self, *, after: str = "") -> Iterator[Exemplar]:
+        """Yield the exemplars whose id is greater than `after`, in order of id. Raises DeadlineExceeded."""
+        ...
+
+    def encoded(self) -> Iterator[EncodedExemplar]:
+        """Yield all exemplars with their embeddings, in order of id. Raises DeadlineExceeded."""
+        ...
+
+    def labels(self) -> Mapping[str, int]:
+        """Return how many exemplars each label has."""
+        ...
+
+
+@runtime_checkable
+class Memory(Protocol):
+    """What was taught; many threads read while one writes, and never see half a write."""
+
+    def view(self, collection: CollectionKey, *, at_least: str = "") -> MemoryView:
+        """Return the collection as it stands; a collection never written to is empty.
+
+        With `at_least`, a memory version, waits until the memory is that new, as long as the caller's
+        deadline allows. Raises InvalidInput if that is no version, DeadlineExceeded or Unavailable if the
+        memory does not get there.
+        """
+        ...
+
+
+@runtime_checkable
+class Monitor(Protocol):
+    """Is told what operators want to know; it neither blocks nor raises."""
+
+    def searched(self, seconds: float) -> None:
+        """Take the time of one search, of all regions of an image."""
+        ...
+
+    def left_out(self, collection: CollectionKey, query: Embedding, count: int) -> None:
+        """Take that `count` vectors could not be compared with the encoder of a query."""
+        ...
