@@ -8,7 +8,7 @@ from services.segmentation import codec
 from services.segmentation.usecases import ProposeRegions
 
 
-class OnImageSubmitted:
+class OnImagesSubmitted:
     """Handles one submitted image and returns its regions.
 
     Safe to repeat: the same event gives the same result under the same key.

@@ -1,0 +1,1 @@
+"""Turns regions of images, and texts, into embeddings."""

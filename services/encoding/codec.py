@@ -1,0 +1,109 @@
+"""Messages of encoding to values and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from fovea.encoding.v1 import encoding_pb2 as pb
+from fovea.encoding.v1 import events_pb2 as events
+from fovea.gateway.v1 import events_pb2 as gateway_events
+from fovea.segmentation.v1 import events_pb2 as segmentation_events
+from services.encoding.usecases import EncodedRegions, EncodedTexts
+from services.kernel.errors import InvalidInput
+from services.kernel.limits import LIMITS
+from services.kernel.validation import checked_id
+from services.kernel.vocabulary import (
+    CollectionKey,
+    EncodedExemplar,
+    Envelope,
+    Exemplar,
+    ImageReference,
+    Region,
+)
+from services.runtime.codec import exemplar as exemplars
+from services.runtime.codec import recognition, region
+
+
+def read_regions_request(message: pb.EncodeRegionsRequest) -> tuple[ImageReference, tuple[Region, ...]]:
+    """Read which image and which parts of it. Raises InvalidInput."""
+    return region.read_image(message.image), region.read_regions(message.regions, field="regions")
+
+
+def write_regions_response(encoded: EncodedRegions) -> pb.EncodeRegionsResponse:
+    """Write the answer of the waiting door."""
+    return pb.EncodeRegionsResponse(
+        regions=map(exemplars.write_region_embeddings, encoded.regions),
+        stage=recognition.write_stage(encoded.stage),
+    )
+
+
+def read_texts_request(message: pb.EncodeTextsRequest) -> Sequence[str]:
+    """Read the texts. Raises InvalidInput if there are too many."""
+    if len(message.texts) > LIMITS.texts_per_request:
+        raise InvalidInput(
+            f"texts has {len(message.texts)} entries, at most {LIMITS.texts_per_request} are allowed",
+            field="texts",
+            reason="TOO_MANY_TEXTS",
+        )
+    return message.texts
+
+
+def write_texts_response(encoded: EncodedTexts) -> pb.EncodeTextsResponse:
+    """Write the answer."""
+    return pb.EncodeTextsResponse(
+        embeddings=map(exemplars.write_embedding, encoded.embeddings),
+        stage=recognition.write_stage(encoded.stage),
+    )
+
+
+def read_regions_event(message: segmentation_events.RegionsProposed) -> tuple[Envelope, tuple[Region, ...]]:
+    """Read which image and which parts of it. Raises InvalidInput."""
+    envelope = recognition.read_envelope(message.envelope)
+    return envelope, region.read_regions(message.regions, field="regions")
+
+
+def write_regions_event(
+    envelope: Envelope, regions: Sequence[Region], encoded: EncodedRegions
+) -> events.RegionsEncoded:
+    """Write the answer of the streaming door; its envelope has this stage as its last."""
+    return events.RegionsEncoded(
+        envelope=recognition.write_envelope(envelope.after(encoded.stage)),
+        regions=map(region.write_region, regions),
+        embeddings=map(exemplars.write_region_embeddings, encoded.regions),
+    )
+
+
+class Change(NamedTuple):
+    """What is to become of one exemplar; without a value it is to be forgotten."""
+
+    collection: CollectionKey
+    exemplar_id: str
+    remember: Exemplar | None
+
+
+def read_exemplar_event(message: gateway_events.ExemplarSubmitted) -> Change:
+    """Read what is to become of an exemplar. Raises InvalidInput."""
+    collection = recognition.read_collection(message.collection)
+    exemplar_id = checked_id(message.exemplar_id, field="exemplar_id")
+    kind = message.WhichOneof("change")
+    if kind == "forget":
+        return Change(collection, exemplar_id, None)
+    if kind is None:
+        raise InvalidInput("change is missing: remember or forget", field="change", reason="CHANGE_MISSING")
+    exemplar = exemplars.read_exemplar(message.remember, field="remember")
+    if exemplar.exemplar_id != exemplar_id:
+        raise InvalidInput(
+            f"remember.exemplar_id is not {exemplar_id}",
+            field="remember.exemplar_id",
+            reason="EXEMPLAR_ID_MISMATCH",
+        )
+    return Change(collection, exemplar_id, exemplar)
+
+
+def write_exemplar_event(collection: CollectionKey, encoded: EncodedExemplar) -> events.ExemplarEncoded:
+    """Write an exemplar for the memory."""
+    return events.ExemplarEncoded(
+        collection=recognition.write_collection(collection),
+        exemplar=exemplars.write_encoded_exemplar(encoded),
+    )

@@ -1,0 +1,1 @@
+"""The doors of encoding: gRPC and events."""

@@ -1,0 +1,230 @@
+"""Regions, texts and exemplars to embeddings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+
+from models.vision.images import ImageError, decode
+from services.encoding import domain
+from services.encoding.domain import RegionKey
+from services.encoding.ports import ImageEncoder, ImageSource, TextEncoder, TimeLimit
+from services.encoding.usecases.sharing import Once, Turns
+from services.kernel.errors import InvalidInput
+from services.kernel.limits import LIMITS
+from services.kernel.validation import checked_text
+from services.kernel.vocabulary import (
+    VISUAL_SPACE,
+    Embedding,
+    EncodedExemplar,
+    Exemplar,
+    ExemplarKind,
+    ImageReference,
+    Region,
+    RegionEmbeddings,
+    Stage,
+)
+
+MOST_CROPS = 16
+"""Crops of one forward pass: more are no faster on a core, and cost memory."""
+MOST_TEXTS = 16
+"""Texts of one forward pass."""
+
+Embeddings = tuple[Embedding, ...]
+
+
+@dataclass(frozen=True)
+class EncodedRegions:
+    """The embeddings of each region, in order, and the record of how they came about."""
+
+    regions: tuple[RegionEmbeddings, ...]
+    stage: Stage
+
+
+@dataclass(frozen=True)
+class EncodedTexts:
+    """The embedding of each text, in order, and the record of how they came about."""
+
+    embeddings: Embeddings
+    stage: Stage
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Makes the record of one step.
+
+    Attributes:
+        version: Of this service.
+        clock: Gives seconds; only differences count.
+    """
+
+    version: str
+    clock: Callable[[], float] = time.perf_counter
+
+    def ended(self, started: float, models: tuple[str, ...]) -> Stage:
+        """Return what took part since `started`."""
+        return Stage("encoding", self.version, models, duration_s=self.clock() - started)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast calls may go: when to give up, and who works at a time."""
+
+    limit: TimeLimit
+    turns: Turns
+    once: Once[RegionKey, Embeddings]
+
+
+class EncodeRegions:
+    """Reads an image once, and gives each region an embedding in every space that an image reaches.
+
+    Each region is encoded once by the same models, however many callers ask.
+    """
+
+    def __init__(self, images: ImageSource, encoder: ImageEncoder, pace: Pace, stages: Stages) -> None:
+        self._images = images
+        self._encoder = encoder
+        self._pace = pace
+        self._stages = stages
+
+    def __call__(self, image: ImageReference, regions: Sequence[Region]) -> EncodedRegions:
+        """Return the embeddings of the regions, in order.
+
+        Raises:
+            InvalidInput: There is no region, the bytes are no picture, or a region does not fit it.
+            NotFound, Corrupt, DeadlineExceeded, Unavailable: The image or a model is not to be had.
+        """
+        started = self._stages.clock()
+        if not regions:
+            raise InvalidInput("regions is empty", field="regions", reason="REGIONS_MISSING")
+        models = self._encoder.models()
+        keys = [domain.region_key(image, region, models) for region in regions]
+        by_key = dict(zip(keys, regions, strict=True))
+        found = self._pace.once(keys, lambda missing: self._encode(image, [by_key[key] for key in missing]))
+        return EncodedRegions(
+            tuple(
+                RegionEmbeddings(region.region_id, embeddings)
+                for region, embeddings in zip(regions, found, strict=True)
+            ),
+            self._stages.ended(started, models),
+        )
+
+    def _encode(self, image: ImageReference, regions: Sequence[Region]) -> list[Embeddings]:
+        data = self._images.read(image)
+        with self._pace.turns.turn():
+            pixels = _decoded(data, image)
+            return [each for some in _parts(regions) for each in self._encode_some(pixels, some)]
+
+    def _encode_some(
+        self, pixels: UInt8[np.ndarray, "h w 3"], regions: Sequence[Region]
+    ) -> Iterator[Embeddings]:
+        self._pace.limit.check()
+        spaces = self._encoder.encode(domain.crops(pixels, regions))
+        for index in range(len(regions)):
+            yield tuple(vectors.row(index) for vectors in spaces)
+
+
+def _parts(regions: Sequence[Region]) -> Iterator[Sequence[Region]]:
+    for start in range(0, len(regions), MOST_CROPS):
+        yield regions[start : start + MOST_CROPS]
+
+
+def _decoded(data: bytes, image: ImageReference) -> UInt8[np.ndarray, "h w 3"]:
+    try:
+        pixels = decode(data, limits=domain.IMAGE_LIMITS)
+    except ImageError as error:
+        raise InvalidInput(str(error), field="image", reason=error.reason) from error
+    height_px, width_px = pixels.shape[:2]
+    if (width_px, height_px) != (image.width_px, image.height_px):
+        raise InvalidInput(
+            f"the image has {width_px} x {height_px} pixels, "
+            f"but is said to have {image.width_px} x {image.height_px}",
+            field="image",
+            reason="IMAGE_SIZE_MISMATCH",
+        )
+    return pixels
+
+
+class EncodeTexts:
+    """Gives each text an embedding in the space of names, those used last without asking the model.
+
+    Args:
+        encoder: Reads texts.
+        once: Shares and keeps the embeddings, by models and text.
+        limit: When to give up.
+        stages: Makes the record.
+    """
+
+    def __init__(
+        self,
+        encoder: TextEncoder,
+        once: Once[tuple[tuple[str, ...], str], Embedding],
+        limit: TimeLimit,
+        stages: Stages,
+    ) -> None:
+        self._encoder = encoder
+        self._once = once
+        self._limit = limit
+        self._stages = stages
+
+    def __call__(self, texts: Sequence[str]) -> EncodedTexts:
+        """Return the embeddings of the texts, in order.
+
+        Raises:
+            InvalidInput: A text is empty, too long or not printable; the field says which.
+            DeadlineExceeded, Unavailable: The model is not to be had.
+        """
+        started = self._stages.clock()
+        models = self._encoder.models()
+        checked = [
+            checked_text(text, field=f"texts[{index}]", most=LIMITS.text_characters)
+            for index, text in enumerate(texts)
+        ]
+        found = self._once([(models, text) for text in checked], self._encode)
+        return EncodedTexts(tuple(found), self._stages.ended(started, models))
+
+    def _encode(self, missing: Sequence[tuple[tuple[str, ...], str]]) -> list[Embedding]:
+        found: list[Embedding] = []
+        for start in range(0, len(missing), MOST_TEXTS):
+            self._limit.check()
+            texts = [text for _, text in missing[start : start + MOST_TEXTS]]
+            vectors = self._encoder.encode(texts)
+            found += map(vectors.row, range(len(texts)))
+        return found
+
+
+class EncodeExemplar:
+    """Gives an exemplar the embeddings that the memory keeps it by.
+
+    An image is kept by what it looks like alone: what the bridge guesses of its name is worth less than
+    the label that it comes with.
+    """
+
+    def __init__(self, regions: EncodeRegions, texts: EncodeTexts) -> None:
+        self._regions = regions
+        self._texts = texts
+
+    def __call__(self, exemplar: Exemplar) -> EncodedExemplar:
+        """Return the exemplar with its embeddings.
+
+        Raises:
+            InvalidInput: Its image or text is missing or wrong.
+            NotFound, Corrupt, DeadlineExceeded, Unavailable: The image or a model is not to be had.
+        """
+        if exemplar.kind is ExemplarKind.IMAGE:
+            return EncodedExemplar(exemplar, self._seen(exemplar))
+        text = checked_text(exemplar.text, field="text", most=LIMITS.text_characters)
+        return EncodedExemplar(exemplar, self._texts([text]).embeddings)
+
+    def _seen(self, exemplar: Exemplar) -> Embeddings:
+        if exemplar.image is None:
+            raise InvalidInput(
+                "image is missing from an image exemplar", field="image", reason="IMAGE_MISSING"
+            )
+        region = exemplar.region or domain.whole_image(exemplar.image)
+        (encoded,) = self._regions(exemplar.image, [region]).regions
+        return tuple(each for each in encoded.embeddings if each.space == VISUAL_SPACE)

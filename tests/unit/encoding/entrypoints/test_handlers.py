@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import pytest
+
+from fovea.encoding.v1 import encoding_pb2 as pb
+from fovea.encoding.v1 import encoding_pb2_grpc
+from fovea.encoding.v1 import events_pb2 as events
+from fovea.gateway.v1 import events_pb2 as gateway_events
+from fovea.kernel.v1 import envelope_pb2, exemplar_pb2, region_pb2
+from fovea.segmentation.v1 import events_pb2 as segmentation_events
+from services.encoding.entrypoints.handlers import OnExemplarsSubmitted, OnRegionsProposed
+from services.encoding.entrypoints.servicer import EncodingServicer
+from services.kernel.errors import InvalidInput
+from services.runtime.codec.region import write_image
+from services.runtime.events import EventWriter, Tombstone
+from services.runtime.grpc_server import Servicer
+from services.runtime.topics import TOPICS
+from tests.fakes.encoded import IMAGE, FakeEncoding, reference
+from tests.fakes.serving import served
+
+REGIONS = [
+    region_pb2.Region(region_id="0", box=region_pb2.Box(left=0, top=0, right=20, bottom=30)),
+    region_pb2.Region(
+        region_id="1",
+        box=region_pb2.Box(left=20, top=0, right=40, bottom=30),
+        origin=region_pb2.REGION_ORIGIN_CALLER,
+        mask=region_pb2.Mask(height_px=30, width_px=40, counts=[600, 600]),
+    ),
+]
+REGIONS[0].origin = region_pb2.REGION_ORIGIN_CALLER
+COLLECTION = envelope_pb2.CollectionKey(tenant="acme", collection="birds")
+
+
+def proposed() -> segmentation_events.RegionsProposed:
+    return segmentation_events.RegionsProposed(
+        envelope=envelope_pb2.Envelope(
+            collection=COLLECTION,
+            recognition_id="r1",
+            image=write_image(IMAGE),
+            stages=[envelope_pb2.Stage(name="segmentation")],
+        ),
+        regions=REGIONS,
+    )
+
+
+def asked(request: pb.EncodeRegionsRequest) -> pb.EncodeRegionsResponse:
+    encoding = FakeEncoding()
+    servicer = EncodingServicer(encoding.regions, encoding.texts)
+    add = encoding_pb2_grpc.add_EncodingServiceServicer_to_server
+    with served(Servicer("fovea.encoding.v1.EncodingService", add, servicer)) as channel:
+        return encoding_pb2_grpc.EncodingServiceStub(channel).EncodeRegions(request, timeout=10.0)
+
+
+def submitted(**change: object) -> gateway_events.ExemplarSubmitted:
+    return gateway_events.ExemplarSubmitted(
+        collection=COLLECTION,
+        exemplar_id="e1",
+        **change,  # type: ignore[arg-type]  # one of the two kinds of change
+    )
+
+
+def image_exemplar(exemplar_id: str = "e1") -> exemplar_pb2.Exemplar:
+    return exemplar_pb2.Exemplar(
+        exemplar_id=exemplar_id,
+        label="wren",
+        kind=exemplar_pb2.EXEMPLAR_KIND_IMAGE,
+        attributes={"sex": exemplar_pb2.AttributeValue(text="male")},
+        image=write_image(IMAGE),
+    )
+
+
+def test_both_doors_give_the_same_embeddings_and_the_same_stage() -> None:
+    event = OnRegionsProposed(FakeEncoding().regions)(proposed())
+    answer = asked(pb.EncodeRegionsRequest(image=write_image(IMAGE), regions=REGIONS))
+
+    assert list(event.embeddings) == list(answer.regions)
+    assert event.envelope.stages[-1] == answer.stage
+
+
+def test_regions_and_envelope_travel_on_with_one_more_stage() -> None:
+    event = OnRegionsProposed(FakeEncoding().regions)(proposed())
+
+    assert list(event.regions) == REGIONS
+    assert [region.region_id for region in event.embeddings] == ["0", "1"]
+    assert [stage.name for stage in event.envelope.stages] == ["segmentation", "encoding"]
+    assert event.envelope.collection == COLLECTION
+    assert event.envelope.recognition_id == "r1"
+
+
+def test_a_damaged_image_is_refused_with_the_same_field_as_at_the_other_door() -> None:
+    data = b"I am a text"
+    event = proposed()
+    event.envelope.image.CopyFrom(write_image(reference(data)))
+
+    with pytest.raises(InvalidInput) as caught:
+        OnRegionsProposed(FakeEncoding({reference(data).key: data}).regions)(event)
+
+    assert (caught.value.field, caught.value.reason) == ("image", "IMAGE_FORMAT_UNKNOWN")
+
+
+def test_an_exemplar_comes_out_as_it_went_in_with_its_embedding() -> None:
+    output = OnExemplarsSubmitted(FakeEncoding().exemplar)(submitted(remember=image_exemplar()))
+
+    assert isinstance(output, events.ExemplarEncoded)
+    assert output.collection == COLLECTION
+    assert output.exemplar.exemplar == image_exemplar()
+    assert [embedding.space for embedding in output.exemplar.embeddings] == ["visual"]
+
+
+def test_a_name_is_encoded_as_a_text() -> None:
+    name = exemplar_pb2.Exemplar(
+        exemplar_id="e1", label="wren", kind=exemplar_pb2.EXEMPLAR_KIND_NAME, text="wren"
+    )
+
+    output = OnExemplarsSubmitted(FakeEncoding().exemplar)(submitted(remember=name))
+
+    assert isinstance(output, events.ExemplarEncoded)
+    assert [embedding.space for embedding in output.exemplar.embeddings] == ["name"]
+
+
+def test_forgetting_deletes_under_the_same_key_as_remembering() -> None:
+    handle, writer = (
+        OnExemplarsSubmitted(FakeEncoding().exemplar),
+        EventWriter(TOPICS, producer="encoding/1.2"),
+    )
+
+    kept = writer.record(handle(submitted(remember=image_exemplar())))
+    output = handle(submitted(forget=True))
+
+    assert output == Tombstone("exemplars.encoded", "acme/birds/e1")
+    deleted = writer.record(output)
+    assert (deleted.topic, deleted.key) == (kept.topic, kept.key)
+    assert deleted.value is None
+
+
+@pytest.mark.parametrize(
+    ("event", "field"),
+    [
+        (submitted(), "change"),
+        (submitted(remember=image_exemplar("e2")), "remember.exemplar_id"),
+        (gateway_events.ExemplarSubmitted(collection=COLLECTION, forget=True), "exemplar_id"),
+    ],
+)
+def test_an_event_that_says_nothing_clear_is_refused(
+    event: gateway_events.ExemplarSubmitted, field: str
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        OnExemplarsSubmitted(FakeEncoding().exemplar)(event)
+
+    assert caught.value.field == field

@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+from models.vision import masks
+from models.vision.preparation import prepare
+from services.encoding import domain
+from services.encoding.domain import Vectors
+from services.kernel.errors import InvalidInput
+from services.kernel.vocabulary import Box, ImageReference, Mask, Region, RegionOrigin
+
+HEIGHT, WIDTH = 60, 80
+IMAGE = ImageReference("ab" * 32, "t/c/images/ab", "image/png", 100, WIDTH, HEIGHT)
+NOISE = np.random.default_rng(7).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+
+
+def region(*box: float, mask: Mask | None = None, region_id: str = "0") -> Region:
+    return Region(region_id, Box(*box), RegionOrigin.CALLER, mask)
+
+
+def disc() -> np.ndarray:
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    inside: np.ndarray = (x - 40) ** 2 + (y - 30) ** 2 < 200
+    return inside
+
+
+def test_a_vector_does_not_keep_its_batch_alive() -> None:
+    vectors = Vectors(np.eye(3, dtype=np.float32), encoder="e@1", space="visual")
+
+    embedding = vectors.row(1)
+
+    assert embedding.vector.tolist() == [0, 1, 0]
+    assert (embedding.encoder, embedding.space) == ("e@1", "visual")
+    assert embedding.vector.base is None
+
+
+def test_the_whole_image_is_prepared_as_such() -> None:
+    whole = domain.whole_image(IMAGE)
+
+    np.testing.assert_array_equal(domain.crops(NOISE, [whole])[0], prepare(NOISE))
+
+
+def test_crops_keep_the_order_of_the_regions() -> None:
+    left, right = region(0, 0, 20, 20), region(50, 30, 80, 60)
+
+    both = domain.crops(NOISE, [left, right])
+
+    np.testing.assert_array_equal(both[0], domain.crops(NOISE, [left])[0])
+    np.testing.assert_array_equal(both[1], domain.crops(NOISE, [right])[0])
+    assert (both[0] != both[1]).any()
+
+
+def test_a_pixel_that_the_box_only_touches_belongs_to_it() -> None:
+    np.testing.assert_array_equal(
+        domain.crops(NOISE, [region(10.9, 10.9, 20.1, 20.1)]), domain.crops(NOISE, [region(10, 10, 21, 21)])
+    )
+
+
+def test_a_mask_keeps_its_pixels_sharp_and_no_others() -> None:
+    mask = Mask(HEIGHT, WIDTH, masks.encode(disc()))
+    tight = masks.bounding_box(disc())
+    box = (tight.left, tight.top, tight.right, tight.bottom)
+
+    crop = domain.crops(NOISE, [region(*box, mask=mask)])[0]
+
+    np.testing.assert_array_equal(crop, prepare(NOISE, tight, disc()))
+    assert (crop != domain.crops(NOISE, [region(*box)])[0]).any()
+
+
+def test_a_box_beside_the_image_is_refused_by_the_id_of_its_region() -> None:
+    with pytest.raises(InvalidInput, match="region 7: no pixel"):
+        domain.crops(NOISE, [region(100, 100, 120, 120, region_id="7")])
+
+
+def test_a_mask_of_another_image_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="its mask is 10 x 10"):
+        domain.crops(NOISE, [region(0, 0, 9, 9, mask=Mask(10, 10, (0, 100)))])
+
+
+def test_equal_regions_have_equal_keys_whatever_they_are_called() -> None:
+    mask = Mask(HEIGHT, WIDTH, (0, HEIGHT * WIDTH))
+    one, same = (region(1, 2, 3, 4, mask=mask, region_id=name) for name in "ab")
+
+    assert domain.region_key(IMAGE, one, ("m@1",)) == domain.region_key(IMAGE, same, ("m@1",))
+
+
+def test_another_image_box_mask_or_model_has_another_key() -> None:
+    other_image = ImageReference("cd" * 32, "t/c/images/ab", "image/png", 100, WIDTH, HEIGHT)
+    base = region(1, 2, 3, 4)
+    keys = {
+        domain.region_key(IMAGE, base, ("m@1",)),
+        domain.region_key(other_image, base, ("m@1",)),
+        domain.region_key(IMAGE, region(1, 2, 3, 5), ("m@1",)),
+        domain.region_key(IMAGE, region(1, 2, 3, 4, mask=Mask(2, 2, (0, 4))), ("m@1",)),
+        domain.region_key(IMAGE, region(1, 2, 3, 4, mask=Mask(2, 2, (1, 3))), ("m@1",)),
+        domain.region_key(IMAGE, base, ("m@2",)),
+    }
+
+    assert len(keys) == 6
