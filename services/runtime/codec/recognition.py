@@ -47,7 +47,8 @@ def read_time(message: Timestamp) -> float:
 
 def write_time(time_s: float) -> Timestamp:
     """Write a time given in seconds since the epoch."""
-    nanos = round(time_s * _NANOS)
+    whole = int(time_s)  # apart, or the product would lose the last hundreds of nanoseconds
+    nanos = whole * _NANOS + round((time_s - whole) * _NANOS)
     return Timestamp(seconds=nanos // _NANOS, nanos=nanos % _NANOS)
 
 

@@ -1,0 +1,1 @@
+"""The door of the platform: recognises, teaches, and keeps collections and records."""

@@ -1,0 +1,73 @@
+"""Records as they end: a tail of the topic `recognitions.completed`."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from fovea.ranking.v1 import events_pb2
+from services.gateway.codec.recognition import read_recognition
+from services.gateway.domain.recognition import Recognition
+from services.gateway.ports import Ended
+from services.kernel.errors import InvalidInput
+from services.runtime import deadline
+from services.runtime.event_log.ports import EventLog, Tail, TopicPartition
+
+TOPIC: Final = "recognitions.completed"
+_LOOK_EVERY_S: Final = 0.5
+_BATCH: Final = 64
+
+
+class LogEndings:
+    """Tails the topic, each watcher with a tail of its own."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+
+    def watch(self, resume_token: str) -> Iterator[Ended]:
+        """Return every record from now on, or behind the token."""
+        start = _read(resume_token) if resume_token else dict(self._log.end_offsets(TOPIC))
+        positions = {TopicPartition(TOPIC, partition): offset for partition, offset in start.items()}
+        return _follow(self._log.tail([TOPIC], start=positions), start)
+
+
+def _follow(tail: Tail, offsets: dict[int, int]) -> Iterator[Ended]:
+    with tail:
+        while True:
+            deadline.check()
+            for record in tail.poll(_LOOK_EVERY_S, most=_BATCH):
+                offsets[record.position.partition] = record.position.offset + 1
+                if record.value is not None:
+                    yield Ended(_recognition(record.value), _write(offsets))
+
+
+def _recognition(value: bytes) -> Recognition:
+    return read_recognition(events_pb2.RecognitionCompleted.FromString(value).recognition)
+
+
+def _write(offsets: Mapping[int, int]) -> str:
+    pairs = sorted(offsets.items())
+    return base64.urlsafe_b64encode(json.dumps(pairs).encode()).decode()
+
+
+def _read(token: str) -> dict[int, int]:
+    try:
+        pairs = json.loads(base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True))
+        offsets: dict[int, int] = dict(pairs)
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise _invalid() from error
+    numbers = [*offsets, *offsets.values()]
+    if not all(isinstance(each, int) and 0 <= each < 1 << 62 for each in numbers):
+        raise _invalid()
+    return offsets
+
+
+def _invalid() -> InvalidInput:
+    return InvalidInput(
+        "resume_token is none; send one that an answer carried, or none to begin now",
+        field="resume_token",
+        reason="RESUME_TOKEN_INVALID",
+    )

@@ -1,0 +1,71 @@
+"""Retrieval over gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import grpc
+
+from fovea.retrieval.v1 import retrieval_pb2 as pb
+from fovea.retrieval.v1 import retrieval_pb2_grpc
+from services.gateway.codec.memory import read_labels, read_page, write_query
+from services.gateway.domain.teaching import ExemplarPage, ExemplarQuery, LabelCounts
+from services.gateway.ports import Recollection
+from services.kernel.vocabulary import (
+    CollectionKey,
+    EncodedExemplar,
+    RecognitionOptions,
+    RegionEmbeddings,
+)
+from services.runtime.codec.candidates import read_candidates
+from services.runtime.codec.exemplar import read_encoded_exemplar, write_region_embeddings
+from services.runtime.codec.recognition import read_stage, write_collection, write_options
+
+
+class GrpcRetriever:
+    """Asks the retrieval service."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._stub = retrieval_pb2_grpc.RetrievalServiceStub(channel)
+
+    def recall(
+        self,
+        collection: CollectionKey,
+        regions: Sequence[RegionEmbeddings],
+        options: RecognitionOptions,
+    ) -> Recollection:
+        """Return the candidates of each region, in order."""
+        reply = self._stub.Recall(
+            pb.RecallRequest(
+                collection=write_collection(collection),
+                regions=map(write_region_embeddings, regions),
+                options=write_options(options),
+            )
+        )
+        return Recollection(tuple(map(read_candidates, reply.regions)), read_stage(reply.stage))
+
+    def list_exemplars(self, query: ExemplarQuery) -> ExemplarPage:
+        """Return one page, in order of id."""
+        return read_page(self._stub.ListExemplars(write_query(query)))
+
+    def export_exemplars(
+        self, collection: CollectionKey, *, min_memory_version: str
+    ) -> Iterator[EncodedExemplar]:
+        """Yield every exemplar with its embeddings."""
+        call = self._stub.ExportExemplars(
+            pb.ExportExemplarsRequest(
+                collection=write_collection(collection), min_memory_version=min_memory_version
+            )
+        )
+        try:
+            for i, reply in enumerate(call):
+                yield read_encoded_exemplar(reply.exemplar, field=f"exemplars[{i}]")
+        finally:
+            call.cancel()
+
+    def list_labels(self, collection: CollectionKey, *, min_memory_version: str) -> LabelCounts:
+        """Count the exemplars of each label."""
+        request = pb.ListLabelsRequest(
+            collection=write_collection(collection), min_memory_version=min_memory_version
+        )
+        return read_labels(self._stub.ListLabels(request))

@@ -1,0 +1,39 @@
+"""Segmentation over gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import grpc
+
+from fovea.segmentation.v1 import segmentation_pb2 as pb
+from fovea.segmentation.v1 import segmentation_pb2_grpc
+from services.gateway.codec.recognition import outer_field
+from services.gateway.ports import Proposal
+from services.kernel.errors import InvalidInput, Unsupported
+from services.kernel.vocabulary import ImageReference, Prompt, Shape
+from services.runtime.codec.recognition import read_stage
+from services.runtime.codec.region import read_regions, write_image, write_prompt, write_shape
+
+
+class GrpcSegmenter:
+    """Asks the segmentation service; its fields are renamed to what the gateway's caller knows."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._stub = segmentation_pb2_grpc.SegmentationServiceStub(channel)
+
+    def propose(
+        self, image: ImageReference, *, shapes: Sequence[Shape] = (), prompts: Sequence[Prompt] = ()
+    ) -> Proposal:
+        """Return the regions that shapes or prompts name."""
+        request = pb.ProposeRegionsRequest(
+            image=write_image(image),
+            shapes=map(write_shape, shapes),
+            prompts=map(write_prompt, prompts),
+        )
+        try:
+            reply = self._stub.ProposeRegions(request)
+        except (InvalidInput, Unsupported) as error:
+            field = outer_field(error.field)
+            raise type(error)(error.message, field=field, reason=error.reason) from error
+        return Proposal(read_regions(reply.regions, field="regions"), read_stage(reply.stage))

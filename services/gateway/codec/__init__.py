@@ -1,0 +1,1 @@
+"""Messages of the gateway, and of the services that it calls, to values and back."""

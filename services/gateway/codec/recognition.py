@@ -1,0 +1,156 @@
+"""Tasks, records and failures."""
+
+from __future__ import annotations
+
+import logging
+
+from fovea.gateway.v1 import gateway_pb2 as pb
+from fovea.kernel.v1 import failure_pb2, recognition_pb2
+from services.gateway.domain.recognition import (
+    Failure,
+    Progress,
+    Recognition,
+    RecognitionState,
+    RecognizedRegion,
+    Task,
+)
+from services.kernel import errors
+from services.kernel.errors import FoveaError, Overloaded
+from services.kernel.validation import checked_id, checked_name
+from services.runtime import memory_version, tracing
+from services.runtime.codec.candidates import read_candidates, write_candidates
+from services.runtime.codec.recognition import (
+    read_collection,
+    read_envelope,
+    read_options,
+    read_ranking,
+    read_time,
+    write_envelope,
+    write_ranking,
+    write_time,
+)
+from services.runtime.codec.region import read_region, write_region
+from services.runtime.grpc_errors import status_code
+
+_LOG = logging.getLogger(__name__)
+_STATES = {
+    RecognitionState.COMPLETED: recognition_pb2.RECOGNITION_STATE_COMPLETED,
+    RecognitionState.FAILED: recognition_pb2.RECOGNITION_STATE_FAILED,
+}
+_STATES_READ = {message: value for value, message in _STATES.items()}
+
+
+def read_task(message: pb.RecognitionTask, *, submission_id: str = "") -> Task:
+    """Read one image and what to do with it. Fields are named as the task knows them."""
+    options = read_options(message.options)
+    if options.min_memory_version:
+        memory_version.decode(options.min_memory_version, field="options.min_memory_version")
+    trace = tracing.current()
+    return Task(
+        collection=read_collection(message.collection),
+        image=message.image,
+        options=options,
+        recognition_id=read_optional_id(message.recognition_id, field="recognition_id"),
+        submission_id=submission_id,
+        trace_id=trace.trace_id if trace else "",
+    )
+
+
+def read_tenant(name: str) -> str:
+    """Read a tenant's name, `default` standing for none."""
+    return checked_name(name or "default", field="tenant")
+
+
+def read_id(value: str, *, field: str) -> str:
+    """Read an id that must be there."""
+    return checked_id(value, field=field)
+
+
+def read_optional_id(value: str, *, field: str) -> str:
+    """Read an id; empty: the gateway chooses one."""
+    return checked_id(value, field=field) if value else ""
+
+
+def write_recognition(recognition: Recognition) -> recognition_pb2.Recognition:
+    """Write a record."""
+    return recognition_pb2.Recognition(
+        envelope=write_envelope(recognition.envelope),
+        state=_STATES[recognition.state],
+        regions=map(_write_region, recognition.regions),
+        failure=None if recognition.failure is None else write_failure(recognition.failure),
+        ended_at=write_time(recognition.ended_at_s),
+    )
+
+
+def read_recognition(message: recognition_pb2.Recognition) -> Recognition:
+    """Read a record."""
+    return Recognition(
+        envelope=read_envelope(message.envelope),
+        state=_STATES_READ.get(message.state, RecognitionState.FAILED),
+        regions=tuple(_read_region(each, i) for i, each in enumerate(message.regions)),
+        failure=read_failure(message.failure) if message.HasField("failure") else None,
+        ended_at_s=read_time(message.ended_at),
+    )
+
+
+def _write_region(found: RecognizedRegion) -> recognition_pb2.RecognizedRegion:
+    return recognition_pb2.RecognizedRegion(
+        region=write_region(found.region),
+        ranking=write_ranking(found.ranking),
+        candidates=write_candidates(found.candidates),
+    )
+
+
+def _read_region(message: recognition_pb2.RecognizedRegion, index: int) -> RecognizedRegion:
+    return RecognizedRegion(
+        region=read_region(message.region, field=f"regions[{index}].region"),
+        ranking=read_ranking(message.ranking),
+        candidates=read_candidates(message.candidates),
+    )
+
+
+def write_failure(failure: Failure) -> failure_pb2.Failure:
+    """Write why one thing did not work."""
+    return failure_pb2.Failure(
+        status=failure.status,
+        reason=failure.reason,
+        message=failure.message,
+        field=failure.field,
+        retry_after_s=failure.retry_after_s,
+    )
+
+
+def read_failure(message: failure_pb2.Failure) -> Failure:
+    """Read why one thing did not work."""
+    return Failure(message.status, message.reason, message.message, message.field, message.retry_after_s)
+
+
+def failure_of(error: Exception) -> Failure:
+    """Return the failure that an error is; an unexpected one is logged and only its trace is told."""
+    status = status_code(error).name
+    if isinstance(error, FoveaError):
+        retry_after_s = error.retry_after_s if isinstance(error, Overloaded) else 0.0
+        return Failure(status, error.reason, error.message, error.field, retry_after_s)
+    _LOG.error("an item failed unexpectedly", exc_info=error)
+    trace = tracing.current()
+    where = f"; the log has the cause under trace {trace.trace_id}" if trace else ""
+    return Failure(status, "INTERNAL", f"internal error{where}")
+
+
+def error_named(name: str, message: str, *, field: str = "", reason: str = "") -> FoveaError:
+    """Return the kernel error that another process raised under this class name."""
+    kind = getattr(errors, name, FoveaError)
+    known = isinstance(kind, type) and issubclass(kind, FoveaError)
+    return (kind if known else FoveaError)(message, field=field, reason=reason)
+
+
+def outer_field(field: str) -> str:
+    """Return a field as the caller knows it: what segmentation calls `shapes[2]` lies in the options."""
+    return f"options.{field}" if field.startswith(("shapes", "prompts")) else field
+
+
+def write_progress(progress: Progress) -> pb.GetSubmissionResponse:
+    """Write how far a submission is."""
+    return pb.GetSubmissionResponse(
+        accepted=progress.accepted, completed=progress.completed, failed=progress.failed
+    )

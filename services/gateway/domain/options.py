@@ -1,0 +1,54 @@
+"""Options of a recognition: the caller's over the collection's over the shipped ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TypeVar
+
+from services.gateway.domain.collections import Collection
+from services.kernel.vocabulary import RecognitionOptions, SpaceVote
+
+T = TypeVar("T")
+
+
+def effective_options(
+    asked: RecognitionOptions, collection: Collection, shipped: RecognitionOptions
+) -> RecognitionOptions:
+    """Return options that leave nothing open, so that a replay needs no collection to give the same."""
+    of_collection = RecognitionOptions(
+        votes=collection.votes,
+        trust_threshold=collection.trust_threshold,
+        unknown_threshold=collection.unknown_threshold,
+    )
+    return _over(asked, _over(of_collection, shipped))
+
+
+def asks_the_same(asked: RecognitionOptions, stored: RecognitionOptions, shipped: RecognitionOptions) -> bool:
+    """Whether a request fits the effective options of an earlier one.
+
+    What the collection decides when the caller does not may have changed since: it is not compared.
+    """
+    size = shipped.size if asked.size is None else asked.size
+    return _over(replace(asked, size=size), stored) == stored
+
+
+def _over(upper: RecognitionOptions, lower: RecognitionOptions) -> RecognitionOptions:
+    return replace(
+        upper,
+        size=_first(upper.size, lower.size),
+        votes=_merged(lower.votes, upper.votes),
+        trust_threshold=_first(upper.trust_threshold, lower.trust_threshold),
+        unknown_threshold=_first(upper.unknown_threshold, lower.unknown_threshold),
+    )
+
+
+def _first(upper: T | None, lower: T | None) -> T | None:
+    return lower if upper is None else upper
+
+
+def _merged(lower: Iterable[SpaceVote], upper: Iterable[SpaceVote]) -> tuple[SpaceVote, ...]:
+    """Return one vote a space, those of `upper` in the place of those that they replace."""
+    votes = {vote.space: vote for vote in lower}
+    votes.update({vote.space: vote for vote in upper})
+    return tuple(votes.values())

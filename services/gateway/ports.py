@@ -1,0 +1,274 @@
+"""What the gateway needs from the world, in its own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from services.gateway.domain.collections import Collection
+from services.gateway.domain.recognition import Progress, Recognition, RecognitionState
+from services.gateway.domain.teaching import Change, ExemplarPage, ExemplarQuery, Feedback, LabelCounts
+from services.kernel.vocabulary import (
+    Candidates,
+    CollectionKey,
+    EncodedExemplar,
+    Envelope,
+    ImageReference,
+    Prompt,
+    Ranking,
+    RecognitionOptions,
+    Region,
+    RegionEmbeddings,
+    Shape,
+    Stage,
+)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The regions of one image, and how they were found."""
+
+    regions: tuple[Region, ...]
+    stage: Stage
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The embeddings of an image's regions, in order, and how they were made."""
+
+    regions: tuple[RegionEmbeddings, ...]
+    stage: Stage
+
+
+@dataclass(frozen=True)
+class Recollection:
+    """The candidates of an image's regions, in order, and how they were found."""
+
+    candidates: tuple[Candidates, ...]
+    stage: Stage
+
+
+@dataclass(frozen=True)
+class Ordering:
+    """The rankings of an image's regions, in order, and how they were made."""
+
+    rankings: tuple[Ranking, ...]
+    stage: Stage
+
+
+@runtime_checkable
+class Segmenter(Protocol):
+    """Says where to look."""
+
+    def propose(
+        self, image: ImageReference, *, shapes: Sequence[Shape] = (), prompts: Sequence[Prompt] = ()
+    ) -> Proposal:
+        """Return the regions that shapes or prompts name. Raises InvalidInput, Unsupported, Unavailable."""
+        ...
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Turns regions into embeddings."""
+
+    def encode(self, image: ImageReference, regions: Sequence[Region]) -> Encoding:
+        """Keep the order of the regions. Raises InvalidInput for pixels that are damaged, Unavailable."""
+        ...
+
+
+@runtime_checkable
+class Retriever(Protocol):
+    """The memory, for those who read it."""
+
+    def recall(
+        self,
+        collection: CollectionKey,
+        regions: Sequence[RegionEmbeddings],
+        options: RecognitionOptions,
+    ) -> Recollection:
+        """Return the candidates of each region, in order. Raises Unavailable."""
+        ...
+
+    def list_exemplars(self, query: ExemplarQuery) -> ExemplarPage:
+        """Return one page, in order of id. Raises InvalidInput, Unavailable."""
+        ...
+
+    def export_exemplars(
+        self, collection: CollectionKey, *, min_memory_version: str
+    ) -> Iterator[EncodedExemplar]:
+        """Yield every exemplar with its embeddings. Raises InvalidInput, Unavailable."""
+        ...
+
+    def list_labels(self, collection: CollectionKey, *, min_memory_version: str) -> LabelCounts:
+        """Count the exemplars of each label. Raises InvalidInput, Unavailable."""
+        ...
+
+
+@runtime_checkable
+class Ranker(Protocol):
+    """Orders candidates."""
+
+    def rank(
+        self,
+        image: ImageReference,
+        regions: Sequence[Region],
+        candidates: Sequence[Candidates],
+        options: RecognitionOptions,
+    ) -> Ordering:
+        """Return a ranking of each region, in order. Raises Unavailable."""
+        ...
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """An image as a listing shows it. `stored_at_s` is in seconds since the epoch."""
+
+    key: str
+    stored_at_s: float
+
+
+@runtime_checkable
+class Images(Protocol):
+    """Where the bytes of images are. Keys: `domain.keys`."""
+
+    def store(self, key: str, image: bytes, *, renew: bool = False) -> None:
+        """Make the image durable; bytes that are there already are only written again to `renew` their age.
+
+        The key of an image names its digest, so what stands under it never changes.
+        """
+        ...
+
+    def has(self, key: str) -> bool:
+        """Whether the image is there."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove the image; no error if there is none."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[StoredImage]:
+        """Yield the images whose key starts with `prefix`."""
+        ...
+
+
+@runtime_checkable
+class Recognitions(Protocol):
+    """The records, each written once."""
+
+    def find(self, tenant: str, recognition_id: str) -> Recognition | None:
+        """Return the record, or None until the recognition has ended."""
+        ...
+
+    def keep(self, recognition: Recognition) -> Recognition:
+        """Make the record durable and return it, or the one that was there before: the first one stays."""
+        ...
+
+
+@runtime_checkable
+class Submissions(Protocol):
+    """How far each image of each batch is."""
+
+    def find(self, envelope: Envelope) -> Envelope | None:
+        """Return what was accepted under these ids, or None."""
+        ...
+
+    def accept(self, envelope: Envelope) -> Envelope:
+        """Make the acceptance durable and return it, or the one that was there before."""
+        ...
+
+    def end(self, envelope: Envelope, state: RecognitionState) -> None:
+        """Note that the image has ended."""
+        ...
+
+    def progress(self, tenant: str, submission_id: str) -> Progress:
+        """Count the images; all zero for an unknown submission."""
+        ...
+
+
+@runtime_checkable
+class Announcer(Protocol):
+    """Tells the rest of the platform; whatever is told is durable when the call returns."""
+
+    def submitted(self, envelope: Envelope) -> None:
+        """An image is stored and waits for recognition."""
+        ...
+
+    def completed(self, recognition: Recognition) -> None:
+        """A recognition has ended, and its record is stored."""
+        ...
+
+    def corrected(self, feedback: Feedback) -> None:
+        """A person gave the right label."""
+        ...
+
+
+@runtime_checkable
+class Pending(Protocol):
+    """A change of the memory on its way."""
+
+    def result(self) -> str:
+        """Wait until it is durable and return a memory version that holds it.
+
+        Raises DeadlineExceeded, and whatever kept the exemplar from being encoded.
+        """
+        ...
+
+
+@runtime_checkable
+class Teacher(Protocol):
+    """Changes the memory."""
+
+    def submit(self, changes: Sequence[Change]) -> Sequence[Pending]:
+        """Hand the changes over, in order; one that is handed over takes place even if nobody waits."""
+        ...
+
+    def memory_version(self) -> str:
+        """Return the version that holds everything that is durable by now."""
+        ...
+
+
+@runtime_checkable
+class Collections(Protocol):
+    """The collections, as this replica sees them; `default/default` always is there."""
+
+    def find(self, key: CollectionKey) -> Collection | None:
+        """Return the collection, or None."""
+        ...
+
+    def list(self, tenant: str = "") -> Sequence[Collection]:
+        """Return the collections of a tenant, or all, in order of key."""
+        ...
+
+    def change(self, collection: Collection) -> None:
+        """Make the collection durable; returns when `find` sees it."""
+        ...
+
+    def create(self, collection: Collection) -> bool:
+        """As `change`, unless the collection is there already: then False."""
+        ...
+
+    def remove(self, key: CollectionKey) -> None:
+        """Remove the collection; returns when `find` misses it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A record that ended, and where to go on behind it."""
+
+    recognition: Recognition
+    resume_token: str
+
+
+@runtime_checkable
+class Endings(Protocol):
+    """The records as they end."""
+
+    def watch(self, resume_token: str) -> Iterator[Ended]:
+        """Yield every record of every collection that ends from the call on, or behind the token, for ever.
+
+        What ends after this method returned is seen. Raises InvalidInput for a token that is none;
+        the iterator raises DeadlineExceeded when nobody listens any more.
+        """
+        ...
