@@ -1,0 +1,1 @@
+"""Orders the candidates of a region and says how far none of them fits."""

@@ -1,0 +1,1 @@
+"""What ranking's ports stand on."""

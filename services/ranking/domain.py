@@ -1,0 +1,102 @@
+"""From candidates to a ranking: the two gates, and what is answered when no model orders the candidates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from services.kernel.errors import InvalidInput
+from services.kernel.vocabulary import Candidates, Gate, RankedLabel, Ranking, RankingStatus
+
+NO_RANKER: Final = "no_ranker"
+"""Rung: no model orders the candidates, so they stay as retrieval has them."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Where the gates open.
+
+    Args:
+        trust: Margin of retrieval, in [0, 1], from which its order is taken as it is.
+        unknown: Probability of *unknown*, in [0, 1], above which the answer is unknown.
+    """
+
+    trust: float
+    unknown: float
+
+
+@dataclass(frozen=True)
+class Gates:
+    """What the two gates decided about one region."""
+
+    trust: Gate
+    unknown: Gate
+
+    @classmethod
+    def of(cls, found: Candidates, thresholds: Thresholds) -> Gates:
+        """Return the decisions; the thresholds are shipped ones, so none is calibrated."""
+        trusted = found.margin >= thresholds.trust
+        unknown = found.unknown_score > thresholds.unknown
+        return cls(
+            Gate("trust", found.margin, thresholds.trust, is_open=trusted),
+            Gate("unknown", found.unknown_score, thresholds.unknown, is_open=unknown),
+        )
+
+
+def retrieval_order(found: Candidates, gates: Gates) -> Ranking:
+    """Return the candidates in the order that retrieval gave them, and the status that the gates decide.
+
+    The probability of *unknown* is the share of its pseudo-vote; the candidates share the rest by score.
+    Labels that retrieval saw but did not return are not among the answers: their part goes to those that are.
+
+    Returns:
+        A permutation of the candidates; all probabilities, *unknown* included, sum to 1. UNKNOWN if there is
+        no candidate or that gate is open, else TRUSTED_RETRIEVAL if that gate is, else DEGRADED.
+    """
+    status = _status(found, gates)
+    unknown = found.unknown_score if found.candidates else 1.0
+    shares = _shares([candidate.score for candidate in found.candidates])
+    return Ranking(
+        found.region_id,
+        tuple(
+            RankedLabel(candidate.label, (1.0 - unknown) * share)
+            for candidate, share in zip(found.candidates, shares, strict=True)
+        ),
+        probability_unknown=unknown,
+        status=status,
+        rung=NO_RANKER if status is RankingStatus.DEGRADED else "",
+        gates=(gates.trust, gates.unknown),
+    )
+
+
+def _status(found: Candidates, gates: Gates) -> RankingStatus:
+    if not found.candidates or gates.unknown.is_open:
+        return RankingStatus.UNKNOWN
+    return RankingStatus.TRUSTED_RETRIEVAL if gates.trust.is_open else RankingStatus.DEGRADED
+
+
+def _shares(scores: Sequence[float]) -> list[float]:
+    """Return the scores divided by their sum; equal shares if all are 0."""
+    total = math.fsum(scores)
+    if total == 0:
+        return [1.0 / len(scores) for _ in scores]
+    return [score / total for score in scores]
+
+
+def checked(found: Candidates, *, field: str) -> Candidates:
+    """Return the candidates. Raises InvalidInput unless scores are shares and labels distinct."""
+    numbers = {f"{field}.margin": found.margin, f"{field}.unknown_score": found.unknown_score} | {
+        f"{field}.candidates[{i}].score": candidate.score for i, candidate in enumerate(found.candidates)
+    }
+    for name, number in numbers.items():
+        if not 0 <= number <= 1:  # NaN fails as well
+            raise InvalidInput(
+                f"{name} is {number}; it must be from 0 to 1", field=name, reason="OUT_OF_RANGE"
+            )
+    if len({candidate.label for candidate in found.candidates}) != len(found.candidates):
+        raise InvalidInput(
+            f"{field}.candidates has two of one label", field=f"{field}.candidates", reason="LABEL_TWICE"
+        )
+    return found

@@ -1,0 +1,19 @@
+"""What the ranking service can be told through its environment."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from services.runtime.settings import ProcessSettings
+
+
+class RankingSettings(ProcessSettings):
+    """Read by `__main__` and nowhere else."""
+
+    port: int = Field(default=8504, ge=0, le=65535, description="gRPC port; 0 lets the system choose")
+    trust_threshold: float = Field(
+        default=0.6, ge=0, le=1, description="margin of retrieval from which its order is taken as it is"
+    )
+    unknown_threshold: float = Field(
+        default=0.5, ge=0, le=1, description="probability of unknown above which the answer is unknown"
+    )

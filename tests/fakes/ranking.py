@@ -1,0 +1,31 @@
+"""Ranking's monitor, and candidates in one line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from services.kernel.vocabulary import Candidate, Candidates, ExemplarKind, Neighbour, Ranking, SpaceVote
+
+
+@dataclass
+class RecordingMonitor:
+    """Keeps what it was told."""
+
+    rankings: list[Ranking] = field(default_factory=list)
+
+    def ranked(self, found: Candidates, ranking: Ranking) -> None:
+        assert found.region_id == ranking.region_id
+        self.rankings.append(ranking)
+
+
+def candidates(
+    *pairs: tuple[str, float], margin: float = 0.0, unknown: float = 0.0, region_id: str = "0"
+) -> Candidates:
+    """Candidates with scores, one neighbour each."""
+    found = tuple(Candidate(label, score, (_neighbour(label),)) for label, score in pairs)
+    votes = (SpaceVote("visual", weight=1.0, temperature=0.07, reference=0.5),)
+    return Candidates(region_id, found, margin, entropy=0.5, unknown_score=unknown, votes=votes)
+
+
+def _neighbour(label: str) -> Neighbour:
+    return Neighbour(f"{label}-1", ExemplarKind.IMAGE, "visual", similarity=0.7, share=0.4, image_key="k")
