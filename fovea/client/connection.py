@@ -1,0 +1,135 @@
+"""One channel to one server: retries, deadlines and message limits of all calls."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import grpc
+
+from fovea.client.errors import FoveaError, Overloaded, Unavailable
+from fovea.client.images import MOST_MESSAGE_BYTES
+from fovea.client.statuses import from_rpc_error
+from fovea.gateway.v1 import collections_pb2_grpc, gateway_pb2_grpc, memory_pb2_grpc
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+_IDEMPOTENT: Final = {
+    "fovea.gateway.v1.GatewayService": ("Recognize", "GetRecognition", "GetSubmission"),
+    "fovea.gateway.v1.MemoryService": ("ListExemplars", "ListLabels"),
+    "fovea.gateway.v1.CollectionService": ("GetCollection", "ListCollections", "UpdateCollection"),
+    "grpc.health.v1.Health": ("Check",),
+}
+"""Calls that may be sent again; `Recognize` is one because the client always chooses its id."""
+
+_SERVICE_CONFIG: Final = {
+    "methodConfig": [
+        {
+            "name": [
+                {"service": service, "method": method}
+                for service, methods in _IDEMPOTENT.items()
+                for method in methods
+            ],
+            "retryPolicy": {
+                "maxAttempts": 5,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "2s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+    "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
+}
+_OPTIONS: Final[tuple[tuple[str, int | str], ...]] = (
+    ("grpc.max_send_message_length", MOST_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MOST_MESSAGE_BYTES),
+    # Without this a call whose picture is larger than 256 KiB would never be tried again.
+    ("grpc.per_rpc_retry_buffer_size", MOST_MESSAGE_BYTES),
+    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a stream that broke is opened again: pauses double, and an answer starts them afresh."""
+
+    attempts: int = 5
+    first_pause_s: float = 0.2
+
+    def pauses(self) -> Iterator[float]:
+        """Return the pauses between attempts, spread at random so that clients do not return as one."""
+        for attempt in range(self.attempts):
+            yield self.first_pause_s * 2**attempt * random.uniform(0.8, 1.2)  # noqa: S311  (no secret)
+
+
+class Connection:
+    """A channel that translates errors, shared by all clients that `Client.using` makes."""
+
+    def __init__(self, target: str, *, patience: Patience) -> None:
+        self.target = target
+        self.patience = patience
+        self.channel = grpc.insecure_channel(target, options=_OPTIONS)
+        self.gateway = gateway_pb2_grpc.GatewayServiceStub(self.channel)
+        self.memory = memory_pb2_grpc.MemoryServiceStub(self.channel)
+        self.collections = collections_pb2_grpc.CollectionServiceStub(self.channel)
+        self._versions: dict[tuple[str, str], str] = {}
+        self._lock = threading.Lock()
+
+    def call(
+        self,
+        method: grpc.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+        *,
+        timeout_s: float,
+    ) -> Response:
+        """Return the answer, waiting and trying again where the server asks for that and time allows.
+
+        Raises:
+            FoveaError: What the server said, or that it cannot be reached.
+        """
+        end = time.monotonic() + timeout_s
+        while True:
+            left_s = end - time.monotonic()
+            try:
+                return method(request, timeout=max(left_s, 0.001))
+            except grpc.RpcError as failed:
+                error = self.translate(failed)
+                pause_s = error.retry_after_s
+                if not isinstance(error, Overloaded) or not 0 < pause_s < end - time.monotonic():
+                    raise error from failed
+            time.sleep(pause_s)
+
+    def translate(self, error: grpc.RpcError) -> FoveaError:
+        """Return what a failed call means."""
+        return from_rpc_error(error, target=self.target)
+
+    def wrote(self, scope: tuple[str, str], memory_version: str) -> None:
+        """Keep the newest memory version that a write of this client got."""
+        if memory_version:
+            with self._lock:
+                self._versions[scope] = memory_version
+
+    def written(self, scope: tuple[str, str]) -> str:
+        """Return the memory version that this client's reads must hold; empty if it wrote nothing."""
+        with self._lock:
+            return self._versions.get(scope, "")
+
+    def close(self) -> None:
+        """Cancel what is in flight and close the channel."""
+        self.channel.close()
+
+
+def worth_another_try(error: FoveaError) -> bool:
+    """Return whether the same request may work in a moment."""
+    return isinstance(error, Unavailable | Overloaded)

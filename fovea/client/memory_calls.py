@@ -1,0 +1,201 @@
+"""The client's calls that teach, correct and show a memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import grpc
+
+from fovea.client.errors import FoveaError
+from fovea.client.memory import Exemplar, Forgotten, LabelCount, Lesson, Taught
+from fovea.client.options import AttributeValue, ImageSource, Where
+from fovea.client.ordered_stream import OrderedStream
+from fovea.client.reading import read_embedding, read_exemplar
+from fovea.client.session import Session
+from fovea.client.shapes import Shape
+from fovea.client.statuses import from_failure
+from fovea.client.writing import write_lesson, write_where
+from fovea.gateway.v1 import memory_pb2 as pb
+
+_PAGE_SIZE = 500
+
+
+class MemoryCalls:
+    """Calls that teach. No training takes place: what is taught can be recognised at once."""
+
+    _session: Session
+
+    def teach(self, lessons: Iterable[Lesson]) -> Iterator[Taught]:
+        """Teach a stream of lessons; each answer says that one is durable, in the same order.
+
+        >>> lessons = (fovea.Lesson(path.parent.name, image=path) for path in Path("birds").glob("*/*.jpg"))
+        >>> failed = [taught for taught in client.teach(lessons) if taught.failed]
+
+        Nothing is sent until the answers are read: it streams lazily, with at most `Client.window` lessons
+        ahead of the answers. A lesson that fails carries its `failure`, and the rest goes on. Teaching the
+        same twice is teaching it once, so a broken run is simply run again.
+        """
+        for lesson, answer in self._remembered(lessons, timeout_s=None):
+            yield self._taught(lesson, answer)
+
+    def teach_image(
+        self,
+        label: str,
+        image: ImageSource,
+        *,
+        region: Shape | None = None,
+        attributes: Mapping[str, AttributeValue] | None = None,
+    ) -> Taught:
+        """Teach a class by one picture and wait until it is durable.
+
+        >>> client.teach_image("goldfinch", "goldfinch.jpg", region=(10, 20, 200, 220))
+
+        Args:
+            label: The class.
+            image: The path of a file, or encoded bytes.
+            region: The part that shows the class; None: the whole picture.
+            attributes: Values to filter by later.
+
+        Raises:
+            InvalidInput: The picture or the label is no good; `field` says which.
+        """
+        return self._teach_one(Lesson(label, image=image, region=region, attributes=attributes or {}))
+
+    def teach_name(
+        self,
+        label: str,
+        name: str | None = None,
+        *,
+        attributes: Mapping[str, AttributeValue] | None = None,
+    ) -> Taught:
+        """Teach a class by its name alone; no picture is needed. Without `name` the label is the name.
+
+        >>> client.teach_name("goldfinch")
+        >>> client.teach_name("goldfinch", "European goldfinch")
+        """
+        return self._teach_one(Lesson(label, name=name, attributes=attributes or {}))
+
+    def teach_attribute(
+        self, label: str, attribute: str, *, attributes: Mapping[str, AttributeValue] | None = None
+    ) -> Taught:
+        """Teach a class by what one sees on it, in words.
+
+        >>> client.teach_attribute("goldfinch", "red face, yellow wing bar")
+        """
+        return self._teach_one(Lesson(label, attribute=attribute, attributes=attributes or {}))
+
+    def forget(self, exemplar_ids: Sequence[str] = (), *, label: str = "") -> Forgotten:
+        """Forget exemplars by id, or all exemplars of a label, and say how many there were.
+
+        >>> client.forget(["8d1f…"]).count
+        >>> client.forget(label="goldfinch")
+        """
+        request = pb.ForgetRequest(collection=self._session.key, exemplar_ids=exemplar_ids, label=label)
+        answer = self._session.connection.call(
+            self._session.connection.memory.Forget, request, timeout_s=self._session.timeout_s
+        )
+        self._session.wrote(answer.memory_version)
+        return Forgotten(answer.forgotten, answer.memory_version)
+
+    def correct(self, recognition_id: str, label: str, *, region_id: str = "") -> Taught:
+        """Give the right label of a recognised region: it becomes an exemplar, and feedback for training.
+
+        >>> answer = client.recognize("bird.jpg")
+        >>> client.correct(answer.recognition_id, "goldfinch")
+
+        Args:
+            recognition_id: Of the answer that was wrong, or right.
+            label: The right label.
+            region_id: `Region.region_id`; empty: the first region.
+        """
+        request = pb.CorrectRequest(
+            tenant=self._session.tenant,
+            recognition_id=recognition_id,
+            region_id=region_id or "0",
+            label=label,
+        )
+        answer = self._session.connection.call(
+            self._session.connection.memory.Correct, request, timeout_s=self._session.timeout_s
+        )
+        self._session.wrote(answer.memory_version)
+        return Taught(Lesson(label), answer.exemplar_id, answer.memory_version)
+
+    def labels(self) -> tuple[LabelCount, ...]:
+        """Return the labels of the collection with the number of exemplars of each.
+
+        >>> {entry.label: entry.exemplars for entry in client.labels()}
+        """
+        request = pb.ListLabelsRequest(
+            collection=self._session.key, min_memory_version=self._session.memory_version
+        )
+        answer = self._session.connection.call(
+            self._session.connection.memory.ListLabels, request, timeout_s=self._session.timeout_s
+        )
+        return tuple(LabelCount(entry.label, entry.exemplars) for entry in answer.labels)
+
+    def exemplars(self, *, label: str = "", where: Where | None = None) -> Iterator[Exemplar]:
+        """Yield the exemplars in order of their ids, page by page as they are read.
+
+        >>> for exemplar in client.exemplars(label="goldfinch", where={"continent": "Africa"}):
+        ...     print(exemplar.exemplar_id, exemplar.kind)
+        """
+        request = pb.ListExemplarsRequest(
+            collection=self._session.key,
+            label=label,
+            page_size=_PAGE_SIZE,
+            min_memory_version=self._session.memory_version,
+            filter=write_where(where or {}),
+        )
+        while True:
+            page = self._session.connection.call(
+                self._session.connection.memory.ListExemplars, request, timeout_s=self._session.timeout_s
+            )
+            yield from map(read_exemplar, page.exemplars)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def export(self) -> Iterator[Exemplar]:
+        """Yield every exemplar of the collection with its embeddings, as one stream."""
+        request = pb.ExportExemplarsRequest(
+            collection=self._session.key, min_memory_version=self._session.memory_version
+        )
+        call = self._session.connection.memory.ExportExemplars(request)
+        try:
+            for answer in call:
+                kept = answer.exemplar
+                yield replace(
+                    read_exemplar(kept.exemplar), embeddings=tuple(map(read_embedding, kept.embeddings))
+                )
+        except grpc.RpcError as failed:
+            raise self._session.connection.translate(failed) from failed
+        finally:
+            call.cancel()
+
+    def _teach_one(self, lesson: Lesson) -> Taught:
+        for _, answer in self._remembered([lesson], timeout_s=self._session.timeout_s):
+            taught = self._taught(lesson, answer)
+            if taught.failure is not None:
+                raise taught.failure
+        return taught
+
+    def _remembered(
+        self, lessons: Iterable[Lesson], *, timeout_s: float | None
+    ) -> Iterator[tuple[Lesson, pb.RememberResponse | FoveaError]]:
+        stream: OrderedStream[Lesson, pb.RememberRequest, pb.RememberResponse] = OrderedStream(
+            self._session.connection,
+            self._session.connection.memory.Remember,
+            lambda lesson: write_lesson(self._session.key, lesson),
+            window=self._session.window,
+            timeout_s=timeout_s,
+        )
+        return stream.run(lessons)
+
+    def _taught(self, lesson: Lesson, answer: pb.RememberResponse | FoveaError) -> Taught:
+        if isinstance(answer, FoveaError):
+            return Taught(lesson, lesson.exemplar_id, failure=answer)
+        if answer.HasField("failure"):
+            return Taught(lesson, answer.exemplar_id, failure=from_failure(answer.failure))
+        self._session.wrote(answer.memory_version)
+        return Taught(lesson, answer.exemplar_id, answer.memory_version)

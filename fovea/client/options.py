@@ -1,0 +1,89 @@
+"""What one may ask of a recognition."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fovea.client.shapes import Shape
+
+AttributeValue = str | float | bool
+"""The value of one attribute of an exemplar."""
+
+ImageSource = str | os.PathLike[str] | bytes
+"""A picture: the path of a file, or its encoded bytes (JPEG, PNG, WebP, GIF or BMP)."""
+
+
+@dataclass(frozen=True)
+class Between:
+    """A range of numbers; both ends belong to it, and None leaves an end open."""
+
+    least: float | None = None
+    most: float | None = None
+
+
+Where = Mapping[str, AttributeValue | Sequence[AttributeValue] | Between]
+"""Conditions on attributes, which must all hold: a value, several of which one must match, or a range."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What to look for in a picture: a class name, a noun phrase, a sentence, or an exemplar's id."""
+
+    text: str
+    kind: Literal["name", "phrase", "sentence", "exemplar"] = "name"
+
+
+@dataclass(frozen=True)
+class SpaceVote:
+    """How one space votes: a neighbour has weight * exp((similarity - reference) / temperature) votes."""
+
+    space: str
+    weight: float
+    temperature: float
+    reference: float
+
+
+@dataclass(frozen=True)
+class Options:
+    """What one may ask of a recognition; what is left out takes the collection's value, then the shipped one.
+
+    >>> Options(size=3, where={"continent": ["Africa", "Asia"], "length_cm": Between(10, 20)})
+
+    Attributes:
+        size: Most labels per region.
+        where: Only exemplars that meet all conditions may vote.
+        prompts: What to look for; not together with regions.
+        exclude: Ids of exemplars that may not vote.
+        votes: Replaces the votes of the spaces it names.
+        trust_threshold: Margin of retrieval from which no model is asked.
+        unknown_threshold: Probability of *unknown* above which the answer is `unknown`.
+        min_memory_version: The memory must be at least this new. A client asks for what it taught itself
+            anyway; this is for what others taught.
+    """
+
+    size: int | None = None
+    where: Where = field(default_factory=dict)
+    prompts: Sequence[Prompt] = ()
+    exclude: Sequence[str] = ()
+    votes: Sequence[SpaceVote] = ()
+    trust_threshold: float | None = None
+    unknown_threshold: float | None = None
+    min_memory_version: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of many, with regions or an id of its own.
+
+    Attributes:
+        image: The path of a file, or encoded bytes.
+        regions: Boxes, polygons or masks to recognise; none: the whole picture.
+        recognition_id: The same id gives the same record; empty: the client chooses one.
+    """
+
+    image: ImageSource
+    regions: Sequence[Shape] = ()
+    recognition_id: str = ""

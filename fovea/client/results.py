@@ -1,0 +1,251 @@
+"""What the client gives back: frozen values with the protobuf message behind them in `raw`."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from fovea.client.errors import FoveaError
+from fovea.client.options import SpaceVote
+from fovea.client.shapes import Box, Mask
+
+if TYPE_CHECKING:
+    from fovea.kernel.v1 import recognition_pb2
+
+
+class Status(enum.StrEnum):
+    """How an answer came about."""
+
+    RANKED = "ranked"
+    """A model ordered the candidates."""
+    TRUSTED_RETRIEVAL = "trusted_retrieval"
+    """Retrieval was so sure that no model was asked."""
+    DEGRADED = "degraded"
+    """Something was not to be had; `Region.rung` says what was done instead."""
+    UNKNOWN = "unknown"
+    """Nothing in the memory is like it."""
+    FAILED = "failed"
+    """There is no answer; `Recognition.failure` says why."""
+
+
+class RankedLabel(NamedTuple):
+    """A label and its probability."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """An exemplar that voted.
+
+    Attributes:
+        exemplar_id: Which one.
+        kind: `image`, `name` or `attribute`.
+        space: The space in which it was compared.
+        similarity: Cosine to the query, in [-1, 1].
+        share: Its part of all votes, the pseudo-vote of *unknown* included.
+        image_key: Object store key of its picture; empty for texts.
+    """
+
+    exemplar_id: str
+    kind: str
+    space: str
+    similarity: float
+    share: float
+    image_key: str = ""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A label that retrieval proposed, with the exemplars that voted for it, nearest first."""
+
+    label: str
+    score: float
+    neighbours: tuple[Neighbour, ...] = ()
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A decision that one number took; `open` if the value is on the far side of the threshold."""
+
+    name: str
+    value: float
+    threshold: float
+    open: bool
+    calibrated: bool
+
+
+@dataclass(frozen=True)
+class Region:
+    """What was found in one part of the picture, and why.
+
+    Attributes:
+        region_id: Unique within the picture; `Client.correct` takes it.
+        box: In pixels of the picture as people see it.
+        labels: The ranking, best first. Its probabilities and `probability_unknown` sum to 1.
+        probability_unknown: That it is nothing the collection knows.
+        status: How the answer came about.
+        rung: What was done instead, if the status is `degraded`: `no_ranker`.
+        candidates: What retrieval proposed, each with the neighbours that voted.
+        margin: Score of the first candidate less that of the second.
+        entropy: Of the scores of all labels seen, in nats.
+        gates: The decisions that single numbers took.
+        votes: How each space voted.
+        origin: `whole_image`, `caller` or `prompt`.
+        mask: Absent where the whole box counts.
+    """
+
+    region_id: str
+    box: Box
+    labels: tuple[RankedLabel, ...]
+    probability_unknown: float
+    status: Status
+    rung: str = ""
+    candidates: tuple[Candidate, ...] = ()
+    margin: float = 0.0
+    entropy: float = 0.0
+    gates: tuple[Gate, ...] = ()
+    votes: tuple[SpaceVote, ...] = ()
+    origin: str = ""
+    mask: Mask | None = None
+
+    @property
+    def best(self) -> str | None:
+        """The first label; None where the answer is *unknown*."""
+        if self.status is Status.UNKNOWN or not self.labels:
+            return None
+        return self.labels[0].label
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one step of the platform did: its version, models, time and what was degraded."""
+
+    name: str
+    version: str
+    models: tuple[str, ...] = ()
+    memory_version: str = ""
+    duration_s: float = 0.0
+    rungs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """A stored picture: SHA-256 of its bytes, where it stands, what it is, its size."""
+
+    digest: str
+    key: str
+    media_type: str
+    size_bytes: int
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """The record of one picture: the answer, and all that explains it.
+
+    `best`, `labels`, `status` and `probability_unknown` speak of the first region, which is the whole
+    picture unless regions were asked for; `regions` has them all.
+
+    Attributes:
+        recognition_id: `Client.recognition` and `Client.correct` take it.
+        regions: One for each region asked for.
+        failure: Why there is no answer; None if there is one.
+        source: The path that was given, if it was a path.
+        image: The stored picture.
+        stages: What each step did, with versions, models and times.
+        accepted_at: When the picture came in.
+        ended_at: When the record was complete.
+        submission_id: The batch, if it came with `submit`.
+        tenant: Whose it is.
+        collection: The memory that was asked.
+        resume_token: In `watch`: where to go on after this record.
+        raw: The protobuf message `fovea.kernel.v1.Recognition`.
+    """
+
+    recognition_id: str
+    regions: tuple[Region, ...] = ()
+    failure: FoveaError | None = None
+    source: str = ""
+    image: ImageInfo | None = None
+    stages: tuple[Stage, ...] = ()
+    accepted_at: datetime | None = None
+    ended_at: datetime | None = None
+    submission_id: str = ""
+    tenant: str = ""
+    collection: str = ""
+    resume_token: str = ""
+    raw: recognition_pb2.Recognition | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended without an answer."""
+        return self.failure is not None
+
+    @property
+    def best(self) -> str | None:
+        """The best label of the first region; None if that is *unknown* or the recognition failed."""
+        return self.regions[0].best if self.regions else None
+
+    @property
+    def labels(self) -> tuple[RankedLabel, ...]:
+        """The ranking of the first region, best first."""
+        return self.regions[0].labels if self.regions else ()
+
+    @property
+    def status(self) -> Status:
+        """How the answer for the first region came about."""
+        return self.regions[0].status if self.regions else Status.FAILED
+
+    @property
+    def probability_unknown(self) -> float:
+        """The probability that the first region shows nothing the collection knows."""
+        return self.regions[0].probability_unknown if self.regions else 1.0
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """That one submitted picture is durable and will end as exactly one record; or why it was not taken."""
+
+    recognition_id: str
+    submission_id: str
+    source: str = ""
+    accepted_at: datetime | None = None
+    failure: FoveaError | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the picture was not taken."""
+        return self.failure is not None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """How far a batch is: pictures taken, and how many of them ended with and without an answer."""
+
+    submission_id: str
+    accepted: int
+    completed: int
+    failed: int
+
+    @property
+    def pending(self) -> int:
+        """Pictures whose record is still to come."""
+        return max(0, self.accepted - self.completed - self.failed)
+
+
+@dataclass(frozen=True)
+class ServiceHealth:
+    """What the server says of one service: `SERVING`, `NOT_SERVING` or `NOT_HERE`."""
+
+    name: str
+    status: str
+
+    @property
+    def serving(self) -> bool:
+        """Whether it takes calls."""
+        return self.status == "SERVING"

@@ -1,0 +1,136 @@
+"""A memory of a few lines behind `MemoryService`."""
+
+# ruff: noqa: N802  (the names are the proto's)
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+import grpc
+
+from fovea.gateway.v1 import memory_pb2 as pb
+from fovea.gateway.v1 import memory_pb2_grpc
+from fovea.kernel.v1 import (
+    embedding_pb2,
+    exemplar_pb2,
+    failure_pb2,
+    image_pb2,
+    recognition_pb2,
+    region_pb2,
+)
+from tests.fakes.script import Script
+
+_KINDS = {
+    "image": exemplar_pb2.EXEMPLAR_KIND_IMAGE,
+    "name": exemplar_pb2.EXEMPLAR_KIND_NAME,
+    "attribute": exemplar_pb2.EXEMPLAR_KIND_ATTRIBUTE,
+}
+
+
+class FakeMemory(memory_pb2_grpc.MemoryServiceServicer):
+    """Keeps exemplars in a dictionary."""
+
+    def __init__(self, script: Script, records: Mapping[str, recognition_pb2.Recognition]) -> None:
+        self.script = script
+        self.exemplars: dict[str, exemplar_pb2.Exemplar] = {}
+        self.page_size = 2
+        self._records = records
+        self._version = 0
+
+    def Remember(
+        self, request_iterator: Iterator[pb.RememberRequest], context: grpc.ServicerContext
+    ) -> Iterator[pb.RememberResponse]:
+        trouble = self.script.begin("Remember", context)
+        for count, request in enumerate(request_iterator):
+            if trouble and count == trouble.after_answers:
+                trouble.end(context)
+            self.script.requests["Remember"].append(request)
+            yield self._remember(request)
+
+    def Forget(self, request: pb.ForgetRequest, context: grpc.ServicerContext) -> pb.ForgetResponse:
+        self.script.begin("Forget", context, request)
+        ids = [id_ for id_, kept in self.exemplars.items() if kept.label == request.label]
+        ids = [id_ for id_ in request.exemplar_ids or ids if id_ in self.exemplars]
+        for id_ in ids:
+            del self.exemplars[id_]
+        return pb.ForgetResponse(forgotten=len(ids), memory_version=self._next_version())
+
+    def Correct(self, request: pb.CorrectRequest, context: grpc.ServicerContext) -> pb.CorrectResponse:
+        self.script.begin("Correct", context, request)
+        if request.recognition_id not in self._records:
+            context.abort(grpc.StatusCode.NOT_FOUND, "there is no such recognition")
+        return pb.CorrectResponse(exemplar_id="corrected", memory_version=self._next_version())
+
+    def ListExemplars(
+        self, request: pb.ListExemplarsRequest, context: grpc.ServicerContext
+    ) -> pb.ListExemplarsResponse:
+        copy = pb.ListExemplarsRequest()
+        copy.CopyFrom(request)
+        self.script.begin("ListExemplars", context, copy)
+        start = int(request.page_token or 0)
+        kept = [self.exemplars[id_] for id_ in sorted(self.exemplars)]
+        kept = [exemplar for exemplar in kept if request.label in ("", exemplar.label)]
+        end = start + self.page_size
+        return pb.ListExemplarsResponse(
+            exemplars=kept[start:end], next_page_token=str(end) if end < len(kept) else ""
+        )
+
+    def ExportExemplars(
+        self, request: pb.ExportExemplarsRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.ExportExemplarsResponse]:
+        trouble = self.script.begin("ExportExemplars", context, request)
+        for count, id_ in enumerate(sorted(self.exemplars)):
+            if trouble and count == trouble.after_answers:
+                trouble.end(context)
+            embedding = embedding_pb2.Embedding(
+                vector=struct.pack("<2f", 0.6, 0.8), encoder="m@1", space="visual"
+            )
+            kept = exemplar_pb2.EncodedExemplar(exemplar=self.exemplars[id_], embeddings=[embedding])
+            yield pb.ExportExemplarsResponse(exemplar=kept)
+
+    def ListLabels(
+        self, request: pb.ListLabelsRequest, context: grpc.ServicerContext
+    ) -> pb.ListLabelsResponse:
+        self.script.begin("ListLabels", context, request)
+        counts = Counter(exemplar.label for exemplar in self.exemplars.values())
+        return pb.ListLabelsResponse(
+            labels=[pb.LabelCount(label=label, exemplars=counts[label]) for label in sorted(counts)]
+        )
+
+    def _next_version(self) -> str:
+        self._version += 1
+        return f"v{self._version}"
+
+    def _remember(self, request: pb.RememberRequest) -> pb.RememberResponse:
+        if request.image.startswith(b"bad") or "\n" in request.label:
+            failure = failure_pb2.Failure(
+                status="INVALID_ARGUMENT", reason="IMAGE_UNREADABLE", message="not a picture", field="image"
+            )
+            return pb.RememberResponse(failure=failure)
+        exemplar = _exemplar(request)
+        self.exemplars[exemplar.exemplar_id] = exemplar
+        return pb.RememberResponse(exemplar_id=exemplar.exemplar_id, memory_version=self._next_version())
+
+
+def _exemplar(request: pb.RememberRequest) -> exemplar_pb2.Exemplar:
+    content = request.WhichOneof("content") or "name"
+    text = request.attribute or request.name or request.label
+    told = request.image or text.encode()
+    told_of = request.shape.SerializeToString() if request.HasField("shape") else b""
+    digest = hashlib.sha256(told).hexdigest()
+    id_ = hashlib.sha256(request.label.encode() + b"\0" + told + b"\0" + told_of).hexdigest()[:12]
+    exemplar = exemplar_pb2.Exemplar(
+        exemplar_id=request.exemplar_id or id_,
+        label=request.label,
+        kind=_KINDS[content],
+        attributes=request.attributes,
+        text="" if content == "image" else text,
+    )
+    if content == "image":
+        exemplar.image.CopyFrom(image_pb2.ImageReference(digest=digest, media_type="image/png"))
+        caller = request.HasField("shape")
+        origin = region_pb2.REGION_ORIGIN_CALLER if caller else region_pb2.REGION_ORIGIN_WHOLE_IMAGE
+        exemplar.region.CopyFrom(region_pb2.Region(region_id="0", box=request.shape.box, origin=origin))
+    return exemplar

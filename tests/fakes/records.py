@@ -1,0 +1,76 @@
+"""Recognition records for tests."""
+
+from __future__ import annotations
+
+import hashlib
+
+from fovea.gateway.v1 import gateway_pb2
+from fovea.kernel.v1 import (
+    candidates_pb2,
+    envelope_pb2,
+    exemplar_pb2,
+    image_pb2,
+    ranking_pb2,
+    recognition_pb2,
+    region_pb2,
+)
+
+
+def a_record(task: gateway_pb2.RecognitionTask, *, submission_id: str = "") -> recognition_pb2.Recognition:
+    """Return the record of a picture that is a text: the text is the best label."""
+    label = task.image.decode()
+    boxes = [shape.box for shape in task.options.shapes] or [region_pb2.Box(right=4, bottom=3)]
+    record = recognition_pb2.Recognition(
+        state=recognition_pb2.RECOGNITION_STATE_COMPLETED,
+        envelope=envelope_pb2.Envelope(
+            collection=task.collection,
+            recognition_id=task.recognition_id,
+            submission_id=submission_id,
+            options=task.options,
+            image=image_pb2.ImageReference(
+                digest=hashlib.sha256(task.image).hexdigest(), media_type="image/png", size_bytes=1
+            ),
+            stages=[envelope_pb2.Stage(name="ranking", version="0.1.0", models=["m@1"], duration_s=0.5)],
+        ),
+        regions=[_region(str(i), box, label) for i, box in enumerate(boxes)],
+    )
+    record.envelope.accepted_at.FromSeconds(1_700_000_000)
+    record.ended_at.FromSeconds(1_700_000_001)
+    return record
+
+
+def _region(region_id: str, box: region_pb2.Box, label: str) -> recognition_pb2.RecognizedRegion:
+    unknown = label == "unknown"
+    neighbour = candidates_pb2.Neighbour(
+        exemplar_id="e1",
+        kind=exemplar_pb2.EXEMPLAR_KIND_IMAGE,
+        space="visual",
+        similarity=0.8,
+        share=0.6,
+        image_key="k",
+    )
+    status = ranking_pb2.RANKING_STATUS_UNKNOWN if unknown else ranking_pb2.RANKING_STATUS_DEGRADED
+    return recognition_pb2.RecognizedRegion(
+        region=region_pb2.Region(region_id=region_id, box=box, origin=region_pb2.REGION_ORIGIN_CALLER),
+        ranking=ranking_pb2.Ranking(
+            region_id=region_id,
+            labels=[
+                ranking_pb2.RankedLabel(label=label, probability=0.7),
+                ranking_pb2.RankedLabel(label="other", probability=0.2),
+            ],
+            probability_unknown=0.1,
+            status=status,
+            rung="" if unknown else "no_ranker",
+            gates=[ranking_pb2.Gate(name="trust", value=0.5, threshold=0.6)],
+        ),
+        candidates=candidates_pb2.Candidates(
+            region_id=region_id,
+            candidates=[
+                candidates_pb2.Candidate(label=label, score=0.7, neighbours=[neighbour]),
+                candidates_pb2.Candidate(label="other", score=0.3),
+            ],
+            margin=0.4,
+            entropy=0.6,
+            unknown_score=0.1,
+        ),
+    )
