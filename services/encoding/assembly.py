@@ -1,0 +1,67 @@
+"""Encoding put together."""
+
+from __future__ import annotations
+
+from fovea.encoding.v1 import encoding_pb2_grpc
+from models.text.tokenizer import Tokenizer
+from services.encoding.adapters.images import StoredImages
+from services.encoding.adapters.models import ModelImageEncoder, ModelTextEncoder
+from services.encoding.entrypoints.handlers import OnExemplarsSubmitted, OnRegionsProposed
+from services.encoding.entrypoints.servicer import EncodingServicer
+from services.encoding.settings import EncodingSettings
+from services.encoding.usecases import EncodeExemplar, EncodeRegions, EncodeTexts, Once, Pace, Stages, Turns
+from services.runtime import deadline
+from services.runtime.assembly import Assembly
+from services.runtime.event_loop import Handler, Subscription
+from services.runtime.grpc_server import Servicer
+from services.runtime.model_execution.ports import ModelExecution
+from services.runtime.object_store.ports import ObjectStore
+from services.runtime.topics import TOPICS
+
+
+def assemble(
+    settings: EncodingSettings,
+    store: ObjectStore,
+    models: ModelExecution,
+    tokenizer: Tokenizer,
+    *,
+    version: str,
+) -> Assembly:
+    """Return encoding over an object store and whatever runs models.
+
+    Args:
+        settings: Which models, and how much at a time.
+        store: Where images are.
+        models: Runs the models.
+        tokenizer: The one that the text model was made with.
+        version: Of this release, for the records.
+    """
+    stages = Stages(version)
+    eyes = ModelImageEncoder(models, name=settings.image_model, bridge=settings.bridge_model)
+    reader = ModelTextEncoder(models, name=settings.text_model, tokenizer=tokenizer)
+    turns = Turns(deadline, at_once=settings.images_at_once)
+    pace = Pace(deadline, turns, Once(deadline, entries=settings.kept_regions))
+    regions = EncodeRegions(StoredImages(store), eyes, pace, stages)
+    texts = EncodeTexts(reader, Once(deadline, entries=settings.kept_texts), deadline, stages)
+    exemplars = OnExemplarsSubmitted(EncodeExemplar(regions, texts))
+    return Assembly(
+        name="encoding",
+        servicers=(
+            Servicer(
+                "fovea.encoding.v1.EncodingService",
+                encoding_pb2_grpc.add_EncodingServiceServicer_to_server,
+                EncodingServicer(regions, texts),
+            ),
+        ),
+        subscriptions=(
+            _subscription("regions.proposed", OnRegionsProposed(regions), settings),
+            _subscription("exemplars.submitted", exemplars, settings),
+        ),
+        checks={"image models": eyes.models, "text model": reader.models},
+    )
+
+
+def _subscription(topic: str, handler: Handler, settings: EncodingSettings) -> Subscription:
+    """Return a subscription that keeps as many cores busy as its topic has partitions for."""
+    workers = min(settings.images_at_once, TOPICS[topic].settings.partitions)
+    return Subscription(topic, "encoding", handler, workers=workers)

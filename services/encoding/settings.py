@@ -1,0 +1,33 @@
+"""What encoding is told."""
+
+from __future__ import annotations
+
+import os
+
+from pydantic import Field
+
+from services.runtime.settings import ProcessSettings
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+class EncodingSettings(ProcessSettings):
+    """Which models see and read, and how much work is done and kept."""
+
+    port: int = Field(default=8502, ge=0, le=65535, description="gRPC port; 0 lets the system choose")
+    image_model: str = Field(default="efficientnet-lite0", description="from crops to looks and logits")
+    bridge_model: str = Field(default="conse-imagenet-minilm", description="from logits to names")
+    text_model: str = Field(default="all-minilm-l6-v2", description="from texts to names")
+    images_at_once: int = Field(
+        default_factory=_cores,
+        ge=1,
+        description="images decoded and encoded at a time; each may take 150 MB; default: one a core",
+    )
+    kept_regions: int = Field(
+        default=2048, ge=0, description="regions whose embeddings (13 kB each) are kept; 0 keeps none"
+    )
+    kept_texts: int = Field(
+        default=8192, ge=0, description="texts whose embeddings (2 kB each) are kept; 0 keeps none"
+    )
