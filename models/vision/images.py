@@ -40,6 +40,7 @@ _DAMAGE = (
     UserWarning,  # Pillow warns about oddities; whoever makes warnings errors gets ours
 )
 _SNIFFED_BYTES = 1024
+_PNG_SIZE_END = 24
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,8 @@ def _open(data: bytes, limits: ImageLimits) -> tuple[str, ImageFile]:
         message = f"the image has {len(data):,} bytes; at most {limits.max_bytes:,} are accepted"
         raise ImageError("IMAGE_TOO_LARGE", message)
     media_type = _media_type(data[:_SNIFFED_BYTES])
+    if data[12:16] == b"IHDR" and len(data) >= _PNG_SIZE_END:  # Pillow wants pixels behind the size
+        _check_size(struct.unpack_from(">II", data, 16), limits)
     try:
         image = _FORMATS[media_type](io.BytesIO(data))
     except _DAMAGE as error:

