@@ -79,16 +79,21 @@ class _Collection:
     def __init__(self) -> None:
         self._blocks: list[Block] = []
         self._places: dict[str, tuple[Block, int]] = {}
+        self.items: Counter[str] = Counter()
 
     def apply(self, exemplar_id: str, encoded: EncodedExemplar | None) -> None:
         old = self._places.pop(exemplar_id, None)
         if old is not None:
-            block, slot = old
-            block.bury(slot)
-            if block.is_wasteful:
-                self._move_living_of(block)
+            self._bury(*old)
         if encoded is not None:
             self._append(exemplar_id, encoded)
+            self.items.update(_spaces(encoded))
+
+    def _bury(self, block: Block, slot: int) -> None:
+        self.items.subtract(_spaces(block.view().encoded(slot)))
+        block.bury(slot)
+        if block.is_wasteful:
+            self._move_living_of(block)
 
     def _append(self, exemplar_id: str, encoded: EncodedExemplar) -> None:
         if not self._blocks or self._blocks[-1].is_full:
@@ -103,6 +108,10 @@ class _Collection:
 
     def blocks(self) -> tuple[BlockView, ...]:
         return tuple(block.view() for block in self._blocks)
+
+
+def _spaces(encoded: EncodedExemplar) -> set[str]:
+    return {embedding.space for embedding in encoded.embeddings}
 
 
 @dataclass(frozen=True)
@@ -131,6 +140,11 @@ class NumpyIndex:
             blocks = {key: self._collections[key].blocks() for key in touched}
             state = self._state
             self._state = _State({**state.offsets, **offsets}, {**state.collections, **blocks})
+
+    def items(self) -> Mapping[str, int]:
+        """Return how many exemplars each space has, all collections together."""
+        with self._writing:
+            return sum((writer.items for writer in self._collections.values()), Counter())
 
     def view(self, collection: CollectionKey) -> NumpyView:
         """Return the collection as it stands; empty if nothing was ever taught."""

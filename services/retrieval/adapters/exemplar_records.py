@@ -1,0 +1,72 @@
+"""Records of the memory's topic, applied to the arrays."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, cast
+
+from fovea.encoding.v1.events_pb2 import ExemplarEncoded
+from services.kernel.errors import InvalidInput
+from services.retrieval import codec
+from services.retrieval.adapters.numpy_index import Change, NumpyIndex
+from services.runtime.event_log.ports import Record
+from services.runtime.metrics import MemoryMetrics
+from services.runtime.topics import TOPICS
+
+TOPIC: Final = "exemplars.encoded"
+_LOG = logging.getLogger(__name__)
+
+
+class ApplyExemplars:
+    """Makes a batch of records visible to searches, all at once. For one thread.
+
+    A record that cannot be read is logged and left out: it must not keep the others from being found.
+
+    Args:
+        index: What to write to.
+        metrics: Learn how many exemplars there are, and how long new ones took to become visible.
+        now: Gives the time in seconds since the epoch. What is older than this object is replayed, not
+            new, and its age says nothing about visibility.
+    """
+
+    def __init__(
+        self, index: NumpyIndex, metrics: MemoryMetrics, *, now: Callable[[], float] = time.time
+    ) -> None:
+        self._index = index
+        self._metrics = metrics
+        self._now = now
+        self._since_s = now()
+
+    def __call__(self, records: Sequence[Record]) -> None:
+        """Apply the records in order."""
+        changes = [change for change in map(_change, records) if change is not None]
+        offsets = {record.position.partition: record.position.offset + 1 for record in records}
+        self._index.apply(changes, offsets)
+        self._measure(records)
+
+    def _measure(self, records: Sequence[Record]) -> None:
+        visible_at_s = self._now()
+        for record in records:
+            if record.timestamp_s >= self._since_s:
+                self._metrics.visible.observe(max(0.0, visible_at_s - record.timestamp_s))
+        for space, count in self._index.items().items():
+            self._metrics.items.labels(space).set(count)
+
+
+def _change(record: Record) -> Change | None:
+    try:
+        collection, exemplar_id = codec.read_key(record.key)
+        message = cast("ExemplarEncoded | None", TOPICS[TOPIC].decode(record))
+        encoded = None if message is None else codec.read_encoded(message)
+    except InvalidInput as error:
+        _LOG.error(
+            "record %d of partition %d cannot be read and is left out of the memory: %s",
+            record.position.offset,
+            record.position.partition,
+            error.message,
+            extra={"reason": error.reason, "topic": record.position.topic},
+        )
+        return None
+    return Change(collection, exemplar_id, encoded)
