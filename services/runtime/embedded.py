@@ -1,8 +1,8 @@
 """The adapters that need no server, over one data folder: what a laptop, a test and allinone run on.
 
-    data_folder/version.json, lock     which release may use it, and that one process does
-    data_folder/events.sqlite          the event log
-    data_folder/store/                 the objects, unless they have a folder of their own
+data_folder/version.json, lock     which release may use it, and that one process does
+data_folder/events.sqlite          the event log
+data_folder/store/                 the objects, unless they have a folder of their own
 """
 
 from __future__ import annotations
@@ -40,5 +40,5 @@ def open_embedded(settings: ProcessSettings) -> Iterator[Embedded]:
         data = stack.enter_context(DataFolder(settings.data_folder))
         objects = settings.object_folder or data.folder("store")
         store = stack.enter_context(closing(FolderStore(objects)))
-        log = stack.enter_context(closing(SqliteLog(data.path / "events.sqlite", TOPICS.settings)))
+        log = stack.enter_context(closing(SqliteLog(data.path / "events.sqlite", TOPICS.settings())))
         yield Embedded(log, store)

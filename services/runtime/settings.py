@@ -42,7 +42,7 @@ class ProcessSettings(BaseSettings):
     socket_path: Path | None = Field(default=None, description="Unix socket that serves gRPC as well")
     data_folder: Path = Field(default=Path("fovea-data"), description="where this process keeps its data")
     object_folder: Path | None = Field(
-        default=None, description="where objects are, which several processes may share; default: with the data"
+        default=None, description="where objects are; processes may share it; default: with the data"
     )
     ready_file: Path | None = Field(default=None, description="written with the ports when ready")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO")
