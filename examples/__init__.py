@@ -1,0 +1,1 @@
+"""Programs that use Fovea from outside, and the pictures they use."""

@@ -1,0 +1,1 @@
+"""The demonstration: teach a few hundred classes, recognise other artists' pictures of them, report."""

@@ -1,0 +1,61 @@
+"""All that one run found out: what console and report show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from examples.demo.metrics import percentile
+from examples.demo.modes import Round
+from examples.demo.task import VENDORS, Task
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What was run, and where.
+
+    Attributes:
+        version: Of Fovea.
+        cpus: That this process may use.
+        ready_s: From `fovea serve` to ready.
+        bounded: Most known pictures asked per vendor and mode; None: all.
+    """
+
+    version: str
+    cpus: int
+    ready_s: float
+    bounded: int | None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """One run.
+
+    Attributes:
+        alone_s: Wall time of each of some queries that were asked one at a time, each waiting for its answer.
+        took_s: From start to here.
+    """
+
+    task: Task
+    rounds: tuple[Round, ...]
+    setup: Setup
+    alone_s: tuple[float, ...]
+    took_s: float
+
+    @property
+    def queries(self) -> int:
+        """Pictures asked in all modes together."""
+        return sum(len(one.answers) for one in self.rounds)
+
+    def vendor(self, name: str) -> str:
+        """Return a vendor as people call it; whatever is no vendor stays."""
+        return VENDORS.get(name, name)
+
+    @property
+    def alone_median_s(self) -> float:
+        """Median of `alone_s`."""
+        return percentile(self.alone_s, 50)
+
+    @property
+    def alone_p95_s(self) -> float:
+        """95th percentile of `alone_s`."""
+        return percentile(self.alone_s, 95)

@@ -1,0 +1,170 @@
+"""What the answers add up to: one row per mode and vendor, per group, per pair that was confused."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from examples.demo.metrics import Bin, Share, auroc, percentile, reliability, share, top
+from examples.demo.modes import ANSWER_SIZE, Answer, Round
+from fovea.client import Gate
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How often the truth stood first, and in the first five; `pixel_…` is the baseline, if any."""
+
+    where: str
+    top_1: Share
+    top_5: Share
+    pixel_1: Share | None
+    pixel_5: Share | None
+    chance_1: float
+    chance_5: float
+
+
+@dataclass(frozen=True)
+class Unknowns:
+    """How well `probability_unknown` tells classes that were not taught from those that were.
+
+    Attributes:
+        flagged: Pictures of unknown classes whose status is *unknown*: the higher the better.
+        wrongly: Pictures of known classes whose status is *unknown*: the lower the better.
+        auroc: Of the probability, free of any threshold.
+        pixel_auroc: Of the pixel baseline's distance, on the same pictures.
+        threshold: In force.
+        calibrated: Whether it is the collection's own.
+    """
+
+    flagged: Share
+    wrongly: Share
+    auroc: float
+    pixel_auroc: float | None
+    threshold: float
+    calibrated: bool
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """A class that was taken for another."""
+
+    truth: str
+    answer: str
+    count: int
+    example: Answer
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """Wall time of one stage inside the platform, over all queries."""
+
+    name: str
+    median_s: float
+    p95_s: float
+    models: tuple[str, ...]
+
+
+def accuracies(found: Round) -> tuple[Accuracy, ...]:
+    """Return a row for each vendor whose pictures were asked, and one for all."""
+    vendors = sorted({answer.picture.vendor for answer in found.answers})
+    rows = [
+        _accuracy(found, vendor, [answer.picture.vendor == vendor for answer in found.answers])
+        for vendor in vendors
+    ]
+    return (*rows, _accuracy(found, ALL, [True] * len(found.answers)))
+
+
+def groups(found: Round) -> tuple[Accuracy, ...]:
+    """Return a row for each group of classes."""
+    names = sorted({answer.picture.group for answer in found.answers if answer.known})
+    return tuple(
+        _accuracy(found, name, [answer.picture.group == name for answer in found.answers]) for name in names
+    )
+
+
+def unknowns(found: Round) -> Unknowns:
+    """Return how unknown classes fared beside known ones."""
+    known = [answer for answer in found.answers if answer.known]
+    strange = [answer for answer in found.answers if not answer.known]
+    gate = _unknown_gate(found)
+    return Unknowns(
+        flagged=share([answer.flagged for answer in strange]),
+        wrongly=share([answer.flagged for answer in known]),
+        auroc=auroc(
+            [answer.recognition.probability_unknown for answer in strange],
+            [answer.recognition.probability_unknown for answer in known],
+        ),
+        pixel_auroc=_pixel_auroc(found) if found.guesses else None,
+        threshold=gate.threshold if gate else math.nan,
+        calibrated=gate.calibrated if gate else False,
+    )
+
+
+def bins(found: Round) -> tuple[Bin, ...]:
+    """Return what the first label was given beside how often it was right, unknown classes included."""
+    return reliability(
+        [answer.probability for answer in found.answers], [answer.right for answer in found.answers]
+    )
+
+
+def confusions(found: Round, most: int) -> tuple[Confusion, ...]:
+    """Return the pairs that were confused most often; among equals, the surest answers first."""
+    wrong = [answer for answer in found.answers if answer.known and not answer.right and answer.labels]
+    counts = Counter((answer.picture.label, answer.labels[0]) for answer in wrong)
+    surest: dict[tuple[str, str], Answer] = {}
+    for answer in sorted(wrong, key=lambda answer: answer.probability):
+        surest[(answer.picture.label, answer.labels[0])] = answer
+    order = sorted(counts, key=lambda pair: (-counts[pair], -surest[pair].probability, pair))
+    return tuple(Confusion(*pair, counts[pair], surest[pair]) for pair in order[:most])
+
+
+def stage_times(rounds: Sequence[Round]) -> tuple[StageTime, ...]:
+    """Return the time of each stage over all rounds, in the order in which they took part."""
+    times: dict[str, list[float]] = {}
+    models: dict[str, dict[str, None]] = {}
+    for stage in (
+        stage for found in rounds for answer in found.answers for stage in answer.recognition.stages
+    ):
+        times.setdefault(stage.name, []).append(stage.duration_s)
+        models.setdefault(stage.name, {}).update(dict.fromkeys(stage.models))
+    return tuple(
+        StageTime(name, percentile(found, 50), percentile(found, 95), tuple(models[name]))
+        for name, found in times.items()
+    )
+
+
+def _accuracy(found: Round, where: str, chosen: Sequence[bool]) -> Accuracy:
+    rows = [
+        i
+        for i, (answer, inside) in enumerate(zip(found.answers, chosen, strict=True))
+        if answer.known and inside
+    ]
+    truths = [found.answers[i].picture.label for i in rows]
+    ours = [found.answers[i].labels for i in rows]
+    pixel = [found.guesses[i].labels for i in rows] if found.guesses else None
+    return Accuracy(
+        where=where,
+        top_1=top(ours, truths, 1),
+        top_5=top(ours, truths, ANSWER_SIZE),
+        pixel_1=top(pixel, truths, 1) if pixel else None,
+        pixel_5=top(pixel, truths, ANSWER_SIZE) if pixel else None,
+        chance_1=1 / found.classes,
+        chance_5=ANSWER_SIZE / found.classes,
+    )
+
+
+def _unknown_gate(found: Round) -> Gate | None:
+    regions = (answer.region for answer in found.answers)
+    gates = (gate for region in regions if region for gate in region.gates)
+    return next((gate for gate in gates if gate.name == "unknown"), None)
+
+
+def _pixel_auroc(found: Round) -> float:
+    distance = [1 - guess.similarity for guess in found.guesses]
+    known = [answer.known for answer in found.answers]
+    strange = [far for far, is_known in zip(distance, known, strict=True) if not is_known]
+    return auroc(strange, [far for far, is_known in zip(distance, known, strict=True) if is_known])
