@@ -11,8 +11,9 @@ from services.gateway.adapters.waiting import wait_until
 from services.gateway.codec.collections import read_collection, write_collection
 from services.gateway.domain.collections import DEFAULT_COLLECTION, Collection
 from services.kernel.vocabulary import CollectionKey
-from services.runtime.event_log.ports import EventLog, Position, Record, TopicPartition
-from services.runtime.events import EventWriter, Output, Tombstone
+from services.runtime.event_log.ports import Position, Record, TopicPartition
+from services.runtime.events import Output, Tombstone
+from services.runtime.publisher import Publisher
 
 TOPIC: Final = "collections.changed"
 
@@ -23,9 +24,8 @@ class LogCollections:
     `saw` must be given every record of the topic, from the beginning on.
     """
 
-    def __init__(self, log: EventLog, writer: EventWriter) -> None:
-        self._log = log
-        self._writer = writer
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
         self._view = {DEFAULT_COLLECTION: Collection(DEFAULT_COLLECTION)}
         self._seen: dict[TopicPartition, int] = {}
         self._changed = threading.Condition()
@@ -71,7 +71,7 @@ class LogCollections:
             self._changed.notify_all()
 
     def _publish(self, output: Output) -> None:
-        (position,) = self._log.publish([self._writer.record(output)])
+        (position,) = self._publisher.publish(output)
         with self._changed:
             wait_until(self._changed, lambda: self._has_seen(position))
 

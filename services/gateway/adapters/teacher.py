@@ -17,7 +17,8 @@ from services.kernel.errors import FoveaError
 from services.runtime import memory_version
 from services.runtime.dead_letters import DeadLetter
 from services.runtime.event_log.ports import EventLog, Record
-from services.runtime.events import CAUSE_ID, EVENT_ID, EventWriter
+from services.runtime.events import CAUSE_ID, EVENT_ID
+from services.runtime.publisher import Publisher
 from services.runtime.topics import DEAD
 
 SUBMITTED: Final = "exemplars.submitted"
@@ -56,22 +57,18 @@ class LogTeacher:
     may have to go when it has ended.
     """
 
-    def __init__(self, log: EventLog, writer: EventWriter, images: Images) -> None:
+    def __init__(self, log: EventLog, publisher: Publisher, images: Images) -> None:
         self._log = log
-        self._writer = writer
+        self._publisher = publisher
         self._images = images
         self._waiting: dict[str, _Waiter] = {}
 
     def submit(self, changes: Sequence[Change]) -> Sequence[_Waiter]:
         """Hand the changes over in one write, in order."""
         waiters = {str(uuid.uuid4()): _Waiter(change) for change in changes}
-        records = [
-            self._writer.record(write_change(change), own_id=own_id)
-            for own_id, change in zip(waiters, changes, strict=True)
-        ]
         self._waiting.update(waiters)
         try:
-            self._log.publish(records)
+            self._publisher.publish(*map(write_change, changes), event_ids=list(waiters))
         except BaseException:
             for own_id in waiters:
                 self._waiting.pop(own_id, None)
