@@ -107,8 +107,8 @@ class GrpcServer:
         self._server.start()
 
     def set_serving(self, service: str, *, serving: bool) -> None:
-        """Tell health checks about one service, or about all with the name ""; serving opens it to calls."""
-        if self._gate.draining.is_set():
+        """Tell health checks about one service, or all with the name ""; serving lets calls in."""
+        if self._gate.draining.is_set() or (service and service not in self._gate.lanes):
             return
         if serving and service:
             self._gate.open.add(service)
