@@ -1,0 +1,71 @@
+"""One event: decode, call the handler, encode what it returns, or say why that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from google.protobuf.message import Message
+
+from services.kernel.errors import InvalidInput
+from services.runtime import tracing
+from services.runtime.dead_letters import Cause, DeadLetter, describe
+from services.runtime.deadline import within
+from services.runtime.event_log.ports import NewRecord, Record
+from services.runtime.event_loop.subscription import Platform, Subscription
+from services.runtime.events import TRACEPARENT, EventWriter, Output, Tombstone, identify
+from services.runtime.topics import DEAD
+
+
+class Handling:
+    """What one subscription does with a record."""
+
+    def __init__(self, subscription: Subscription, platform: Platform) -> None:
+        self._subscription = subscription
+        self._platform = platform
+        self._writer = EventWriter(platform.topics, producer=platform.producer)
+        self._spec = platform.topics[subscription.topic.removesuffix(DEAD)]
+        self.of_dead_letters = subscription.topic.endswith(DEAD)
+
+    def __call__(self, record: Record) -> list[NewRecord]:
+        """Return the records to publish; whatever is raised is the event's fate."""
+        token = tracing.enter(tracing.begin(record.headers.get(TRACEPARENT)))
+        try:
+            with within(self._subscription.timeout_s):
+                returned = self._subscription.handler(self._decode(record))
+            cause_id = identify(record.headers, *record.position)
+            return [self._writer.record(output, cause_id=cause_id) for output in _listed(returned)]
+        finally:
+            tracing.restore(token)
+
+    def dead_letter(self, record: Record, error: Exception, attempts: int, first_seen_s: float) -> NewRecord:
+        """Return the record that keeps the event and the reason."""
+        name, reason, message, field = describe(error)
+        cause = Cause(
+            error_class=name,
+            reason=reason,
+            message=message,
+            field=field,
+            attempts=attempts,
+            service=self._platform.service,
+            version=self._platform.version,
+            first_seen_s=first_seen_s,
+            last_seen_s=self._platform.clock.now_s(),
+        )
+        return DeadLetter(record.position, record.key, record.value, record.headers, cause).to_record()
+
+    def _decode(self, record: Record) -> Any:
+        if self.of_dead_letters:
+            return DeadLetter.of_record(record)
+        message = self._spec.decode(record)
+        if message is None:
+            raise InvalidInput("the event has no value, and its handler needs one", reason="NO_VALUE")
+        return message
+
+
+def _listed(returned: Output | Sequence[Output] | None) -> Sequence[Output]:
+    if returned is None:
+        return ()
+    if isinstance(returned, Message | Tombstone):
+        return (returned,)
+    return returned

@@ -1,0 +1,91 @@
+"""What handlers returned, until it is durable and the events that led to it are committed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import chain
+
+from services.kernel.errors import Conflict, FoveaError
+from services.runtime.event_log.ports import Commit, Consumer, NewRecord, TopicPartition
+from services.runtime.event_loop.lane import Done
+from services.runtime.event_loop.subscription import Platform, Subscription
+
+Bury = Callable[[Done, Exception], list[NewRecord]]
+
+
+class Outbox:
+    """Publishes the outputs of many events in one call, then commits them in one call.
+
+    Both may fail and be called again: what is durable is not published again, and an event is never
+    committed before its outputs are durable.
+
+    Args:
+        subscription: Whose outputs these are.
+        platform: Has the log.
+        consumer: Commits.
+        bury: Gives the dead letter of an event whose outputs the log will never take.
+    """
+
+    def __init__(
+        self, subscription: Subscription, platform: Platform, consumer: Consumer, bury: Bury
+    ) -> None:
+        self._metrics = subscription.metrics
+        self._platform = platform
+        self._consumer = consumer
+        self._bury = bury
+        self._done: list[Done] = []
+        self._commits: dict[TopicPartition, Commit] = {}
+        self._since_s = 0.0
+
+    def add(self, done: Done) -> None:
+        """Take an event that is done with."""
+        if not self._done:
+            self._since_s = self._platform.clock.monotonic_s()
+        self._done.append(done)
+
+    @property
+    def due(self) -> bool:
+        """Whether the oldest of them has waited long enough for company."""
+        waited_s = self._platform.clock.monotonic_s() - self._since_s
+        return bool(self._done) and waited_s >= self._platform.flush_after_s
+
+    def flush(self) -> None:
+        """Publish and commit. Raises what the log raises; call again later."""
+        if self._done:
+            self._publish()
+            for done in self._done:
+                self._commits[done.lane.source] = Commit(done.record.position.offset + 1)
+            self._done = []
+        if self._commits:
+            self._commit()
+
+    def _publish(self) -> None:
+        started_s = self._platform.clock.monotonic_s()
+        outputs = list(chain.from_iterable(done.outputs for done in self._done))
+        try:
+            self._platform.log.publish(outputs)
+        except FoveaError as error:
+            if self._platform.retry.transient(error):
+                raise
+            self._publish_each()
+        if outputs:
+            self._metrics.published(self._platform.clock.monotonic_s() - started_s)
+
+    def _publish_each(self) -> None:
+        """Find whose outputs the log will never take: those events become dead letters."""
+        for done in self._done:
+            try:
+                self._platform.log.publish(done.outputs)
+            except FoveaError as error:
+                if self._platform.retry.transient(error) or done.dead:
+                    raise
+                self._platform.log.publish(self._bury(done, error))
+
+    def _commit(self) -> None:
+        """Commit what is still assigned here; whoever has the rest now does it again."""
+        assigned = self._consumer.assignment()
+        kept = {source: commit for source, commit in self._commits.items() if source in assigned}
+        with suppress(Conflict):
+            self._consumer.commit(kept)
+        self._commits = {}

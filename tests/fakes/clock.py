@@ -1,0 +1,17 @@
+"""A clock that only moves when it is told to, and chance that always gives the same."""
+
+from __future__ import annotations
+
+from services.runtime.event_loop import Clock
+
+
+class ManualClock:
+    def __init__(self) -> None:
+        self.elapsed_s = 0.0
+        self.chance = 0.5
+
+    def pass_time(self, seconds: float) -> None:
+        self.elapsed_s += seconds
+
+    def clock(self) -> Clock:
+        return Clock(lambda: self.elapsed_s, lambda: 1_000_000_000.0 + self.elapsed_s, lambda: self.chance)
