@@ -19,6 +19,7 @@ from services.retrieval.adapters.numpy_index import Change, NumpyIndex
 from services.retrieval.domain import Scope
 from services.retrieval.ports import Found, Memory, MemoryView
 from services.runtime import memory_version
+from services.runtime.event_log.ports import TopicPartition
 from tests.fakes.exemplars import BIRDS, ENCODER, OTHER_DIGEST, SEA, embedding, encoded
 from tests.fakes.memory import InMemoryMemory
 
@@ -56,8 +57,8 @@ class WritableNumpy:
         self._index.apply([change], {0: self._written})
         return memory_version.encode({0: self._written})
 
-    def _wait(self, offsets: Mapping[int, int], _: float) -> bool:
-        return memory_version.reached({0: self._written}, offsets)
+    def _wait(self, offsets: Mapping[TopicPartition, int], _: float) -> bool:
+        return all(self._written >= offset for offset in offsets.values())
 
 
 @contextmanager

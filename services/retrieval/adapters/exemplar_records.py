@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, cast
 
 from fovea.encoding.v1.events_pb2 import ExemplarEncoded
@@ -20,7 +20,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class ApplyExemplars:
-    """Makes a batch of records visible to searches, all at once. For one thread.
+    """Makes a record visible to searches. For one thread.
 
     A record that cannot be read is logged and left out: it must not keep the others from being found.
 
@@ -39,18 +39,13 @@ class ApplyExemplars:
         self._now = now
         self._since_s = now()
 
-    def __call__(self, records: Sequence[Record]) -> None:
-        """Apply the records in order."""
-        changes = [change for change in map(_change, records) if change is not None]
-        offsets = {record.position.partition: record.position.offset + 1 for record in records}
-        self._index.apply(changes, offsets)
-        self._measure(records)
-
-    def _measure(self, records: Sequence[Record]) -> None:
-        visible_at_s = self._now()
-        for record in records:
-            if record.timestamp_s >= self._since_s:
-                self._metrics.visible.observe(max(0.0, visible_at_s - record.timestamp_s))
+    def __call__(self, record: Record) -> None:
+        """Apply one record; those of one key come in order."""
+        change = _change(record)
+        partition, offset = record.position.partition, record.position.offset
+        self._index.apply([] if change is None else [change], {partition: offset + 1})
+        if record.timestamp_s >= self._since_s:
+            self._metrics.visible.observe(max(0.0, self._now() - record.timestamp_s))
         for space, count in self._index.items().items():
             self._metrics.items.labels(space).set(count)
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
-from services.kernel.errors import DeadlineExceeded, Unavailable
+from services.kernel.errors import DeadlineExceeded, InvalidInput, Unavailable
 from services.kernel.vocabulary import CollectionKey
+from services.retrieval.adapters.exemplar_records import TOPIC
 from services.retrieval.adapters.numpy_index import NumpyIndex, NumpyView
 from services.runtime import deadline, memory_version
+from services.runtime.event_log.ports import TopicPartition
+
+_FIELD: Final = "min_memory_version"
+
+Wait = Callable[[Mapping[TopicPartition, int], float], bool]
+"""Waits until the log is applied up to the offsets, and says whether it is within so many seconds."""
 
 
 class LogMemory:
@@ -15,14 +23,11 @@ class LogMemory:
 
     Args:
         index: Where the follower writes.
-        wait: Waits until the follower has applied the log up to the offsets, and says whether it did within
-            so many seconds.
+        wait: Of the follower.
         most_wait_s: How long a read waits at most, whatever its deadline.
     """
 
-    def __init__(
-        self, index: NumpyIndex, wait: Callable[[Mapping[int, int], float], bool], *, most_wait_s: float
-    ) -> None:
+    def __init__(self, index: NumpyIndex, wait: Wait, *, most_wait_s: float) -> None:
         self._index = index
         self._wait = wait
         self._most_wait_s = most_wait_s
@@ -30,18 +35,29 @@ class LogMemory:
     def view(self, collection: CollectionKey, *, at_least: str = "") -> NumpyView:
         """Return the collection as it stands, as new as asked."""
         if at_least:
-            self._wait_for(memory_version.decode(at_least))
+            self._wait_for(memory_version.decode(at_least, field=_FIELD))
         return self._index.view(collection)
 
     def _wait_for(self, offsets: Mapping[int, int]) -> None:
         left_s = deadline.remaining_s()
         timeout_s = self._most_wait_s if left_s is None else min(left_s, self._most_wait_s)
-        if self._wait(offsets, timeout_s):
+        if self._reached(offsets, timeout_s):
             return
         late = left_s is not None and left_s <= self._most_wait_s
         kind = DeadlineExceeded if late else Unavailable
         raise kind(
-            f"the memory was not as new as min_memory_version asks within {timeout_s:.3g} s; try again",
-            field="min_memory_version",
+            f"the memory was not as new as {_FIELD} asks within {timeout_s:.3g} s; try again",
+            field=_FIELD,
             reason="MEMORY_BEHIND",
         )
+
+    def _reached(self, offsets: Mapping[int, int], timeout_s: float) -> bool:
+        wanted = {TopicPartition(TOPIC, partition): offset for partition, offset in offsets.items()}
+        try:
+            return self._wait(wanted, timeout_s)
+        except InvalidInput as error:
+            raise InvalidInput(
+                f"{_FIELD} is of another memory: {error.message}",
+                field=_FIELD,
+                reason="MEMORY_VERSION_INVALID",
+            ) from error

@@ -1,7 +1,7 @@
 """The memory in arrays of this process: exact, for as many exemplars as fit.
 
-One thread writes. What readers see is one immutable state behind one reference, replaced after each batch of
-changes: a reader takes it once and is never disturbed, and never sees half a batch.
+One thread writes. What readers see are views that never change: a reader takes one and is not disturbed,
+however long it looks, and never sees half a batch of changes.
 """
 
 from __future__ import annotations
@@ -76,10 +76,10 @@ class NumpyView:
 class _Collection:
     """The writer's side of one collection."""
 
-    def __init__(self) -> None:
+    def __init__(self, items: Counter[str]) -> None:
         self._blocks: list[Block] = []
         self._places: dict[str, tuple[Block, int]] = {}
-        self.items: Counter[str] = Counter()
+        self._items = items  # of all collections
 
     def apply(self, exemplar_id: str, encoded: EncodedExemplar | None) -> None:
         old = self._places.pop(exemplar_id, None)
@@ -87,10 +87,10 @@ class _Collection:
             self._bury(*old)
         if encoded is not None:
             self._append(exemplar_id, encoded)
-            self.items.update(_spaces(encoded))
+            self._items.update(_spaces(encoded))
 
     def _bury(self, block: Block, slot: int) -> None:
-        self.items.subtract(_spaces(block.view().encoded(slot)))
+        self._items.subtract(_spaces(block.view().encoded(slot)))
         block.bury(slot)
         if block.is_wasteful:
             self._move_living_of(block)
@@ -114,39 +114,37 @@ def _spaces(encoded: EncodedExemplar) -> set[str]:
     return {embedding.space for embedding in encoded.embeddings}
 
 
-@dataclass(frozen=True)
-class _State:
-    """All that readers see."""
-
-    offsets: Mapping[int, int]
-    collections: Mapping[CollectionKey, tuple[BlockView, ...]]
-
-
 class NumpyIndex:
     """Every collection's exemplars in arrays; `apply` for one thread, `view` for many."""
 
     def __init__(self) -> None:
-        self._state = _State({}, {})
-        self._collections: dict[CollectionKey, _Collection] = {}
+        self._writers: dict[CollectionKey, _Collection] = {}
+        self._items: Counter[str] = Counter()
         self._writing = threading.Lock()
+        self._publishing = threading.Lock()  # held for as long as two references are set, or read
+        self._blocks: dict[CollectionKey, tuple[BlockView, ...]] = {}
+        self._offsets: Mapping[int, int] = {}
 
     def apply(self, changes: Sequence[Change], offsets: Mapping[int, int]) -> None:
         """Make all changes visible at once; `offsets` is how far each partition has then been read."""
         with self._writing:
             for change in changes:
-                writer = self._collections.setdefault(change.collection, _Collection())
-                writer.apply(change.exemplar_id, change.encoded)
+                if change.collection not in self._writers:
+                    self._writers[change.collection] = _Collection(self._items)
+                self._writers[change.collection].apply(change.exemplar_id, change.encoded)
             touched = {change.collection for change in changes}
-            blocks = {key: self._collections[key].blocks() for key in touched}
-            state = self._state
-            self._state = _State({**state.offsets, **offsets}, {**state.collections, **blocks})
+            blocks = {key: self._writers[key].blocks() for key in touched}
+            newer = {**self._offsets, **offsets}
+            with self._publishing:
+                self._blocks.update(blocks)
+                self._offsets = newer
 
     def items(self) -> Mapping[str, int]:
-        """Return how many exemplars each space has, all collections together."""
+        """Return how many exemplars each space has, or had, all collections together."""
         with self._writing:
-            return sum((writer.items for writer in self._collections.values()), Counter())
+            return dict(self._items)
 
     def view(self, collection: CollectionKey) -> NumpyView:
         """Return the collection as it stands; empty if nothing was ever taught."""
-        state = self._state
-        return NumpyView(state.offsets, state.collections.get(collection, ()))
+        with self._publishing:
+            return NumpyView(self._offsets, self._blocks.get(collection, ()))

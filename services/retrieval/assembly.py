@@ -1,0 +1,72 @@
+"""Retrieval, put together."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from importlib import metadata
+from typing import Final
+
+from fovea.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
+from services.kernel.errors import FoveaError, Unavailable
+from services.retrieval.adapters.exemplar_records import TOPIC, ApplyExemplars
+from services.retrieval.adapters.log_memory import LogMemory
+from services.retrieval.adapters.numpy_index import NumpyIndex
+from services.retrieval.adapters.telemetry import MetricsMonitor
+from services.retrieval.entrypoints.handlers import OnRegionsEncoded
+from services.retrieval.entrypoints.servicer import RetrievalServicer, UseCases
+from services.retrieval.settings import RetrievalSettings
+from services.retrieval.usecases import ExportExemplars, ListExemplars, ListLabels, Recall
+from services.runtime.assembly import Assembly
+from services.runtime.event_log.ports import EventLog, TopicPartition
+from services.runtime.event_loop import Subscription
+from services.runtime.follower import Follower
+from services.runtime.grpc_server import Servicer
+from services.runtime.metrics import Metrics
+
+NAME: Final = "retrieval"
+
+
+def assemble(settings: RetrievalSettings, log: EventLog, *, metrics: Metrics) -> Assembly:
+    """Return the service; it is ready when its memory holds all that was in the log when it started."""
+    index = NumpyIndex()
+    follower = Follower(log, [TOPIC], ApplyExemplars(index, metrics.memory))
+    metrics.memory.replica_lag.set_function(partial(_lag, log, follower))
+    memory = LogMemory(index, follower.wait_until, most_wait_s=settings.freshness_wait_s)
+    recall = Recall(
+        memory,
+        voting=settings.voting,
+        monitor=MetricsMonitor(metrics.memory),
+        version=metadata.version("fovea"),
+    )
+    usecases = UseCases(recall, ListExemplars(memory), ExportExemplars(memory), ListLabels(memory))
+    servicer = Servicer(
+        retrieval_pb2.DESCRIPTOR.services_by_name["RetrievalService"].full_name,
+        retrieval_pb2_grpc.add_RetrievalServiceServicer_to_server,
+        RetrievalServicer(usecases),
+    )
+    return Assembly(
+        NAME,
+        servicers=(servicer,),
+        subscriptions=(Subscription("regions.encoded", NAME, OnRegionsEncoded(recall)),),
+        background=(follower,),
+        checks={"memory": partial(_check, follower)},
+    )
+
+
+def _check(follower: Follower) -> None:
+    """Raise Unavailable unless the memory is complete and kept up to date."""
+    if not follower.wait_caught_up(0.0):
+        raise Unavailable("the memory is still being read from the log")
+
+
+def _lag(log: EventLog, follower: Follower) -> float:
+    """Return how many records of the memory are not yet applied; NaN if the log cannot say."""
+    try:
+        ends = log.end_offsets(TOPIC)
+    except FoveaError:
+        return math.nan
+    applied = follower.position()
+    return float(
+        sum(end - applied.get(TopicPartition(TOPIC, partition), 0) for partition, end in ends.items())
+    )
