@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import metadata
-from typing import Final
-
-from fovea.ranking.v1 import ranking_pb2, ranking_pb2_grpc
+from fovea.ranking.v1 import ranking_pb2_grpc
 from services.ranking.adapters.telemetry import MetricsMonitor
 from services.ranking.domain import Thresholds
 from services.ranking.entrypoints.handlers import OnCandidatesRetrieved
@@ -17,20 +14,24 @@ from services.runtime.event_loop import Subscription
 from services.runtime.grpc_server import Servicer
 from services.runtime.metrics import Metrics
 
-NAME: Final = "ranking"
 
+def assemble(settings: RankingSettings, *, metrics: Metrics, version: str) -> Assembly:
+    """Return ranking, which needs nothing from the world yet.
 
-def assemble(settings: RankingSettings, *, metrics: Metrics) -> Assembly:
-    """Return the service; it needs nothing of the world but the time."""
+    Args:
+        settings: Where the gates open unless a caller says otherwise.
+        metrics: Of the process.
+        version: Of this release, for the records.
+    """
     rank = Rank(
         thresholds=Thresholds(settings.trust_threshold, settings.unknown_threshold),
         monitor=MetricsMonitor(metrics.ranking),
-        version=metadata.version("fovea"),
+        version=version,
     )
     servicer = Servicer(
-        ranking_pb2.DESCRIPTOR.services_by_name["RankingService"].full_name,
+        "fovea.ranking.v1.RankingService",
         ranking_pb2_grpc.add_RankingServiceServicer_to_server,
         RankingServicer(rank),
     )
-    handled = Subscription("candidates.retrieved", NAME, OnCandidatesRetrieved(rank))
-    return Assembly(NAME, servicers=(servicer,), subscriptions=(handled,))
+    handled = Subscription("candidates.retrieved", "ranking", OnCandidatesRetrieved(rank))
+    return Assembly("ranking", servicers=(servicer,), subscriptions=(handled,))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from importlib import metadata
-from typing import Final
 
-from fovea.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
+from fovea.retrieval.v1 import retrieval_pb2_grpc
 from services.kernel.errors import FoveaError, Unavailable
 from services.retrieval.adapters.exemplar_records import TOPIC, ApplyExemplars
 from services.retrieval.adapters.log_memory import LogMemory
@@ -24,31 +22,31 @@ from services.runtime.follower import Follower
 from services.runtime.grpc_server import Servicer
 from services.runtime.metrics import Metrics
 
-NAME: Final = "retrieval"
 
+def assemble(settings: RetrievalSettings, log: EventLog, *, metrics: Metrics, version: str) -> Assembly:
+    """Return retrieval; it is ready when its memory holds all that was in the log when it started.
 
-def assemble(settings: RetrievalSettings, log: EventLog, *, metrics: Metrics) -> Assembly:
-    """Return the service; it is ready when its memory holds all that was in the log when it started."""
+    Args:
+        settings: How neighbours vote unless a caller says otherwise.
+        log: Where the exemplars are.
+        metrics: Of the process.
+        version: Of this release, for the records.
+    """
     index = NumpyIndex()
     follower = Follower(log, [TOPIC], ApplyExemplars(index, metrics.memory))
     metrics.memory.replica_lag.set_function(partial(_lag, log, follower))
     memory = LogMemory(index, follower.wait_until, most_wait_s=settings.freshness_wait_s)
-    recall = Recall(
-        memory,
-        voting=settings.voting,
-        monitor=MetricsMonitor(metrics.memory),
-        version=metadata.version("fovea"),
-    )
+    recall = Recall(memory, voting=settings.voting, monitor=MetricsMonitor(metrics.memory), version=version)
     usecases = UseCases(recall, ListExemplars(memory), ExportExemplars(memory), ListLabels(memory))
     servicer = Servicer(
-        retrieval_pb2.DESCRIPTOR.services_by_name["RetrievalService"].full_name,
+        "fovea.retrieval.v1.RetrievalService",
         retrieval_pb2_grpc.add_RetrievalServiceServicer_to_server,
         RetrievalServicer(usecases),
     )
     return Assembly(
-        NAME,
+        "retrieval",
         servicers=(servicer,),
-        subscriptions=(Subscription("regions.encoded", NAME, OnRegionsEncoded(recall)),),
+        subscriptions=(Subscription("regions.encoded", "retrieval", OnRegionsEncoded(recall)),),
         background=(follower,),
         checks={"memory": partial(_check, follower)},
     )

@@ -1,0 +1,24 @@
+"""Ranking as a process of its own: `python -m services.ranking`."""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+
+from services.ranking.assembly import assemble
+from services.ranking.settings import RankingSettings
+from services.runtime.main import exit_code_of, run, start_logging
+from services.runtime.process import Process, Resources
+
+
+def main() -> None:
+    """Run until told to stop. It keeps no data, and without a shared event log only gRPC reaches it."""
+    settings = RankingSettings.load()
+    start_logging("ranking", settings)
+    resources = Resources()
+    ranking = assemble(settings, metrics=resources.metrics, version=metadata.version("fovea"))
+    run(Process([ranking], settings, resources=resources), settings)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code_of(main))

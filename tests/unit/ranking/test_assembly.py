@@ -1,0 +1,55 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fovea.kernel.v1 import candidates_pb2, envelope_pb2, ranking_pb2, region_pb2
+from fovea.ranking.v1 import ranking_pb2 as pb
+from fovea.ranking.v1 import ranking_pb2_grpc
+from services.ranking.assembly import assemble
+from services.ranking.settings import RankingSettings
+from services.runtime.metrics import Metrics
+from tests.fakes.serving import served
+
+FOUND = candidates_pb2.Candidates(
+    region_id="0",
+    candidates=[candidates_pb2.Candidate(label="robin", score=1.0)],
+    margin=0.5,
+    unknown_score=0.25,
+)
+
+
+@contextmanager
+def ranking(**given: Any) -> Iterator[Any]:
+    (servicer,) = assemble(RankingSettings.load(**given), metrics=Metrics(), version="1.2").servicers
+    with served(servicer) as channel:
+        yield ranking_pb2_grpc.RankingServiceStub(channel)
+
+
+def status(stub: Any, options: envelope_pb2.RecognitionOptions | None = None) -> int:
+    region = region_pb2.Region(region_id="0", box=region_pb2.Box(right=1, bottom=1))
+    request = pb.RankRequest(regions=[region], candidates=[FOUND], options=options)
+    answer = stub.Rank(request, timeout=10.0)
+    assert answer.stage.version == "1.2"
+    found: int = answer.rankings[0].status
+    return found
+
+
+def test_the_settings_are_the_thresholds() -> None:
+    with ranking(trust_threshold=0.5) as stub:
+        assert status(stub) == ranking_pb2.RANKING_STATUS_TRUSTED_RETRIEVAL
+    with ranking(trust_threshold=0.51) as stub:
+        assert status(stub) == ranking_pb2.RANKING_STATUS_DEGRADED
+    with ranking(unknown_threshold=0.24) as stub:
+        assert status(stub) == ranking_pb2.RANKING_STATUS_UNKNOWN
+
+
+def test_the_options_win_over_the_settings() -> None:
+    with ranking(trust_threshold=0.5, unknown_threshold=0.0) as stub:
+        options = envelope_pb2.RecognitionOptions(trust_threshold=0.9, unknown_threshold=0.9)
+        assert status(stub, options) == ranking_pb2.RANKING_STATUS_DEGRADED
+
+
+def test_candidates_are_handled_as_events_too() -> None:
+    (subscription,) = assemble(RankingSettings.load(), metrics=Metrics(), version="1.2").subscriptions
+
+    assert (subscription.topic, subscription.group) == ("candidates.retrieved", "ranking")
