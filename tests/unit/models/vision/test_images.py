@@ -183,6 +183,13 @@ def test_what_is_no_picture_is_refused_with_a_reason(data: bytes, expected: str)
     assert reason(data) == expected
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
+def test_every_type_is_refused_by_its_size_before_it_is_decoded(kind: str) -> None:
+    small = ImageLimits(max_bytes=1_000_000, max_pixels=100, max_side_px=100)
+
+    assert reason(saved(picture(20, 10), kind), small) == "IMAGE_TOO_MANY_PIXELS"
+
+
 def test_too_many_bytes_are_refused_before_anything_is_read() -> None:
     assert reason(b"x" * 11, ImageLimits(max_bytes=10, max_pixels=10, max_side_px=10)) == "IMAGE_TOO_LARGE"
 

@@ -1,0 +1,1 @@
+"""How well the shipped models recognise, measured without any service."""
