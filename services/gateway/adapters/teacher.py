@@ -13,7 +13,7 @@ from services.gateway.codec.recognition import error_named
 from services.gateway.domain.keys import is_passing
 from services.gateway.domain.teaching import Change
 from services.gateway.ports import Images
-from services.kernel.errors import FoveaError
+from services.kernel.errors import FoveaError, InvalidInput
 from services.runtime import memory_version
 from services.runtime.dead_letters import DeadLetter
 from services.runtime.event_log.ports import EventLog, Record
@@ -83,16 +83,20 @@ class LogTeacher:
         """Resolve the change that the record is the end of, if it was made here."""
         topic = record.position.topic
         change_id = record.headers.get(EVENT_ID if topic == SUBMITTED + DEAD else CAUSE_ID, "")
-        waiter = self._waiting.pop(change_id, None)
+        waiter = self._waiting.get(change_id)
         if waiter is None:
             return
-        waiter.resolve(_outcome(record))
         if waiter.passing_key:
-            self._images.delete(waiter.passing_key)
+            self._images.delete(waiter.passing_key)  # if this fails, the record comes again
+        waiter.resolve(_outcome(record))
+        del self._waiting[change_id]
 
 
 def _outcome(record: Record) -> str | FoveaError:
     if record.position.topic == ENCODED:
         return memory_version.encode({record.position.partition: record.position.offset + 1})
-    cause = DeadLetter.of_record(record).cause
+    try:
+        cause = DeadLetter.of_record(record).cause
+    except InvalidInput as error:
+        return error
     return error_named(cause.error_class, cause.message, field=cause.field, reason=cause.reason)

@@ -29,6 +29,9 @@ class Workers:
         """Do the work with the stream's deadline, trace and cancellation, and the item's own deadline."""
         return self._pool.submit(contextvars.copy_context().run, self._limited, work)
 
+    def start(self) -> None:
+        """Threads start when they are first needed."""
+
     def close(self) -> None:
         """Start nothing more."""
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,251 @@
+"""The gateway, put together."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Final
+
+import grpc
+
+from fovea.gateway.v1 import (
+    collections_pb2,
+    collections_pb2_grpc,
+    gateway_pb2,
+    gateway_pb2_grpc,
+    memory_pb2,
+    memory_pb2_grpc,
+)
+from services.gateway.adapters.announcements import LogAnnouncer
+from services.gateway.adapters.collections import TOPIC as COLLECTIONS
+from services.gateway.adapters.collections import LogCollections
+from services.gateway.adapters.encoder import GrpcEncoder
+from services.gateway.adapters.endings import TOPIC as ENDINGS
+from services.gateway.adapters.endings import LogEndings
+from services.gateway.adapters.ranker import GrpcRanker
+from services.gateway.adapters.retriever import GrpcRetriever
+from services.gateway.adapters.segmenter import GrpcSegmenter
+from services.gateway.adapters.stored import StoredImages, StoredRecognitions, StoredSubmissions
+from services.gateway.adapters.sweeper import Sweeper
+from services.gateway.adapters.teacher import ENCODED, SUBMITTED, LogTeacher
+from services.gateway.entrypoints.handlers import OnDeadLetter, OnRecognitionsCompleted
+from services.gateway.entrypoints.items import Workers
+from services.gateway.entrypoints.memory_servicer import MemoryCases, MemoryServicer
+from services.gateway.entrypoints.servicer import (
+    CollectionCases,
+    CollectionServicer,
+    GatewayServicer,
+    RecognitionCases,
+)
+from services.gateway.entrypoints.shared_log import SharedLog
+from services.gateway.settings import GatewaySettings
+from services.gateway.usecases.collections import (
+    CreateCollection,
+    DeleteCollection,
+    ExportExemplars,
+    GetCollection,
+    ListCollections,
+    ListExemplars,
+    ListLabels,
+    SweepImages,
+    UpdateCollection,
+)
+from services.gateway.usecases.intake import Intake
+from services.gateway.usecases.recognize import Recognize, RunSteps, Steps
+from services.gateway.usecases.submit import (
+    EndRecognition,
+    FailRecognition,
+    GetRecognition,
+    GetSubmission,
+    SubmitImage,
+    WatchRecognitions,
+)
+from services.gateway.usecases.teach import Correct, Forget, Prepare, Teach
+from services.kernel import defaults
+from services.kernel.errors import Unavailable
+from services.kernel.limits import LIMITS
+from services.kernel.vocabulary import RecognitionOptions
+from services.runtime.assembly import Assembly
+from services.runtime.event_log.ports import EventLog
+from services.runtime.event_loop import Subscription
+from services.runtime.events import EventWriter
+from services.runtime.follower import Follower
+from services.runtime.grpc_server import Servicer
+from services.runtime.object_store.ports import ObjectStore
+from services.runtime.publisher import Publisher
+from services.runtime.topics import DEAD, TOPICS
+
+NAME: Final = "gateway"
+SHIPPED: Final = RecognitionOptions(
+    size=LIMITS.default_labels_per_region,
+    votes=defaults.VOTES,
+    trust_threshold=defaults.TRUST_THRESHOLD,
+    unknown_threshold=defaults.UNKNOWN_THRESHOLD,
+)
+_CHAIN: Final = ("images.submitted", "regions.proposed", "regions.encoded", "candidates.retrieved")
+_HOUR_S: Final = 3600.0
+
+
+@dataclass(frozen=True)
+class Channels:
+    """The way to each service; they may be one."""
+
+    segmentation: grpc.Channel
+    encoding: grpc.Channel
+    retrieval: grpc.Channel
+    ranking: grpc.Channel
+
+
+class _Parts:
+    """What the use cases share."""
+
+    def __init__(self, log: EventLog, store: ObjectStore, channels: Channels, version: str) -> None:
+        publisher = Publisher(log, EventWriter(TOPICS, producer=f"{NAME}/{version}"))
+        self.images = StoredImages(store)
+        self.recognitions = StoredRecognitions(store)
+        self.submissions = StoredSubmissions(store)
+        self.announcer = LogAnnouncer(publisher)
+        self.collections = LogCollections(publisher)
+        self.teacher = LogTeacher(log, publisher, self.images)
+        self.endings = LogEndings(log)
+        self.retriever = GrpcRetriever(channels.retrieval)
+        self.segmenter = GrpcSegmenter(channels.segmentation)
+        steps = Steps(
+            self.segmenter, GrpcEncoder(channels.encoding), self.retriever, GrpcRanker(channels.ranking)
+        )
+        self.run_steps = RunSteps(steps, version=version, clock=time.time)
+        self.intake = Intake(self.collections, shipped=SHIPPED, clock=time.time, new_id=new_id)
+        self.forget = Forget(self.collections, self.retriever, self.teacher)
+
+
+def new_id() -> str:
+    """Return an id that nobody has."""
+    return uuid.uuid4().hex
+
+
+def assemble(
+    settings: GatewaySettings,
+    log: EventLog,
+    store: ObjectStore,
+    channels: Channels,
+    *,
+    streaming: bool = True,
+) -> Assembly:
+    """Return the gateway over an event log, an object store and the way to the other services.
+
+    Args:
+        settings: How much at a time, how long.
+        log: Where it tells what happened.
+        store: Images, records and markers; the encoding service must see the same.
+        channels: To the other services.
+        streaming: Whether the other services read the same log. Without, submissions and changes of the
+            memory answer Unsupported.
+    """
+    parts = _Parts(log, store, channels, metadata.version("fovea"))
+    workers = Workers(threads=settings.item_threads, item_timeout_s=settings.item_timeout_s)
+    shared_log = SharedLog(available=streaming)
+    known = Follower(log, [COLLECTIONS], parts.collections.saw)
+    taught = Follower(log, [ENCODED, SUBMITTED + DEAD], parts.teacher.saw, start="end")
+    sweep = SweepImages(
+        parts.collections,
+        parts.images,
+        clock=time.time,
+        passing_s=settings.passing_image_hours * _HOUR_S,
+    )
+    sweeper = Sweeper(sweep, ready=known.wait_caught_up, every_s=settings.sweep_every_s)
+    return Assembly(
+        name=NAME,
+        servicers=_servicers(parts, workers, shared_log, window=settings.teaching_window),
+        subscriptions=_subscriptions(parts) if streaming else (),
+        background=(known, taught, sweeper, workers) if streaming else (known, sweeper, workers),
+        checks={"collections": lambda: _require_known(known), "taught": taught.check},
+    )
+
+
+def _require_known(collections: Follower) -> None:
+    if not collections.wait_caught_up(0):
+        raise Unavailable("the collections are still being read")
+
+
+def _servicers(
+    parts: _Parts, workers: Workers, shared_log: SharedLog, *, window: int
+) -> tuple[Servicer, ...]:
+    gateway = GatewayServicer(_recognition_cases(parts), workers, shared_log)
+    memory = MemoryServicer(_memory_cases(parts), workers, shared_log, window=window)
+    collections = CollectionServicer(_collection_cases(parts), shared_log)
+    return (
+        Servicer(
+            gateway_pb2.DESCRIPTOR.services_by_name["GatewayService"].full_name,
+            gateway_pb2_grpc.add_GatewayServiceServicer_to_server,
+            gateway,
+        ),
+        Servicer(
+            memory_pb2.DESCRIPTOR.services_by_name["MemoryService"].full_name,
+            memory_pb2_grpc.add_MemoryServiceServicer_to_server,
+            memory,
+        ),
+        Servicer(
+            collections_pb2.DESCRIPTOR.services_by_name["CollectionService"].full_name,
+            collections_pb2_grpc.add_CollectionServiceServicer_to_server,
+            collections,
+        ),
+    )
+
+
+def _subscriptions(parts: _Parts) -> tuple[Subscription, ...]:
+    end = EndRecognition(images=parts.images, recognitions=parts.recognitions, submissions=parts.submissions)
+    fail = OnDeadLetter(FailRecognition(parts.recognitions, clock=time.time))
+    dead = tuple(Subscription(topic + DEAD, NAME, fail) for topic in _CHAIN)
+    return (Subscription(ENDINGS, NAME, OnRecognitionsCompleted(end), workers=2), *dead)
+
+
+def _recognition_cases(parts: _Parts) -> RecognitionCases:
+    return RecognitionCases(
+        recognize=Recognize(
+            parts.intake,
+            parts.run_steps,
+            images=parts.images,
+            recognitions=parts.recognitions,
+            announcer=parts.announcer,
+        ),
+        submit=SubmitImage(
+            parts.intake,
+            images=parts.images,
+            recognitions=parts.recognitions,
+            submissions=parts.submissions,
+            announcer=parts.announcer,
+        ),
+        get_recognition=GetRecognition(parts.recognitions),
+        get_submission=GetSubmission(parts.submissions),
+        watch=WatchRecognitions(parts.collections, parts.endings),
+    )
+
+
+def _memory_cases(parts: _Parts) -> MemoryCases:
+    return MemoryCases(
+        prepare=Prepare(parts.collections, parts.images, parts.segmenter, new_id=new_id),
+        teach=Teach(parts.teacher),
+        forget=parts.forget,
+        correct=Correct(
+            parts.collections,
+            images=parts.images,
+            recognitions=parts.recognitions,
+            teacher=parts.teacher,
+            announcer=parts.announcer,
+        ),
+        list_exemplars=ListExemplars(parts.collections, parts.retriever),
+        export_exemplars=ExportExemplars(parts.collections, parts.retriever),
+        list_labels=ListLabels(parts.collections, parts.retriever),
+    )
+
+
+def _collection_cases(parts: _Parts) -> CollectionCases:
+    return CollectionCases(
+        create=CreateCollection(parts.collections),
+        get=GetCollection(parts.collections),
+        list=ListCollections(parts.collections),
+        update=UpdateCollection(parts.collections),
+        delete=DeleteCollection(parts.collections, parts.images, parts.forget),
+    )

@@ -1,0 +1,30 @@
+"""What the gateway can be told through its environment."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from services.runtime.settings import ProcessSettings
+
+
+class GatewaySettings(ProcessSettings):
+    """Read by `__main__` and nowhere else."""
+
+    port: int = Field(default=8500, ge=0, le=65535, description="gRPC port; 0 lets the system choose")
+    segmentation_target: str = Field(default="127.0.0.1:8501", description="where segmentation answers")
+    encoding_target: str = Field(default="127.0.0.1:8502", description="where encoding answers")
+    retrieval_target: str = Field(default="127.0.0.1:8503", description="where retrieval answers")
+    ranking_target: str = Field(default="127.0.0.1:8504", description="where ranking answers")
+    item_timeout_s: float = Field(
+        default=30.0, gt=0, description="what one item of a stream may take, besides what its stream has left"
+    )
+    item_threads: int = Field(default=16, ge=1, le=1024, description="items of all streams at work at a time")
+    teaching_window: int = Field(
+        default=64, ge=1, le=4096, description="exemplars of one Remember stream on their way at a time"
+    )
+    sweep_every_s: float = Field(
+        default=3600.0, gt=0, description="between two looks for images whose days are over"
+    )
+    passing_image_hours: float = Field(
+        default=24.0, gt=0, description="how old an image without retention gets if its work never ends"
+    )
