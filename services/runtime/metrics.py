@@ -177,6 +177,12 @@ class MemoryMetrics:
             buckets=_AGE_S,
             registry=registry,
         )
+        self.left_out = Counter(
+            "fovea_memory_left_out",
+            "Queries for which vectors of another version of the encoder did not answer.",
+            ("space",),
+            registry=registry,
+        )
         self.replica_lag = Gauge(
             "fovea_memory_replica_lag_versions",
             "Events of the memory not yet applied here.",

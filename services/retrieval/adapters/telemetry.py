@@ -16,6 +16,7 @@ class MetricsMonitor:
 
     def __init__(self, metrics: MemoryMetrics) -> None:
         self._searched = metrics.search.labels("exact").observe
+        self._left_out = metrics.left_out
         self._said: set[tuple[CollectionKey, str, str]] = set()
         self._saying = threading.Lock()
 
@@ -24,7 +25,8 @@ class MetricsMonitor:
         self._searched(seconds)
 
     def left_out(self, collection: CollectionKey, query: Embedding, count: int) -> None:
-        """Log, the first time, that vectors of another version of the encoder do not answer."""
+        """Count the query, and log, the first time, that vectors of another encoder do not answer."""
+        self._left_out.labels(query.space).inc()
         what = (collection, query.space, query.encoder)
         with self._saying:
             if what in self._said:

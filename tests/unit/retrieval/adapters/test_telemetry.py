@@ -19,7 +19,8 @@ def test_searches_are_timed() -> None:
 def test_an_encoder_that_cannot_be_compared_is_logged_once_a_collection(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monitor = MetricsMonitor(Metrics().memory)
+    metrics = Metrics()
+    monitor = MetricsMonitor(metrics.memory)
 
     with caplog.at_level(logging.WARNING):
         for collection in (BIRDS, SEA, BIRDS):
@@ -29,3 +30,4 @@ def test_an_encoder_that_cannot_be_compared_is_logged_once_a_collection(
         "7 vectors of acme/birds in t",
         "7 vectors of acme/sea in the",
     ]
+    assert metrics.registry.get_sample_value("fovea_memory_left_out_total", {"space": "visual"}) == 3
