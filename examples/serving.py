@@ -1,10 +1,10 @@
-"""Starts Fovea as a user would, with `fovea serve`, on free ports and a data folder of its own."""
+"""Starts Fovea as a user would, with `fovea serve`, on ports that are free and a data folder of its own."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -30,35 +30,35 @@ class Serving:
     Attributes:
         target: Where its gRPC door is: `127.0.0.1:40123`.
         admin: Where its metrics are: `127.0.0.1:40124`.
-        process: The process that was started.
+        pid: Of the process that serves.
         ready_s: Wall time from start to ready.
         folder: Its data, gone when it ends.
     """
 
     target: str
     admin: str
-    process: subprocess.Popen[bytes]
+    pid: int
     ready_s: float
     folder: Path
 
 
 @contextmanager
-def serving(settings: Mapping[str, str] | None = None) -> Iterator[Serving]:
+def serving(settings: Mapping[str, str] | None = None, *, data: Path | None = None) -> Iterator[Serving]:
     """Start Fovea, and stop it at the end. If anything goes wrong, its folder and log stay.
 
     Args:
         settings: More environment variables for it.
+        data: Its data folder; None: a new one.
 
     Raises:
         ServingFailed: If it did not get ready.
     """
     folder = Path(tempfile.mkdtemp(prefix="fovea-"))
-    port, admin_port = free_ports(2)
     environment = {
         **os.environ,
-        "FOVEA_PORT": str(port),
-        "FOVEA_ADMIN_PORT": str(admin_port),
-        "FOVEA_DATA_FOLDER": str(folder / "data"),
+        "FOVEA_PORT": "0",
+        "FOVEA_ADMIN_PORT": "0",
+        "FOVEA_DATA_FOLDER": str(data or folder / "data"),
         "FOVEA_READY_FILE": str(folder / "ready"),
         **(settings or {}),
     }
@@ -68,8 +68,7 @@ def serving(settings: Mapping[str, str] | None = None) -> Iterator[Serving]:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: S603
         try:
             _wait_until_ready(process, folder)
-            ready_s = time.perf_counter() - began
-            yield Serving(f"127.0.0.1:{port}", f"127.0.0.1:{admin_port}", process, ready_s, folder)
+            yield _described(folder, time.perf_counter() - began)
         finally:
             _stop(process)
     shutil.rmtree(folder, ignore_errors=True)
@@ -79,18 +78,6 @@ def log_tail(folder: Path) -> str:
     """Return the last lines that a Fovea wrote."""
     lines = (folder / "log").read_text(errors="replace").splitlines()
     return "\n".join(lines[-_TAIL_LINES:])
-
-
-def free_ports(count: int) -> tuple[int, ...]:
-    """Return ports that were free a moment ago."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return tuple(one.getsockname()[1] for one in sockets)
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], folder: Path) -> None:
@@ -105,6 +92,12 @@ def _wait_until_ready(process: subprocess.Popen[bytes], folder: Path) -> None:
                 f"fovea serve was not ready after {_PATIENCE_S:.0f} s; {folder}/log ends:\n{log_tail(folder)}"
             )
         time.sleep(0.02)
+
+
+def _described(folder: Path, ready_s: float) -> Serving:
+    said = json.loads((folder / "ready").read_text())
+    target, admin = (f"127.0.0.1:{said[door]}" for door in ("port", "admin_port"))
+    return Serving(target, admin, said["pid"], ready_s, folder)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
