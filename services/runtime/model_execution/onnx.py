@@ -1,0 +1,200 @@
+"""Models on onnxruntime, in this process."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
+from prometheus_client import CollectorRegistry
+
+from services.kernel.errors import Corrupt, DeadlineExceeded, FoveaError, InvalidInput, NotFound
+from services.runtime import deadline
+from services.runtime.metrics import ModelMetrics
+from services.runtime.model_execution.folder import ModelFolder, TensorSpec
+from services.runtime.model_execution.tensors import ANY, DTYPES, check
+
+_QUIET: Final = 4  # what fails is raised; onnxruntime would write it to stderr as well, and not as JSON
+
+
+@dataclass(frozen=True)
+class OnnxSettings:
+    """How much of the machine models may use.
+
+    Args:
+        threads: Inside one forward pass. More than one spins and rarely pays in a service.
+        concurrent: Forward passes at a time in this process; the others wait. 0: as many as there are CPUs.
+    """
+
+    threads: int = 1
+    concurrent: int = 0
+
+
+class OnnxModels:
+    """Runs models from their folders, each loaded when it is first needed, or all by `warm_up`.
+
+    Args:
+        folders: The models there are.
+        settings: How much of the machine they may use.
+        metrics: Where times, batch sizes and errors go.
+    """
+
+    def __init__(
+        self,
+        folders: Iterable[ModelFolder],
+        *,
+        settings: OnnxSettings | None = None,
+        metrics: ModelMetrics | None = None,
+    ) -> None:
+        settings = settings or OnnxSettings()
+        self._metrics = metrics or ModelMetrics(CollectorRegistry())
+        self._models = {folder.name: _Model(folder, settings.threads, self._metrics) for folder in folders}
+        self._turns = threading.BoundedSemaphore(settings.concurrent or len(os.sched_getaffinity(0)))
+
+    def run(self, name: str, tensors: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """Run one batch; see the port. Waits for its turn no longer than the call has time."""
+        model = self._model(name)
+        try:
+            batch = check(name, model.folder.description.inputs, tensors)
+            deadline.check()
+            with self._turn(name):
+                return model.run(tensors, batch)
+        except FoveaError as error:
+            self._metrics.errors.labels(name, error.reason).inc()
+            raise
+
+    def identity(self, name: str) -> str:
+        """Return `name@digest`. Raises NotFound."""
+        return self._model(name).folder.identity
+
+    def folder(self, name: str) -> ModelFolder:
+        """Return the folder that a model is run from. Raises NotFound."""
+        return self._model(name).folder
+
+    def warm_up(self) -> None:
+        """Load every model and run it once, so that no caller waits for that."""
+        for name, model in self._models.items():
+            self.run(name, {spec.name: _blank(spec) for spec in model.folder.description.inputs})
+
+    def _model(self, name: str) -> _Model:
+        if name not in self._models:
+            known = ", ".join(sorted(self._models)) or "none"
+            raise NotFound(f"there is no model {name}; there are: {known}", reason="NO_MODEL")
+        return self._models[name]
+
+    @contextmanager
+    def _turn(self, name: str) -> Iterator[None]:
+        if not self._turns.acquire(timeout=deadline.remaining_s()):
+            raise DeadlineExceeded(f"{name} was busy until the time was used up")
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+
+class _Model:
+    """One model, loaded when it is first run."""
+
+    def __init__(self, folder: ModelFolder, threads: int, metrics: ModelMetrics) -> None:
+        self.folder = folder
+        self._threads = threads
+        self._ready = metrics.ready.labels(folder.name)
+        self._forward = metrics.forward.labels(folder.name)
+        self._batch_size = metrics.batch_size.labels(folder.name)
+        self._loading = threading.Lock()
+        self._loaded: _Loaded | None = None
+        metrics.info.labels(folder.name, folder.digest).set(1)
+
+    def run(self, tensors: Mapping[str, np.ndarray], batch: int) -> Mapping[str, np.ndarray]:
+        """Run one checked batch."""
+        session = self._session()
+        names = [output.name for output in self.folder.description.outputs]
+        started = time.perf_counter()
+        try:
+            values = session.run(names, dict(tensors))
+        except InvalidArgument as error:
+            raise InvalidInput(
+                f"{self.folder.name} refused its input: {error}", reason="TENSOR_VALUE"
+            ) from error
+        except Exception as error:
+            raise FoveaError(f"{self.folder.name} failed: {error}", reason="MODEL_FAILED") from error
+        self._forward.observe(time.perf_counter() - started)
+        self._batch_size.observe(batch)
+        return dict(zip(names, values, strict=True))
+
+    def _session(self) -> Any:
+        if self._loaded is None:
+            with self._loading:
+                if self._loaded is None:
+                    self._loaded = _load(self.folder, self._threads)
+                    self._ready.set(1)
+        return self._loaded.session
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A session, and the weights that it reads as long as it lives."""
+
+    session: Any
+    weights: Mapping[str, np.ndarray]
+
+
+def _load(folder: ModelFolder, threads: int) -> _Loaded:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _QUIET
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    weights = _weights(folder)
+    if weights:
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
+        options.add_external_initializers(list(weights), values)
+    graph = folder.read_graph()
+    try:
+        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise Corrupt(f"the graph of {folder.name} cannot be loaded: {error}") from error
+    _compare(folder, session)
+    return _Loaded(session, weights)
+
+
+def _weights(folder: ModelFolder) -> Mapping[str, np.ndarray]:
+    """Return the weights that the graph is fed from outside."""
+    names = folder.description.graph.external_initializers
+    if not names:
+        return {}
+    from safetensors import safe_open  # noqa: PLC0415  (only models with outside weights pay for the import)
+
+    with safe_open(folder.external("weights"), framework="numpy") as file:
+        missing = set(names) - set(file.keys())
+        if missing:
+            raise Corrupt(f"the weights of {folder.name} lack {min(missing)}")
+        return {name: file.get_tensor(name) for name in names}
+
+
+def _compare(folder: ModelFolder, session: Any) -> None:
+    """Hold the description against the graph."""
+    description = folder.description
+    for kind, specs, values in (
+        ("inputs", description.inputs, session.get_inputs()),
+        ("outputs", description.outputs, session.get_outputs()),
+    ):
+        described, found = {spec.name for spec in specs}, {value.name for value in values}
+        if described - found or (kind == "inputs" and found - described):
+            raise Corrupt(
+                f"the {kind} of {folder.name} are {sorted(found)}, model.toml says {sorted(described)}"
+            )
+
+
+def _blank(spec: TensorSpec) -> np.ndarray:
+    """Return the smallest tensor that fits, all zeros."""
+    shape = [1 if size == ANY else size for size in spec.shape]
+    return np.zeros(shape, dtype=DTYPES[spec.dtype])
