@@ -128,7 +128,22 @@ def test_a_refused_publish_is_tried_again_without_handling_the_event_again(bench
     assert bench.proposed() == handler.seen == ["a"]
 
 
-def test_while_the_log_refuses_nothing_more_is_handled(bench: Bench) -> None:
+def test_while_the_log_refuses_the_rest_of_the_batch_waits(bench: Bench) -> None:
+    names = same_partition(4)
+    bench.submit(*names)
+    handler = Scripted()
+    worker, _ = bench.worker(handler)
+    bench.log.errors = [Unavailable("no disk")]
+
+    worker.step()
+    assert handler.seen == names[:1]
+
+    bench.time.pass_time(1.0)
+    worker.step()
+    assert handler.seen == bench.proposed() == names
+
+
+def test_while_the_log_refuses_nothing_more_is_read_or_handled(bench: Bench) -> None:
     bench.submit("a")
     handler = Scripted()
     worker, _ = bench.worker(handler)
@@ -139,6 +154,7 @@ def test_while_the_log_refuses_nothing_more_is_handled(bench: Bench) -> None:
     for _ in range(5):
         worker.step()
     assert handler.seen == ["a"]
+    assert bench.metrics.read == 1
 
     bench.time.pass_time(1.0)
     worker.step()
