@@ -8,12 +8,15 @@ from services.runtime.settings import ProcessSettings
 
 
 class RankingSettings(ProcessSettings):
-    """Read by `__main__` and nowhere else."""
+    """Read by `__main__` and nowhere else.
+
+    The defaults belong to the default encoders and votes, and were chosen on classes that no demo shows.
+    """
 
     port: int = Field(default=8504, ge=0, le=65535, description="gRPC port; 0 lets the system choose")
     trust_threshold: float = Field(
-        default=0.6, ge=0, le=1, description="margin of retrieval from which its order is taken as it is"
+        default=0.93, ge=0, le=1, description="margin of retrieval from which its order is taken as it is"
     )
     unknown_threshold: float = Field(
-        default=0.5, ge=0, le=1, description="probability of unknown above which the answer is unknown"
+        default=0.75, ge=0, le=1, description="probability of unknown above which the answer is unknown"
     )
