@@ -14,7 +14,7 @@ import fovea
 from examples.demo.console import Bars, show
 from examples.demo.findings import Findings, Setup
 from examples.demo.report import page
-from examples.demo.run import ask_alone, play_all
+from examples.demo.run import Demonstration
 from examples.demo.task import VENDORS, Task, divide, load
 from examples.serving import Serving, ServingFailed, log_tail, serving
 
@@ -44,13 +44,12 @@ def _served(console: Console, task: Task, *, most: int | None) -> Findings:
         console.print(_introduction(task, server))
         try:
             with fovea.Client(server.target) as client:
-                rounds = play_all(client, task, most=most, watch=Bars(console))
-                alone_s = ask_alone(client, task)
+                rounds = Demonstration(client, task, Bars(console), most).run()
         except fovea.FoveaError:
             console.print(f"Its log, {server.folder}/log, ends:\n{log_tail(server.folder)}", markup=False)
             raise
     setup = Setup(fovea.__version__, len(os.sched_getaffinity(0)), server.ready_s, most)
-    return Findings(task, rounds, setup, alone_s, time.perf_counter() - began)
+    return Findings(task, rounds, setup, time.perf_counter() - began)
 
 
 def _introduction(task: Task, server: Serving) -> str:

@@ -31,14 +31,12 @@ class Findings:
     """One run.
 
     Attributes:
-        alone_s: Wall time of each of some queries that were asked one at a time, each waiting for its answer.
         took_s: From start to here.
     """
 
     task: Task
     rounds: tuple[Round, ...]
     setup: Setup
-    alone_s: tuple[float, ...]
     took_s: float
 
     @property
@@ -49,6 +47,11 @@ class Findings:
     def vendor(self, name: str) -> str:
         """Return a vendor as people call it; whatever is no vendor stays."""
         return VENDORS.get(name, name)
+
+    @property
+    def alone_s(self) -> tuple[float, ...]:
+        """How long a caller waited for each picture that was asked alone."""
+        return tuple(waited_s for one in self.rounds for waited_s in one.alone_s)
 
     @property
     def alone_median_s(self) -> float:

@@ -82,7 +82,8 @@ class Round:
         exemplars: What the neighbours' ids stand for: a picture, or a name's text.
         classes: How many were taught.
         teach_s: Wall time of teaching all.
-        recognize_s: Wall time of all queries in one stream.
+        stream_s: Wall time of the pictures asked in one stream.
+        alone_s: How long the caller waited for each picture that was asked alone, before the stream.
     """
 
     mode: Mode
@@ -91,4 +92,10 @@ class Round:
     exemplars: Mapping[str, Picture | str]
     classes: int
     teach_s: float
-    recognize_s: float
+    stream_s: float
+    alone_s: tuple[float, ...] = ()
+
+    @property
+    def streamed(self) -> int:
+        """How many pictures were asked in the stream."""
+        return len(self.answers) - len(self.alone_s)

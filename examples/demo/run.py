@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from examples.demo.baseline import PixelMemory
 from examples.demo.modes import ANSWER_SIZE, MODES, Answer, Guess, Mode, Round
 from examples.demo.task import Picture, Task, at_most
 from fovea import Client, Collection, Lesson, Options
-from fovea.client import Recognition
 
-_ALONE = 40
+_ALONE_PER_VENDOR = 20
+_UNKNOWN_PART = 4
+_OPTIONS = Options(size=ANSWER_SIZE)
 T = TypeVar("T")
 
 
@@ -24,44 +26,96 @@ class Watcher(Protocol):
         ...
 
 
-def play_all(client: Client, task: Task, *, most: int | None, watch: Watcher) -> tuple[Round, ...]:
-    """Teach and ask in every mode, one after the other."""
-    return tuple(play(client, task, mode, most=most, watch=watch) for mode in MODES)
+@dataclass(frozen=True)
+class Demonstration:
+    """Teaches and asks one task in every mode.
 
-
-def play(client: Client, task: Task, mode: Mode, *, most: int | None, watch: Watcher) -> Round:
-    """Teach one mode to a collection of its own, then ask it.
-
-    Args:
+    Attributes:
         client: Of a running Fovea.
         task: What to teach and to ask.
-        mode: Whether by pictures, names, or both.
-        most: Bound on the known pictures asked per vendor, and a quarter of it on the unknown; None: all.
         watch: Shows how far it is.
+        most: Bound on the known pictures asked per vendor, and a quarter of it on the unknown; None: all.
     """
-    client.create_collection(Collection(_collection(mode), description=f"Demonstration: {mode.title}"))
-    there = client.using(collection=_collection(mode))
-    began = time.perf_counter()
-    exemplars = _teach(there, task, mode, watch)
-    taught = time.perf_counter()
-    answers = tuple(_ask(there, task, mode, most=most, watch=watch))
-    asked = time.perf_counter()
-    return Round(
-        mode=mode,
-        answers=answers,
-        guesses=_guesses(task, answers) if mode.pictures else (),
-        exemplars=exemplars,
-        classes=len(task.labels),
-        teach_s=taught - began,
-        recognize_s=asked - taught,
-    )
 
+    client: Client
+    task: Task
+    watch: Watcher
+    most: int | None
 
-def ask_alone(client: Client, task: Task) -> tuple[float, ...]:
-    """Return how long the caller waits for single answers, in seconds, one call after the other."""
-    there = client.using(collection=_collection(MODES[0]))
-    asked = at_most(queries(task.taught, task, MODES[0]), _ALONE // 2, seed=task.seed)
-    return tuple(_timed(there, picture) for picture in asked)
+    def run(self) -> tuple[Round, ...]:
+        """Teach and ask in every mode, one after the other.
+
+        In the first mode every picture is new to Fovea, which later keeps what it saw. So there some are
+        asked one at a time, to see how long a caller waits.
+        """
+        first, *others = MODES
+        return (self._play(first, alone=_ALONE_PER_VENDOR), *(self._play(mode, alone=0) for mode in others))
+
+    def _play(self, mode: Mode, *, alone: int) -> Round:
+        """Teach one mode to a collection of its own, then ask it, some pictures alone."""
+        name = f"emoji-{mode.key}"
+        self.client.create_collection(Collection(name, description=f"Demonstration: {mode.title}"))
+        there = self.client.using(collection=name)
+        asked = self._asked(mode)
+        singles = at_most(asked, alone, seed=self.task.seed)
+        streamed = tuple(picture for picture in asked if picture not in set(singles))
+        began = time.perf_counter()
+        exemplars = self._teach(there, mode)
+        teach_s = time.perf_counter() - began
+        timed = [self._ask_alone(there, picture) for picture in singles]
+        began = time.perf_counter()
+        answers = (*(answer for answer, _ in timed), *self._ask_all(there, mode, streamed))
+        return Round(
+            mode=mode,
+            answers=answers,
+            guesses=_guesses(self.task, answers) if mode.pictures else (),
+            exemplars=exemplars,
+            classes=len(self.task.labels),
+            teach_s=teach_s,
+            stream_s=time.perf_counter() - began,
+            alone_s=tuple(waited_s for _, waited_s in timed),
+        )
+
+    def _asked(self, mode: Mode) -> tuple[Picture, ...]:
+        known, strange = (queries(some, self.task, mode) for some in (self.task.taught, self.task.held_out))
+        if self.most is None:
+            return (*known, *strange)
+        seed = self.task.seed
+        part = max(1, self.most // _UNKNOWN_PART)
+        return (*at_most(known, self.most, seed=seed), *at_most(strange, part, seed=seed))
+
+    def _teach(self, client: Client, mode: Mode) -> dict[str, Picture | str]:
+        """Return what each exemplar's id stands for."""
+        shown: list[Picture | str] = []
+        lessons: list[Lesson] = []
+        if mode.pictures:
+            shown += self.task.lessons
+            lessons += [Lesson(picture.label, image=picture.path) for picture in self.task.lessons]
+        if mode.names:
+            shown += self.task.labels
+            lessons += [Lesson(label) for label in self.task.labels]
+        ids = []
+        for taught in self.watch(client.teach(lessons), f"Teaching: {mode.title.lower()}", len(lessons)):
+            if taught.failure:
+                raise taught.failure
+            ids.append(taught.exemplar_id)
+        return dict(zip(ids, shown, strict=True))
+
+    def _ask_all(self, client: Client, mode: Mode, asked: Sequence[Picture]) -> Iterator[Answer]:
+        found = client.recognize_many((picture.path for picture in asked), options=_OPTIONS)
+        watched = self.watch(found, f"Asking: {mode.title.lower()}", len(asked))
+        for picture, recognition in zip(asked, watched, strict=True):
+            yield Answer(picture, self._known(picture), recognition)
+
+    def _ask_alone(self, client: Client, picture: Picture) -> tuple[Answer, float]:
+        """Return the answer, and how long its caller waited, in seconds."""
+        began = time.perf_counter()
+        recognition = client.recognize(picture.path, options=_OPTIONS)
+        waited_s = time.perf_counter() - began
+        return Answer(picture, self._known(picture), recognition), waited_s
+
+    def _known(self, picture: Picture) -> bool:
+        return picture.label in self.task.labels
 
 
 def queries(pictures: Sequence[Picture], task: Task, mode: Mode) -> tuple[Picture, ...]:
@@ -69,49 +123,6 @@ def queries(pictures: Sequence[Picture], task: Task, mode: Mode) -> tuple[Pictur
     return tuple(one for one in pictures if not (mode.pictures and one.vendor == task.teacher))
 
 
-def _teach(client: Client, task: Task, mode: Mode, watch: Watcher) -> dict[str, Picture | str]:
-    """Return what each exemplar's id stands for."""
-    shown: list[Picture | str] = []
-    lessons: list[Lesson] = []
-    if mode.pictures:
-        shown += task.lessons
-        lessons += [Lesson(picture.label, image=picture.path) for picture in task.lessons]
-    if mode.names:
-        shown += task.labels
-        lessons += [Lesson(label) for label in task.labels]
-    ids = []
-    for taught in watch(client.teach(lessons), f"Teaching: {mode.title.lower()}", len(lessons)):
-        if taught.failure:
-            raise taught.failure
-        ids.append(taught.exemplar_id)
-    return dict(zip(ids, shown, strict=True))
-
-
-def _ask(client: Client, task: Task, mode: Mode, *, most: int | None, watch: Watcher) -> Iterator[Answer]:
-    known = queries(task.taught, task, mode)
-    strange = queries(task.held_out, task, mode)
-    if most is not None:
-        known = at_most(known, most, seed=task.seed)
-        strange = at_most(strange, max(1, most // 4), seed=task.seed)
-    asked = (*known, *strange)
-    found: Iterable[Recognition] = client.recognize_many(
-        (picture.path for picture in asked), options=Options(size=ANSWER_SIZE)
-    )
-    watched = watch(found, f"Asking: {mode.title.lower()}", len(asked))
-    for place, (picture, recognition) in enumerate(zip(asked, watched, strict=True)):
-        yield Answer(picture, place < len(known), recognition)
-
-
 def _guesses(task: Task, answers: Sequence[Answer]) -> tuple[Guess, ...]:
     memory = PixelMemory(task.lessons)
     return tuple(memory.guess(answer.picture) for answer in answers)
-
-
-def _timed(client: Client, picture: Picture) -> float:
-    began = time.perf_counter()
-    client.recognize(picture.path, size=ANSWER_SIZE)
-    return time.perf_counter() - began
-
-
-def _collection(mode: Mode) -> str:
-    return f"emoji-{mode.key}"

@@ -122,18 +122,16 @@ def confusions(found: Round, most: int) -> tuple[Confusion, ...]:
     return tuple(Confusion(*pair, counts[pair], surest[pair]) for pair in order[:most])
 
 
-def stage_times(rounds: Sequence[Round]) -> tuple[StageTime, ...]:
-    """Return the time of each stage over all rounds, in the order in which they took part."""
+def stage_times(found: Round) -> tuple[StageTime, ...]:
+    """Return the time of each stage over all queries, in the order in which they took part."""
     times: dict[str, list[float]] = {}
     models: dict[str, dict[str, None]] = {}
-    for stage in (
-        stage for found in rounds for answer in found.answers for stage in answer.recognition.stages
-    ):
+    for stage in (stage for answer in found.answers for stage in answer.recognition.stages):
         times.setdefault(stage.name, []).append(stage.duration_s)
         models.setdefault(stage.name, {}).update(dict.fromkeys(stage.models))
     return tuple(
-        StageTime(name, percentile(found, 50), percentile(found, 95), tuple(models[name]))
-        for name, found in times.items()
+        StageTime(name, percentile(taken, 50), percentile(taken, 95), tuple(models[name]))
+        for name, taken in times.items()
     )
 
 

@@ -58,7 +58,7 @@ def speed(found: Findings) -> Html:
             _numbers(duration(row.median_s), duration(row.p95_s)),
             tag("td", _models(row.models)),
         )
-        for row in stage_times(found.rounds)
+        for row in stage_times(found.rounds[0])
     ]
     alone = tag(
         "tr",
@@ -115,14 +115,14 @@ def _unknown_row(one: Round) -> Html:
 
 
 def _throughput_row(one: Round) -> Html:
-    taught, asked = len(one.exemplars), len(one.answers)
+    taught, asked = len(one.exemplars), one.streamed
     cells = _numbers(
         str(taught),
         duration(one.teach_s),
         f"{taught / one.teach_s:.0f}",
         str(asked),
-        duration(one.recognize_s),
-        f"{asked / one.recognize_s:.0f}",
+        duration(one.stream_s),
+        f"{asked / one.stream_s:.0f}",
     )
     return tag("tr", _row_head(one.mode.title), cells)
 

@@ -72,9 +72,10 @@ def findings(folder: Path) -> Findings:
     ]
     task = divide(pictures, teacher="noto", held_out=0, seed=0)
     rounds = tuple(
-        Round(mode, answers(pictures), guesses(pictures), {"w": pictures[0]}, 2, 1, 1) for mode in MODES
+        Round(mode, answers(pictures), guesses(pictures), {"w": pictures[0]}, 2, 1, 1, (0.01, 0.02))
+        for mode in MODES
     )
-    return Findings(task, rounds, Setup("0.1.0", 2, 1.0, None), (0.01, 0.02), 3.0)
+    return Findings(task, rounds, Setup("0.1.0", 2, 1.0, None), 3.0)
 
 
 def answers(pictures: list[Picture]) -> tuple[Answer, ...]:

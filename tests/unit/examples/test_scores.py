@@ -25,7 +25,7 @@ def answer(
 
 
 def played(*answers: Answer, guesses: tuple[Guess, ...] = ()) -> Round:
-    return Round(MODES[0], answers, guesses, {}, classes=10, teach_s=1, recognize_s=1)
+    return Round(MODES[0], answers, guesses, {}, classes=10, teach_s=1, stream_s=1)
 
 
 def test_each_artist_has_a_row_and_all_have_one_together() -> None:
@@ -75,7 +75,7 @@ def test_the_pair_that_is_confused_most_often_comes_first() -> None:
 
 
 def test_a_stages_median_is_over_all_queries() -> None:
-    (row,) = stage_times([played(answer("a", "a", unknown=0.1), answer("a", "a", unknown=0.3))])
+    (row,) = stage_times(played(answer("a", "a", unknown=0.1), answer("a", "a", unknown=0.3)))
 
     assert row.name == "encoding"
     assert row.median_s == pytest.approx(0.2)
