@@ -1,0 +1,1 @@
+"""All services in one process on embedded adapters: the only package that knows every service."""

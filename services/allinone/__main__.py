@@ -1,0 +1,72 @@
+"""All services as one process: `python -m services.allinone`, or `fovea serve`.
+
+The gateway answers on TCP; it reaches the other services over a Unix socket, by the same calls as it would
+reach them on other machines. Events travel through the embedded log.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from contextlib import ExitStack
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+from services.encoding.assembly import assemble as assemble_encoding
+from services.encoding.assembly import open_models
+from services.encoding.settings import EncodingSettings
+from services.gateway.assembly import Channels
+from services.gateway.assembly import assemble as assemble_gateway
+from services.gateway.settings import GatewaySettings
+from services.ranking.assembly import assemble as assemble_ranking
+from services.ranking.settings import RankingSettings
+from services.retrieval.assembly import assemble as assemble_retrieval
+from services.retrieval.settings import RetrievalSettings
+from services.runtime.embedded import open_embedded
+from services.runtime.grpc_channel import open_channel
+from services.runtime.main import exit_code_of, run, start_logging
+from services.runtime.process import Process, Resources
+from services.segmentation.assembly import assemble as assemble_segmentation
+
+NAME: Final = "allinone"
+_INTERNAL: Final = (
+    "fovea.segmentation.v1.SegmentationService",
+    "fovea.encoding.v1.EncodingService",
+    "fovea.retrieval.v1.RetrievalService",
+    "fovea.ranking.v1.RankingService",
+)
+
+
+def main() -> None:
+    """Run until told to stop. The process is told what the gateway is; targets are not read."""
+    settings = GatewaySettings.load()
+    start_logging(NAME, settings)
+    version = metadata.version("fovea")
+    with ExitStack() as stack:
+        embedded = stack.enter_context(open_embedded(settings))
+        resources = Resources(log=embedded.log)
+        metrics = resources.metrics
+        encoding = EncodingSettings.load()
+        models, tokenizer = open_models(encoding, metrics.models)
+        internal = (
+            assemble_segmentation(version=version),
+            assemble_encoding(encoding, embedded.store, models, tokenizer, version=version),
+            assemble_retrieval(RetrievalSettings.load(), embedded.log, metrics=metrics, version=version),
+            assemble_ranking(RankingSettings.load(), metrics=metrics, version=version),
+        )
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fovea-"))
+        inner = settings.model_copy(update={"socket_path": Path(folder) / "inner.sock"})
+        channel = stack.enter_context(
+            open_channel(
+                f"unix:{inner.socket_path}", idempotent=_INTERNAL, message_bytes=settings.message_bytes
+            )
+        )
+        gateway = assemble_gateway(
+            settings, embedded.log, embedded.store, Channels(channel, channel, channel, channel)
+        )
+        run(Process([gateway], inner, internal=internal, resources=resources), settings)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code_of(main))
