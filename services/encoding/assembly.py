@@ -14,7 +14,10 @@ from services.runtime import deadline
 from services.runtime.assembly import Assembly
 from services.runtime.event_loop import Handler, Subscription
 from services.runtime.grpc_server import Servicer
+from services.runtime.metrics import ModelMetrics
+from services.runtime.model_execution.onnx import OnnxModels
 from services.runtime.model_execution.ports import ModelExecution
+from services.runtime.model_execution.store import ModelStore
 from services.runtime.object_store.ports import ObjectStore
 from services.runtime.topics import TOPICS
 
@@ -59,6 +62,20 @@ def assemble(
         ),
         checks={"image models": eyes.models, "text model": reader.models},
     )
+
+
+def open_models(settings: EncodingSettings, metrics: ModelMetrics) -> tuple[OnnxModels, Tokenizer]:
+    """Return the models in this process, loaded and run once, and the tokenizer of the text model.
+
+    Raises:
+        NotFound: A model, or a package with its weights, is not there; the message says how to get it.
+        Corrupt: A file is not the one that its model describes.
+    """
+    store = ModelStore(settings.model_folder)
+    names = (settings.image_model, settings.bridge_model, settings.text_model)
+    models = OnnxModels([store.open(name) for name in names], metrics=metrics)
+    models.warm_up()
+    return models, Tokenizer.from_file(models.folder(settings.text_model).external("tokenizer"))
 
 
 def _subscription(topic: str, handler: Handler, settings: EncodingSettings) -> Subscription:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from pydantic import Field
 
+import models
 from services.runtime.settings import ProcessSettings
 
 
@@ -17,6 +19,9 @@ class EncodingSettings(ProcessSettings):
     """Which models see and read, and how much work is done and kept."""
 
     port: int = Field(default=8502, ge=0, le=65535, description="gRPC port; 0 lets the system choose")
+    model_folder: Path = Field(
+        default=Path(models.__file__).parent / "store", description="one folder a model, one in it a version"
+    )
     image_model: str = Field(default="efficientnet-lite0", description="from crops to looks and logits")
     bridge_model: str = Field(default="conse-imagenet-minilm", description="from logits to names")
     text_model: str = Field(default="all-minilm-l6-v2", description="from texts to names")

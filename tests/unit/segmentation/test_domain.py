@@ -113,6 +113,10 @@ def test_a_mask_stays_and_gets_the_smallest_box_around_it(drawing: np.ndarray) -
     assert region.box == Box(tight.left, tight.top, tight.right, tight.bottom)
 
 
+def test_a_run_that_goes_on_in_the_next_column_reaches_from_top_to_bottom() -> None:
+    assert domain.region(0, Mask(HEIGHT, WIDTH, (9, 6, 33)), IMAGE).box == Box(1, 0, 3, 6)
+
+
 def test_runs_of_length_zero_do_not_stretch_the_box_of_a_mask() -> None:
     counts = (0, 0, 13, 2, 0, 1, 32, 0)
 

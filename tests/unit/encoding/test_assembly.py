@@ -1,0 +1,107 @@
+"""Encoding put together with the models that are shipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+
+from fovea.encoding.v1 import encoding_pb2 as pb
+from fovea.encoding.v1 import encoding_pb2_grpc
+from fovea.encoding.v1 import events_pb2 as events
+from fovea.gateway.v1 import events_pb2 as gateway_events
+from fovea.kernel.v1 import embedding_pb2, exemplar_pb2, region_pb2
+from services.encoding.assembly import assemble, open_models
+from services.encoding.settings import EncodingSettings
+from services.kernel.errors import NotFound
+from services.runtime.assembly import Assembly
+from services.runtime.codec.region import write_image
+from services.runtime.metrics import ModelMetrics
+from tests.fakes.encoded import IMAGE, PICTURE
+from tests.fakes.object_store import InMemoryStore
+from tests.fakes.serving import served
+
+LEFT = region_pb2.Region(region_id="0", box=region_pb2.Box(left=0, top=0, right=20, bottom=30))
+RIGHT = region_pb2.Region(region_id="1", box=region_pb2.Box(left=20, top=0, right=40, bottom=30))
+
+
+@dataclass(frozen=True)
+class Running:
+    assembly: Assembly
+    stub: encoding_pb2_grpc.EncodingServiceStub
+
+
+@pytest.fixture(scope="module")
+def encoding() -> Iterator[Running]:
+    settings = EncodingSettings.load()
+    models, tokenizer = open_models(settings, ModelMetrics(CollectorRegistry()))
+    store = InMemoryStore()
+    store.put(IMAGE.key, PICTURE)
+    assembly = assemble(settings, store, models, tokenizer, version="1.2")
+    (servicer,) = assembly.servicers
+    with served(servicer) as channel:
+        yield Running(assembly, encoding_pb2_grpc.EncodingServiceStub(channel))
+
+
+def vector(embedding: embedding_pb2.Embedding) -> np.ndarray:
+    return np.frombuffer(embedding.vector, dtype="<f4")
+
+
+def test_a_region_reaches_both_spaces_and_the_record_names_the_models(encoding: Running) -> None:
+    request = pb.EncodeRegionsRequest(image=write_image(IMAGE), regions=[LEFT, RIGHT])
+
+    answer = encoding.stub.EncodeRegions(request, timeout=30.0)
+
+    for region in answer.regions:
+        looks, name = region.embeddings
+        assert (looks.space, name.space) == ("visual", "name")
+        assert len(vector(name)) == 384
+        for embedding in (looks, name):
+            assert np.linalg.norm(vector(embedding)) == pytest.approx(1, abs=1e-4)
+    assert [model.partition("@")[0] for model in answer.stage.models] == [
+        "efficientnet-lite0",
+        "conse-imagenet-minilm",
+    ]
+
+
+def test_names_lie_near_names_of_like_things(encoding: Running) -> None:
+    request = pb.EncodeTextsRequest(texts=["wren", "house wren", "pickup truck"])
+
+    wren, house_wren, truck = map(vector, encoding.stub.EncodeTexts(request, timeout=30.0).embeddings)
+
+    assert wren @ house_wren > wren @ truck + 0.3
+
+
+def test_an_image_taught_is_where_the_same_image_is_looked_for(encoding: Running) -> None:
+    handle = {each.topic: each.handler for each in encoding.assembly.subscriptions}["exemplars.submitted"]
+    exemplar = exemplar_pb2.Exemplar(
+        exemplar_id="e1",
+        label="red and blue",
+        kind=exemplar_pb2.EXEMPLAR_KIND_IMAGE,
+        image=write_image(IMAGE),
+        region=LEFT,
+    )
+
+    taught = handle(gateway_events.ExemplarSubmitted(exemplar_id="e1", remember=exemplar))
+
+    assert isinstance(taught, events.ExemplarEncoded)
+    answer = encoding.stub.EncodeRegions(
+        pb.EncodeRegionsRequest(image=write_image(IMAGE), regions=[LEFT]), timeout=30.0
+    )
+    assert list(taught.exemplar.embeddings) == [answer.regions[0].embeddings[0]]
+
+
+def test_it_handles_regions_and_exemplars_and_is_ready_when_its_models_are(encoding: Running) -> None:
+    topics = {(each.topic, each.group) for each in encoding.assembly.subscriptions}
+
+    assert topics == {("regions.proposed", "encoding"), ("exemplars.submitted", "encoding")}
+    for check in encoding.assembly.checks.values():
+        check()
+
+
+def test_a_model_that_is_not_there_is_named_before_anything_starts() -> None:
+    with pytest.raises(NotFound, match="no model eagle-eye"):
+        open_models(EncodingSettings.load(image_model="eagle-eye"), ModelMetrics(CollectorRegistry()))
