@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from fovea.client.errors import InvalidInput
@@ -21,6 +22,16 @@ _RETENTIONS: Final = {
 }
 
 
+@contextmanager
+def _refusing_values() -> Iterator[None]:
+    """Let what no message can hold, such as a negative size or a broken text, be InvalidInput."""
+    try:
+        yield
+    except ValueError as error:
+        raise InvalidInput(str(error), reason="VALUE_INVALID") from error
+
+
+@_refusing_values()
 def write_task(
     key: envelope_pb2.CollectionKey, picture: Picture, options: Options
 ) -> gateway_pb2.RecognitionTask:
@@ -71,6 +82,7 @@ def write_shape(shape: Shape, *, field: str) -> region_pb2.Shape:
     return region_pb2.Shape(polygon=region_pb2.Polygon(points=points))
 
 
+@_refusing_values()
 def write_lesson(key: envelope_pb2.CollectionKey, lesson: Lesson) -> memory_pb2.RememberRequest:
     """Write one thing to teach. Raises InvalidInput."""
     given = [value for value in (lesson.image, lesson.name, lesson.attribute) if value is not None]

@@ -130,3 +130,10 @@ def test_an_export_that_breaks_is_an_error_and_not_a_shorter_export(
 
     with pytest.raises(Overloaded):
         list(client.export())
+
+
+def test_what_no_message_can_hold_is_invalid_input(client: fovea.Client) -> None:
+    with pytest.raises(InvalidInput):
+        client.recognize(b"x", size=-1)
+    with pytest.raises(InvalidInput, match="surrogates"):
+        client.teach_name("\udcff")

@@ -1,0 +1,161 @@
+"""Recognitions on paper: one picture in detail, many as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from rich import box
+from rich.console import Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from fovea.cli.sheets import Column, Form, percent
+from fovea.cli.terminal import out, plain
+from fovea.client import Candidate, Recognition, Region
+
+_BAR_CELLS: Final = 20
+_STYLES: Final = {"ranked": "green", "trusted_retrieval": "green", "degraded": "yellow", "unknown": "magenta"}
+
+
+def _status(value: Any) -> Text:
+    return plain(str(value), _STYLES.get(str(value), "red"))
+
+
+TABLE_COLUMNS: Final = (
+    Column("picture"),
+    Column("region", number=True),
+    Column("answer", lambda value: plain("unknown", "magenta") if value is None else plain(value, "bold")),
+    Column("probability", percent, number=True),
+    Column("unknown", percent, number=True),
+    Column("status", _status),
+    Column("next_best"),
+)
+CSV_COLUMNS: Final = tuple(
+    Column(name)
+    for name in (
+        "source",
+        "recognition_id",
+        "region_id",
+        "left",
+        "top",
+        "right",
+        "bottom",
+        "status",
+        "rank",
+        "label",
+        "probability",
+        "probability_unknown",
+        "reason",
+        "message",
+    )
+)
+
+
+def columns(form: Form) -> Sequence[Column]:
+    """Return the columns of answers: one row a region for people, one row a label for programs."""
+    return TABLE_COLUMNS if form is Form.TABLE else CSV_COLUMNS
+
+
+def rows(answer: Recognition, form: Form) -> Iterator[Sequence[Any]]:
+    """Yield the rows of one answer."""
+    if form is Form.TABLE:
+        for region in answer.regions:
+            yield _table_row(answer, region)
+    elif answer.failure is not None:
+        yield (
+            *_head(answer),
+            *[None] * 5,
+            answer.status,
+            *[None] * 4,
+            answer.failure.reason,
+            answer.failure.message,
+        )
+    else:
+        for region in answer.regions:
+            yield from _csv_rows(answer, region)
+
+
+def _table_row(answer: Recognition, region: Region) -> Sequence[Any]:
+    best, others = region.best, region.labels[1:3]
+    return (
+        answer.source or answer.recognition_id,
+        region.region_id,
+        best,
+        region.labels[0].probability if best is not None else None,
+        region.probability_unknown,
+        region.status,
+        ", ".join(f"{label} {probability:.0%}" for label, probability in others),
+    )
+
+
+def _head(answer: Recognition) -> Sequence[Any]:
+    return answer.source, answer.recognition_id
+
+
+def _csv_rows(answer: Recognition, region: Region) -> Iterator[Sequence[Any]]:
+    place = (*_head(answer), region.region_id, *region.box, region.status)
+    for rank, (label, probability) in enumerate(region.labels, start=1):
+        yield (*place, rank, label, probability, region.probability_unknown, None, None)
+    if not region.labels:
+        yield (*place, None, None, None, region.probability_unknown, None, None)
+
+
+def verdict(answer: Recognition) -> Text:
+    """Return the best label of each region with its probability, on one line."""
+    said = []
+    for region in answer.regions:
+        known = region.best is not None
+        probability = region.labels[0].probability if known else region.probability_unknown
+        said.append(f"{region.best if known else 'unknown'} {probability:.0%}")
+    return plain("; ".join(said))
+
+
+def show_in_detail(answer: Recognition) -> None:
+    """Print one answer with its candidates and the neighbours that voted for them."""
+    if answer.failure is not None:
+        return
+    title = plain(answer.source or answer.recognition_id, "bold")
+    parts = [part for region in answer.regions for part in _region(region, alone=len(answer.regions) == 1)]
+    models = [model for stage in answer.stages for model in stage.models]
+    total_s = sum(stage.duration_s for stage in answer.stages)
+    foot = plain(
+        f"{answer.recognition_id} · {total_s * 1000:.0f} ms · {', '.join(models) or 'no model'}", "dim"
+    )
+    out().print(Group(title, *parts, foot))
+
+
+def _region(region: Region, *, alone: bool) -> Iterator[Any]:
+    where = "" if alone else f"region {region.region_id} ({', '.join(f'{edge:g}' for edge in region.box)})  "
+    verdict = region.best or "unknown"
+    rung = f" ({region.rung})" if region.rung else ""
+    yield Padding(
+        Text.assemble(where, plain(verdict, "bold cyan"), "  ", _status(region.status), plain(rung, "dim")),
+        (1, 0, 0, 0),
+    )
+    yield _ranking(region)
+
+
+def _ranking(region: Region) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("label", "probability", "", "nearest exemplars"):
+        table.add_column(name, overflow="fold", justify="right" if name == "probability" else "left")
+    found = {candidate.label: candidate for candidate in region.candidates}
+    for label, probability in region.labels:
+        table.add_row(plain(label), percent(probability), _bar(probability), _votes(found.get(label)))
+    unknown = region.probability_unknown
+    table.add_row(plain("unknown", "magenta"), percent(unknown), _bar(unknown), plain(""))
+    return table
+
+
+def _bar(share: float) -> Text:
+    return plain("█" * round(share * _BAR_CELLS), "cyan")
+
+
+def _votes(candidate: Candidate | None) -> Text:
+    if candidate is None or not candidate.neighbours:
+        return plain("")
+    first, more = candidate.neighbours[0], len(candidate.neighbours) - 1
+    others = f" and {more} more" if more else ""
+    return plain(f"{first.kind} {first.exemplar_id}, similarity {first.similarity:.2f}{others}", "dim")

@@ -1,0 +1,48 @@
+import pytest
+
+from fovea.cli.collection import parsed_retention
+from fovea.client import Retention
+from tests.fakes.gateway_server import FakeServer
+from tests.unit.cli.conftest import Run, rows
+
+
+def test_a_collection_lives_and_dies(run: Run, server: FakeServer) -> None:
+    created = run(
+        "collections", "create", "birds", "--retention", "30", "--description", "of the garden", "--json"
+    )
+    assert rows(created)[0]["retention"] == {"policy": "days", "days": 30}
+
+    assert run("collections", "update", "birds", "--unknown-threshold", "0").exit_code == 0
+    (kept,) = rows(run("collections", "show", "birds", "--json"))
+    assert (kept["description"], kept["unknown_threshold"], kept["trust_threshold"]) == (
+        "of the garden",
+        0,
+        None,
+    )
+
+    assert "30 days" in run("collections", "list").stdout
+    assert [row["name"] for row in rows(run("collections", "list", "--json"))] == ["default", "birds"]
+    assert run("collections", "create", "birds").exit_code == 5
+
+    assert run("collections", "delete", "birds").exit_code == 2
+    assert "birds" in server.collections.kept
+    assert "3 exemplars" in run("collections", "delete", "birds", "--yes").stderr
+    assert run("collections", "show", "birds").exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "retention"),
+    [
+        ("keep", Retention()),
+        ("none", Retention("none")),
+        ("7", Retention("days", 7)),
+        ("7d", Retention("days", 7)),
+    ],
+)
+def test_retention_is_a_word_or_a_number_of_days(text: str, retention: Retention) -> None:
+    assert parsed_retention(text) == retention
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "for ever", ""])
+def test_any_other_retention_is_a_usage_error(run: Run, text: str) -> None:
+    assert run("collections", "create", "birds", "--retention", text).exit_code == 2

@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.gateway_server import FakeServer
+from tests.unit.cli.conftest import Run, rows
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for name, content in {"a.jpg": "a", "b.jpg": "bad", "c.jpg": "dead"}.items():
+        (tmp_path / name).write_text(content)
+    return tmp_path
+
+
+def test_receipts_come_in_order_and_name_the_batch(run: Run, photos: Path) -> None:
+    result = run("submit", photos, "--submission-id", "monday", "--json")
+
+    receipts = rows(result)
+    assert [Path(receipt["source"]).name for receipt in receipts] == ["a.jpg", "c.jpg"]
+    assert receipts[0]["accepted_at"].startswith("2023-11-14T22:13:20")
+    assert result.exit_code == 1
+    assert "b.jpg: this is not a picture" in result.stderr
+    assert "fovea submission monday" in result.stderr
+    (told,) = rows(run("submission", "monday", "--json"))
+    assert told == {"submission_id": "monday", "accepted": 2, "completed": 1, "failed": 1, "pending": 0}
+    assert "monday" in run("submission", "monday").stdout
+
+
+def test_waiting_prints_the_answers(run: Run, photos: Path) -> None:
+    result = run("submit", photos, "--wait", "--json")
+
+    answers = rows(result)
+    assert [(Path(answer["source"]).name, answer["best"]) for answer in answers] == [
+        ("a.jpg", "a"),
+        ("c.jpg", None),
+    ]
+    assert answers[1]["failure"]["reason"] == "IMAGE_UNREADABLE"
+    assert result.exit_code == 1
+    assert "recognised 1, 1 failed" in result.stderr
+
+
+def test_a_watch_prints_records_and_tokens(run: Run, server: FakeServer, photos: Path) -> None:
+    run("submit", photos, "--submission-id", "monday")
+    server.gateway.watched = list(server.gateway.records.values())
+
+    answers = rows(run("watch", "--count", "2", "--submission", "monday", "--json"))
+    assert [(answer["best"], answer["resume_token"]) for answer in answers] == [("a", "1"), (None, "2")]
+    assert server.script.requests["WatchRecognitions"][0].submission_id == "monday"
+
+    shown = run("watch", "--resume-token", "1", "--count", "1").stdout
+    assert "failed: this is not a picture" in shown
+    assert "a 70%" in run("watch", "--count", "1").stdout
