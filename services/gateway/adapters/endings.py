@@ -37,11 +37,16 @@ class LogEndings:
 def _follow(tail: Tail, offsets: dict[int, int]) -> Iterator[Ended]:
     with tail:
         while True:
-            deadline.check()
-            for record in tail.poll(_LOOK_EVERY_S, most=_BATCH):
+            deadline.check(endless=True)
+            for record in tail.poll(_wait_s(), most=_BATCH):
                 offsets[record.position.partition] = record.position.offset + 1
                 if record.value is not None:
                     yield Ended(_recognition(record.value), _write(offsets))
+
+
+def _wait_s() -> float:
+    left_s = deadline.remaining_s()
+    return _LOOK_EVERY_S if left_s is None else min(left_s, _LOOK_EVERY_S)
 
 
 def _recognition(value: bytes) -> Recognition:

@@ -1,0 +1,318 @@
+"""What the gateway does over the event log: views, waiting for changes, watching ends."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from fovea.encoding.v1 import events_pb2 as encoding_events
+from fovea.gateway.v1 import events_pb2
+from services.gateway.adapters.announcements import LogAnnouncer
+from services.gateway.adapters.collections import TOPIC, LogCollections
+from services.gateway.adapters.endings import LogEndings
+from services.gateway.adapters.sweeper import Sweeper
+from services.gateway.adapters.teacher import ENCODED, SUBMITTED, LogTeacher
+from services.gateway.domain.collections import (
+    DEFAULT_COLLECTION,
+    Collection,
+    Retention,
+    RetentionPolicy,
+)
+from services.gateway.domain.keys import passing_image
+from services.gateway.domain.recognition import Recognition, RecognitionState
+from services.gateway.domain.teaching import Change, Feedback
+from services.gateway.ports import Ended
+from services.kernel.errors import DeadlineExceeded, InvalidInput, Unavailable
+from services.kernel.vocabulary import (
+    CollectionKey,
+    Exemplar,
+    ExemplarKind,
+    ImageReference,
+    SpaceVote,
+)
+from services.runtime import deadline, memory_version
+from services.runtime.dead_letters import Cause, DeadLetter
+from services.runtime.event_log.ports import Record
+from services.runtime.event_log.sqlite import SqliteLog
+from services.runtime.events import EVENT_ID, EventWriter, Tombstone
+from services.runtime.follower import Follower
+from services.runtime.publisher import Publisher
+from services.runtime.topics import DEAD, TOPICS
+from tests.fakes.gateway import InMemoryImages, task
+from tests.fakes.gateway_case import GatewayCase
+
+BIRDS = CollectionKey("acme", "birds")
+WAIT_S = 5.0
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[SqliteLog]:
+    opened = SqliteLog(tmp_path / "events.sqlite", TOPICS.settings())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def publisher(log: SqliteLog) -> Publisher:
+    return Publisher(log, EventWriter(TOPICS, producer="gateway/test"))
+
+
+@pytest.fixture
+def collections(log: SqliteLog, publisher: Publisher) -> Iterator[LogCollections]:
+    view = LogCollections(publisher)
+    follower = Follower(log, [TOPIC], view.saw)
+    follower.start()
+    yield view
+    follower.close()
+
+
+def test_a_change_is_seen_as_soon_as_it_returns(collections: LogCollections) -> None:
+    wanted = Collection(
+        BIRDS,
+        "of Europe",
+        Retention(RetentionPolicy.DAYS, 7),
+        votes=(SpaceVote("visual", 2.0, 0.05, 0.6),),
+        trust_threshold=0.0,
+    )
+
+    assert collections.create(wanted)
+    assert collections.find(BIRDS) == wanted
+    assert not collections.create(Collection(BIRDS))
+    collections.change(Collection(BIRDS, "of the world"))
+    assert collections.list("acme") == [Collection(BIRDS, "of the world")]
+    collections.remove(BIRDS)
+    assert collections.find(BIRDS) is None
+
+
+def test_the_default_collection_is_there_from_the_start_and_stays(collections: LogCollections) -> None:
+    assert collections.find(DEFAULT_COLLECTION) == Collection(DEFAULT_COLLECTION)
+
+    collections.change(Collection(DEFAULT_COLLECTION, "mine"))
+    collections.remove(DEFAULT_COLLECTION)
+
+    assert collections.find(DEFAULT_COLLECTION) == Collection(DEFAULT_COLLECTION)
+
+
+def test_of_many_who_create_a_collection_one_does(collections: LogCollections) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: collections.create(Collection(BIRDS)), range(8)))
+
+    assert made.count(True) == 1
+
+
+def test_a_collection_outlives_the_process(log: SqliteLog, collections: LogCollections) -> None:
+    collections.create(Collection(BIRDS, "kept"))
+
+    again = LogCollections(Publisher(log, EventWriter(TOPICS, producer="gateway/test")))
+    follower = Follower(log, [TOPIC], again.saw)
+    follower.start()
+    assert follower.wait_caught_up(WAIT_S)
+    follower.close()
+
+    assert again.find(BIRDS) == Collection(BIRDS, "kept")
+
+
+class _Encoding:
+    """Does at once what the encoding service does with each submitted change; `dead` labels it cannot."""
+
+    def __init__(self, log: SqliteLog) -> None:
+        self._writer = EventWriter(TOPICS, producer="encoding/test")
+        self._log = log
+        self.dead = {"damaged"}
+        self.idle = False
+
+    def saw(self, record: Record) -> None:
+        if self.idle or record.value is None:
+            return
+        event = events_pb2.ExemplarSubmitted.FromString(record.value)
+        if event.remember.label in self.dead:
+            cause = Cause("InvalidInput", "IMAGE_DAMAGED", "cut off", "image", 1, "encoding", "1", 0.0, 0.0)
+            letter = DeadLetter(record.position, record.key, record.value, record.headers, cause)
+            self._log.publish([letter.to_record()])
+            return
+        cause_id = record.headers[EVENT_ID]
+        self._log.publish([self._writer.record(_encoded(event, record.key), cause_id=cause_id)])
+
+
+def _encoded(event: events_pb2.ExemplarSubmitted, key: str) -> encoding_events.ExemplarEncoded | Tombstone:
+    if event.WhichOneof("change") == "forget":
+        return Tombstone(ENCODED, key)
+    encoded = encoding_events.ExemplarEncoded(collection=event.collection)
+    encoded.exemplar.exemplar.CopyFrom(event.remember)
+    return encoded
+
+
+class _Teaching:
+    """A teacher, what it follows, and an encoding service."""
+
+    def __init__(self, log: SqliteLog, publisher: Publisher) -> None:
+        self.images = InMemoryImages()
+        self.encoding = _Encoding(log)
+        self.teacher = LogTeacher(log, publisher, self.images)
+        self._followers = [
+            Follower(log, [SUBMITTED], self.encoding.saw, start="end"),
+            Follower(log, [ENCODED, SUBMITTED + DEAD], self.teacher.saw, start="end"),
+        ]
+        for follower in self._followers:
+            follower.start()
+
+    def close(self) -> None:
+        for follower in self._followers:
+            follower.close()
+
+
+@pytest.fixture
+def teaching(log: SqliteLog, publisher: Publisher) -> Iterator[_Teaching]:
+    opened = _Teaching(log, publisher)
+    yield opened
+    opened.close()
+
+
+def _change(exemplar_id: str, label: str = "robin", image: ImageReference | None = None) -> Change:
+    exemplar = Exemplar(exemplar_id, label, ExemplarKind.IMAGE, image=image)
+    return Change(DEFAULT_COLLECTION, exemplar_id, exemplar)
+
+
+def test_a_change_ends_with_a_memory_version_that_holds_it(teaching: _Teaching, log: SqliteLog) -> None:
+    changes = [_change("a"), _change("b"), Change(DEFAULT_COLLECTION, "a")]
+
+    with deadline.within(WAIT_S):
+        versions = [pending.result() for pending in teaching.teacher.submit(changes)]
+
+    ends = log.end_offsets(ENCODED)
+    assert all(memory_version.reached(ends, memory_version.decode(version)) for version in versions)
+    assert memory_version.decode(teaching.teacher.memory_version()) == {
+        partition: offset for partition, offset in ends.items() if offset
+    }
+
+
+def test_a_change_that_cannot_be_encoded_raises_what_encoding_raised(teaching: _Teaching) -> None:
+    good, bad = teaching.teacher.submit([_change("a"), _change("b", "damaged")])
+
+    with deadline.within(WAIT_S):
+        assert good.result()
+        with pytest.raises(InvalidInput, match="cut off") as refused:
+            bad.result()
+
+    assert (refused.value.reason, refused.value.field) == ("IMAGE_DAMAGED", "image")
+
+
+def test_nobody_waits_longer_than_his_deadline(teaching: _Teaching) -> None:
+    teaching.encoding.idle = True
+    (pending,) = teaching.teacher.submit([_change("a")])
+
+    with deadline.within(0.05), pytest.raises(DeadlineExceeded):
+        pending.result()
+
+
+@pytest.mark.parametrize("label", ["robin", "damaged"])
+def test_a_passing_picture_goes_when_its_teaching_has_ended_even_if_nobody_waits(
+    teaching: _Teaching, label: str
+) -> None:
+    key = passing_image(DEFAULT_COLLECTION, "x", "d")
+    teaching.images.store(key, b"picture")
+
+    teaching.teacher.submit([_change("a", label, ImageReference("d", key, "image/png", 7, 1, 1))])
+
+    _until(lambda: not teaching.images.has(key))
+    _until(lambda: not teaching.teacher._waiting)
+
+
+def test_the_changes_of_others_are_none_of_ours(teaching: _Teaching, publisher: Publisher) -> None:
+    event = events_pb2.ExemplarSubmitted(exemplar_id="theirs", forget=True)
+    event.collection.tenant = event.collection.collection = "default"
+    publisher.publish(event)
+
+    (pending,) = teaching.teacher.submit([_change("a")])
+
+    with deadline.within(WAIT_S):
+        assert pending.result()
+
+
+def test_a_watch_sees_what_ends_after_it_began_and_goes_on_behind_a_token(
+    log: SqliteLog, publisher: Publisher
+) -> None:
+    announcer = LogAnnouncer(publisher)
+    endings = LogEndings(log)
+    records = [_record(f"r{i}") for i in range(6)]
+    announcer.completed(records[0])
+    watch = endings.watch("")
+    for record in records[1:4]:
+        announcer.completed(record)
+
+    with deadline.within(WAIT_S):
+        seen = [next(watch) for _ in range(3)]
+        resumed = endings.watch(seen[0].resume_token)
+        announcer.completed(records[4])
+        rest = [next(resumed) for _ in range(3)]
+
+    assert _ids(seen) == {"r1", "r2", "r3"}
+    assert _ids(rest) == {"r1", "r2", "r3", "r4"} - _ids(seen[:1])
+
+
+def test_a_watch_ends_when_nobody_listens_any_more(log: SqliteLog) -> None:
+    with deadline.within(0.05), pytest.raises(DeadlineExceeded):
+        next(LogEndings(log).watch(""))
+
+
+@pytest.mark.parametrize("token", ["no token", "e30", "MQ==", "W1siYSIsMV1d", "W1swLC0xXV0=", "é"])
+def test_a_token_that_is_none_is_refused(log: SqliteLog, token: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        LogEndings(log).watch(token)
+
+    assert refused.value.field == "resume_token"
+
+
+def test_the_same_correction_has_the_same_event_id(log: SqliteLog, publisher: Publisher) -> None:
+    announcer = LogAnnouncer(publisher)
+    for _ in range(2):
+        announcer.corrected(Feedback(BIRDS, "r1", "0", "wren", "robin", "e1"))
+
+    with log.tail(["feedback.given"], start="beginning") as tail:
+        records = tail.poll(WAIT_S, most=10)
+
+    assert len({record.headers[EVENT_ID] for record in records}) == 1
+    assert len(records) == 2
+
+
+def test_a_sweep_waits_until_the_collections_are_known_and_goes_on_after_an_error() -> None:
+    known, swept = threading.Event(), threading.Semaphore(0)
+    outcomes = iter([Unavailable("disk"), None, None])
+
+    def sweep() -> int:
+        swept.release()
+        if error := next(outcomes, None):
+            raise error
+        return 1
+
+    sweeper = Sweeper(sweep, ready=lambda _: known.wait(0.01), every_s=0.01)
+    sweeper.start()
+    assert not swept.acquire(timeout=0.1)
+
+    known.set()
+
+    assert swept.acquire(timeout=WAIT_S)
+    assert swept.acquire(timeout=WAIT_S)
+    sweeper.close()
+
+
+def _record(recognition_id: str) -> Recognition:
+    envelope = GatewayCase().intake(task(recognition_id=recognition_id)).envelope
+    return Recognition(envelope, RecognitionState.COMPLETED)
+
+
+def _ids(ended: Sequence[Ended]) -> set[str]:
+    return {each.recognition.envelope.recognition_id for each in ended}
+
+
+def _until(met: Callable[[], bool]) -> None:
+    ticks = threading.Event()
+    for _ in range(500):
+        if met():
+            return
+        ticks.wait(0.01)
+    raise AssertionError("it did not come about")
