@@ -44,7 +44,7 @@ class _Ticket:
         except FoveaError as error:  # it refused before it wrote; the others' work stands
             self.error = error
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         if self.error is None:
             self.error = Unavailable(f"the event log could not write: {error}")
             self.error.__cause__ = error
@@ -92,12 +92,15 @@ class Writer:
             tickets, self._queue = self._queue, []
         try:
             self._transact(tickets)
-        except Exception as error:  # noqa: BLE001  (each of the callers gets it)
+        except BaseException as error:
             self._roll_back()
             for ticket in tickets:
                 ticket.fail(error)
-        for ticket in tickets:
-            ticket.done = True
+            if not isinstance(error, Exception):  # an interrupt; the other callers try again
+                raise
+        finally:
+            for ticket in tickets:
+                ticket.done = True
 
     def _transact(self, tickets: Sequence[_Ticket]) -> None:
         if self._closed:

@@ -180,6 +180,21 @@ def test_a_full_disk_is_unavailable_and_leaves_nothing_half_written(tmp_path: Pa
     log.close()
 
 
+def test_an_interrupt_in_the_middle_of_a_write_leaves_the_log_usable(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+
+    def interrupted(connection: sqlite3.Connection) -> None:
+        connection.execute("DELETE FROM partition")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        log._core.writer.run(interrupted)
+    publish(log, "after")
+
+    assert values(log) == ["after"]
+    log.close()
+
+
 def test_a_tail_beyond_the_end_is_refused(tmp_path: Path) -> None:
     log = open_log(tmp_path)
 
