@@ -24,6 +24,8 @@ class Limits:
     """Regions that one image may be asked for."""
     polygon_points: int = 10_000
     """Corners of one polygon."""
+    mask_runs_per_image: int = 1_000_000
+    """Run lengths of all masks of one image, those drawn from polygons included."""
     prompts_per_image: int = 256
     """Prompts that one image may be searched with."""
     prompt_characters: int = 2_000

@@ -72,6 +72,8 @@ def _rasterised(polygon: Polygon, image: ImageReference, *, field: str) -> tuple
             field=field,
             reason="POLYGON_EMPTY",
         )
+    if np.count_nonzero(drawn[1:] != drawn[:-1]) > LIMITS.mask_runs_per_image:
+        raise too_many_runs(field)
     tight = masks.bounding_box(drawn)
     box = Box(
         float(tight.left + left), float(tight.top + top), float(tight.right + left), float(tight.bottom + top)
@@ -134,6 +136,21 @@ def _box_of_runs(counts: Int64[np.ndarray, "run"], height_px: int) -> Box:
     if np.any(first // height_px != last // height_px):  # a run that goes on in the next column
         top, bottom = 0, height_px
     return Box(float(columns[0]), float(top), float(columns[1] + 1), float(bottom))
+
+
+def runs(region: Region) -> int:
+    """Return how many run lengths the region's mask has."""
+    return 0 if region.mask is None else len(region.mask.counts)
+
+
+def too_many_runs(field: str) -> InvalidInput:
+    """Return the error for masks that are too finely cut to be passed on."""
+    return InvalidInput(
+        f"with {field} the masks of this image have more than {LIMITS.mask_runs_per_image} run lengths, "
+        "polygons drawn; send fewer or smoother shapes",
+        field=field,
+        reason="TOO_MANY_MASK_RUNS",
+    )
 
 
 def _outside(image: ImageReference, *, field: str, reason: str) -> InvalidInput:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from services.kernel.errors import Unsupported
+from services.kernel.limits import LIMITS
 from services.kernel.vocabulary import ImageReference, Prompt, Region, Shape, Stage
 from services.segmentation import domain
 
@@ -48,7 +49,7 @@ class ProposeRegions:
         """Return the regions in the order of the shapes, with the ids `0`, `1`, ...
 
         Raises:
-            InvalidInput: A shape covers no pixel of the image.
+            InvalidInput: A shape covers no pixel of the image, or the masks are too finely cut.
             Unsupported: There are prompts, and no detector.
             DeadlineExceeded: Nobody waits any more.
         """
@@ -61,11 +62,16 @@ class ProposeRegions:
     def _regions(self, image: ImageReference, shapes: Sequence[Shape]) -> tuple[Region, ...]:
         if not shapes:
             return (domain.whole_image(image),)
-        return tuple(self._region(index, shape, image) for index, shape in enumerate(shapes))
-
-    def _region(self, index: int, shape: Shape, image: ImageReference) -> Region:
-        self._check()
-        return domain.region(index, shape, image)
+        found: list[Region] = []
+        runs = 0
+        for index, shape in enumerate(shapes):
+            self._check()
+            region = domain.region(index, shape, image)
+            runs += domain.runs(region)
+            if runs > LIMITS.mask_runs_per_image:
+                raise domain.too_many_runs(f"shapes[{index}]")
+            found.append(region)
+        return tuple(found)
 
 
 def _refuse(prompts: Sequence[Prompt]) -> None:

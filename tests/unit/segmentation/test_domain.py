@@ -104,6 +104,16 @@ def test_a_polygon_too_thin_for_any_pixel_is_refused() -> None:
     assert refusal(polygon((1, 1), (5, 1.1), (1, 1.2))).reason == "POLYGON_EMPTY"
 
 
+def test_a_polygon_that_shreds_the_image_is_refused_before_it_costs_memory() -> None:
+    large = ImageReference("00" * 32, "key", "image/png", 100, 4000, 4000)
+    corners = np.random.default_rng(7).uniform(0, 4000, (2000, 2)).tolist()
+
+    with pytest.raises(InvalidInput) as caught:
+        domain.region(0, polygon(*corners), large)
+
+    assert (caught.value.field, caught.value.reason) == ("shapes[0].polygon", "TOO_MANY_MASK_RUNS")
+
+
 @given(DRAWINGS.filter(np.any))
 def test_a_mask_stays_and_gets_the_smallest_box_around_it(drawing: np.ndarray) -> None:
     region = domain.region(0, mask_of(drawing), IMAGE)

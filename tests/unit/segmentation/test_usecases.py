@@ -3,6 +3,7 @@ import itertools
 import pytest
 
 from services.kernel.errors import DeadlineExceeded, InvalidInput, Unsupported
+from services.kernel.limits import LIMITS
 from services.kernel.vocabulary import Box, ImageReference, Mask, Prompt, PromptKind, RegionOrigin, Stage
 from services.segmentation.usecases import ProposeRegions
 
@@ -50,6 +51,17 @@ def test_the_field_names_the_shape_that_is_wrong() -> None:
 def test_an_image_without_a_size_is_refused() -> None:
     with pytest.raises(InvalidInput):
         proposer()(ImageReference("00" * 32, "key", "image/png", 100, 0, 0))
+
+
+def test_masks_that_are_too_finely_cut_together_are_refused_at_the_one_too_many() -> None:
+    image = ImageReference("00" * 32, "key", "image/png", 100, 1000, 700)
+    comb = Mask(700, 1000, (1,) * 700_000)
+
+    assert len(proposer()(image, [comb]).regions) == 1
+    with pytest.raises(InvalidInput, match=str(LIMITS.mask_runs_per_image)) as caught:
+        proposer()(image, [Box(0, 0, 1, 1), comb, comb])
+
+    assert (caught.value.field, caught.value.reason) == ("shapes[2]", "TOO_MANY_MASK_RUNS")
 
 
 def test_work_ends_when_nobody_waits_any_more() -> None:
