@@ -20,8 +20,8 @@ class ObjectEntry:
 class ObjectStore(Protocol):
     """Bytes under keys, safe to use from many threads and processes.
 
-    A key is `/`-separated, of 1 to 1,024 bytes; no part is empty, `.` or `..`. A reader sees a whole
-    object or none.
+    A key is `/`-separated, of 1 to 1,024 bytes; a part has at most 250, and is never empty, `.` or `..`.
+    A reader sees a whole object or none.
     """
 
     def put(self, key: str, data: bytes) -> None:
