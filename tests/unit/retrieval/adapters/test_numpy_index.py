@@ -136,6 +136,20 @@ def test_the_answer_does_not_depend_on_the_order_of_teaching_or_on_the_company()
     assert together == alone
 
 
+def test_neighbours_that_single_precision_cannot_tell_apart_are_told_apart() -> None:
+    centre, noise = vectors(1, dim=37)[0].vector, vectors(500, dim=37, seed=8)
+    crowd = [Embedding(centre + np.float32(2e-7) * each.vector, ENCODER, "visual") for each in noise]
+    changes = [change(number, vector) for number, vector in enumerate(crowd)]
+    index, oracle = NumpyIndex(), InMemoryMemory()
+    index.apply(changes, {})
+    oracle.collections[BIRDS] = {each.exemplar_id: _encoded(each) for each in changes}
+    queries = vectors(5, dim=37, seed=9)
+
+    found = index.view(BIRDS).nearest(queries, most=20, scope=ALL)
+
+    assert found == oracle.view(BIRDS).nearest(queries, most=20, scope=ALL)
+
+
 def test_many_queries_are_worked_on_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     index, queries = filled(300), vectors(20, seed=3)
     whole = index.view(BIRDS).nearest(queries, most=5, scope=ALL)
