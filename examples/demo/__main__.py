@@ -55,9 +55,9 @@ def _served(console: Console, task: Task, *, most: int | None) -> Findings:
 def _introduction(task: Task, server: Serving) -> str:
     asked = " and ".join(VENDORS[vendor] for vendor in task.vendors[1:])
     return (
-        f"Fovea {fovea.__version__} serves on {server.target}, ready after {server.ready_s:.1f} s.\n"
+        f"Fovea {fovea.__version__} serves on {server.target}, ready after {server.ready_s:.1f} s. "
         f"It is taught {len(task.labels)} classes by one picture each, by {VENDORS[task.teacher]}, and again "
-        f"by their names alone.\nThen it is asked for other artists' pictures of them ({asked}),\n"
+        f"by their names alone. Then it is asked for other artists' pictures of them ({asked}), "
         f"and for {len(task.unknown_labels)} classes that it was never taught.\n"
     )
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from examples.demo.findings import Findings
 from examples.demo.metrics import Share, calibration_error
-from examples.demo.modes import Round
-from examples.demo.report.wording import NONE, decimal, duration, interval, percent
+from examples.demo.report.wording import NONE, decimal, duration, percent
 from examples.demo.scores import ALL, Accuracy, accuracies, bins, stage_times, unknowns
 
 T = TypeVar("T")
@@ -42,45 +42,38 @@ def show(console: Console, found: Findings) -> None:
 
 def _accuracy(found: Findings) -> Table:
     table = _table(
-        "Accuracy: where the right class stood, with 95 % intervals (Wilson)",
-        ("taught", "asked"),
-        ("n", "first", "95 %", "pixels", "chance", "first five", "95 %", "pixels"),
+        f"Right, with 95 % interval, beside 16 x 16 pixels; chance {percent(1 / found.rounds[0].classes, 1)}",
+        ("asked", "n", "first", "pixels", "in first five", "pixels"),
     )
     for one in found.rounds:
+        table.add_row(f"[bold]{one.mode.title}[/bold]")
         for row in accuracies(one):
-            table.add_row(*_accuracy_row(found, one, row), end_section=row.where == ALL)
+            table.add_row(*_accuracy_row(found, row), end_section=row.where == ALL)
     return table
 
 
-def _accuracy_row(found: Findings, one: Round, row: Accuracy) -> tuple[str, ...]:
+def _accuracy_row(found: Findings, row: Accuracy) -> tuple[str, ...]:
     return (
-        one.mode.title if row.where != ALL else "",
         "together" if row.where == ALL else found.vendor(row.where),
         str(row.top_1.count),
-        f"[bold]{percent(row.top_1.value, 1)}[/bold]",
-        interval(row.top_1),
+        _ranged(row.top_1),
         _optional(row.pixel_1),
-        percent(row.chance_1, 1),
-        f"[bold]{percent(row.top_5.value, 1)}[/bold]",
-        interval(row.top_5),
+        _ranged(row.top_5),
         _optional(row.pixel_5),
     )
 
 
 def _unknown(found: Findings) -> Table:
     table = _table(
-        "Classes that were never taught, and whether the probabilities hold",
-        ("taught",),
-        ("unknown flagged", "95 %", "known flagged", "95 %", "AUROC", "pixels' AUROC", "calibration error"),
+        "Does it know what it does not know? (ECE: error of the probabilities)",
+        ("taught", "unknown flagged", "known flagged", "AUROC", "pixels", "ECE"),
     )
     for one in found.rounds:
         row = unknowns(one)
         table.add_row(
             one.mode.title,
-            f"{percent(row.flagged.value, 1)} of {row.flagged.count}",
-            interval(row.flagged),
-            f"{percent(row.wrongly.value, 1)} of {row.wrongly.count}",
-            interval(row.wrongly),
+            _ranged(row.flagged),
+            _ranged(row.wrongly),
             f"[bold]{decimal(row.auroc)}[/bold]",
             NONE if row.pixel_auroc is None else decimal(row.pixel_auroc),
             decimal(calibration_error(bins(one))),
@@ -89,23 +82,17 @@ def _unknown(found: Findings) -> Table:
 
 
 def _stages(found: Findings) -> Table:
-    table = _table(
-        "Time of each stage, in the first way of teaching", ("stage",), ("median", "95th percentile")
-    )
+    table = _table("Time, while every picture was new", ("stage", "median", "95th percentile"))
     for row in stage_times(found.rounds[0]):
         table.add_row(row.name, duration(row.median_s), duration(row.p95_s))
-    table.add_section()
-    table.add_row(
-        "one picture, its caller waiting", duration(found.alone_median_s), duration(found.alone_p95_s)
-    )
+    table.add_row("a caller waits", duration(found.alone_median_s), duration(found.alone_p95_s))
     return table
 
 
 def _speed(found: Findings) -> Table:
     table = _table(
-        "Throughput (Fovea keeps embeddings: from the second way on it has seen the pictures before)",
-        ("taught",),
-        ("exemplars", "per s", "pictures asked", "per s", "each"),
+        "Throughput; from the second way on Fovea still had the pictures' embeddings",
+        ("taught", "exemplars", "per s", "asked", "per s", "each"),
     )
     for one in found.rounds:
         taught, asked = len(one.exemplars), one.streamed
@@ -120,14 +107,27 @@ def _speed(found: Findings) -> Table:
     return table
 
 
-def _table(title: str, words: tuple[str, ...], numbers: tuple[str, ...]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", pad_edge=False)
-    for word in words:
-        table.add_column(word, no_wrap=True)
-    for number in numbers:
-        table.add_column(number, justify="right")
+def _table(title: str, columns: tuple[str, ...]) -> Table:
+    """Return a table that fits into 80 columns."""
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    first, *others = columns
+    table.add_column(first, no_wrap=True)
+    for name in others:
+        table.add_column(name, justify="right", no_wrap=True)
     return table
 
 
+def _ranged(found: Share) -> str:
+    low, high = (f"{100 * end:.0f}" for end in found.interval)
+    return f"[bold]{percent(found.value, 1)}[/bold] ({low}\N{EN DASH}{high})"
+
+
 def _optional(found: Share | None) -> str:
-    return NONE if found is None else percent(found.value, 1)
+    return NONE if found is None else percent(found.value)

@@ -25,7 +25,7 @@ class Mode:
 MODES = (
     Mode("pictures", "One picture a class", pictures=True, names=False),
     Mode("names", "Names alone", pictures=False, names=True),
-    Mode("both", "One picture and the name", pictures=True, names=True),
+    Mode("both", "Picture and name", pictures=True, names=True),
 )
 
 
