@@ -67,3 +67,11 @@ def test_a_bad_score_is_refused_with_its_place() -> None:
         ranker()([LIKELY, candidates(("robin", 2.0))], NO_OPTIONS)
 
     assert refused.value.field == "candidates[1].candidates[0].score"
+
+
+def test_a_threshold_of_zero_is_a_threshold() -> None:
+    close = candidates(("robin", 0.5), ("wren", 0.5), margin=0.0, unknown=0.0)
+
+    ranked = ranker()([close], RecognitionOptions(trust_threshold=0.0))
+
+    assert ranked.rankings[0].status is RankingStatus.TRUSTED_RETRIEVAL
