@@ -1,1 +1,1 @@
-"""How a process runs: gRPC server, event loop, event log, object store, model execution, settings, telemetry."""
+"""How a process runs: gRPC, event loop, event log, object store, model execution, settings, telemetry."""

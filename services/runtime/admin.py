@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 _JSON: Final = "application/json"
+_LOOK_EVERY_S: Final = 0.1  # whether it shall stop
 
 
 class Reply(NamedTuple):
@@ -46,7 +47,9 @@ class AdminServer:
             self._server = _server_class(host)((host, port), _handler(self.reply))
         except OSError as error:
             raise OSError(f"cannot listen on {host}:{port} for metrics and health: {error}") from error
-        self._thread = threading.Thread(target=self._server.serve_forever, name="admin", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_LOOK_EVERY_S,), name="admin", daemon=True
+        )
 
     @property
     def port(self) -> int:

@@ -143,9 +143,8 @@ class Method:
     def _exchange(self, argument: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         with Stream(argument, self._decode, self._gate) as requests:
             for answer in self._behaviour(requests, context):
-                encoded = self._encode(answer)
-                requests.answered += 1
-                yield encoded
+                yield self._encode(answer)
+                requests.answered += 1  # later than sent: gRPC asks for the next when this one has left
             requests.raise_if_cut()
 
     def _enter(self, context: grpc.ServicerContext) -> None:

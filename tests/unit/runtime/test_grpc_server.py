@@ -413,10 +413,13 @@ def test_draining_fails_none_of_200_calls_in_flight() -> None:
 
 def test_while_load_balancers_have_not_noticed_calls_are_still_answered() -> None:
     with serving(Echo()) as running, ThreadPoolExecutor(1) as pool:
+        running.server.set_serving("", serving=True)
+        assert running.health("") == SERVING
         drained = pool.submit(running.server.drain, wait_s=0.5, grace_s=5.0)
         time.sleep(0.2)
 
         assert running.health("") == NOT_SERVING
+        assert running.health(echo.NAME) == NOT_SERVING
         assert running.call(b"x") == b"x"
         assert drained.result()
         assert isinstance(running.error(timeout=1.0), Unavailable | DeadlineExceeded)
@@ -432,6 +435,7 @@ def test_a_stream_that_only_listens_does_not_hold_up_the_drain() -> None:
     with serving(Echo()) as running:
         answers = running.channel.stream_stream(echo.EXCHANGE)(requests())
         assert next(answers) == b"one"
+        time.sleep(0.2)
         started = time.monotonic()
         assert running.server.drain(wait_s=0.0, grace_s=20.0)
 

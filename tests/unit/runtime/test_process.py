@@ -188,7 +188,7 @@ def test_an_event_in_hand_is_finished_and_committed_before_the_process_ends(
 
     def wait() -> None:
         begun.set()
-        time.sleep(0.3)
+        time.sleep(1.0)
 
     slow, quick = Feedback(wait=wait), Feedback()
     with handling(slow, settings, log):
