@@ -7,7 +7,7 @@ Labels have few values: never an image, a user's label, an id.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import metadata
 from typing import Final
 
@@ -226,8 +226,8 @@ class Metrics:
             registry=self.registry,
         )
 
-    def describe_process(self, service: str) -> None:
-        """Add the standard process metrics and `fovea_build_info`; once a process."""
+    def describe_process(self, services: Iterable[str]) -> None:
+        """Add the standard process metrics, and `fovea_build_info` for each service; once a process."""
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
         build = Gauge(
@@ -236,4 +236,5 @@ class Metrics:
             ("service", "version", "python"),
             registry=self.registry,
         )
-        build.labels(service, metadata.version("fovea"), platform.python_version()).set(1)
+        for service in services:
+            build.labels(service, metadata.version("fovea"), platform.python_version()).set(1)

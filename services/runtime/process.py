@@ -90,6 +90,7 @@ class Process:
         socket_path = self._settings.socket_path
         if socket_path is not None:
             (self._internal or self._public).listen_on_socket(socket_path)
+        self._resources.metrics.describe_process(assembly.name for assembly in self._assemblies)
         registry = self._resources.metrics.registry
         admin_port = self._settings.effective_admin_port
         self._admin = AdminServer(self._settings.host, admin_port, registry, self._readiness.unready)

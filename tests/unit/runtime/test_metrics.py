@@ -26,10 +26,11 @@ def test_two_sets_of_metrics_live_side_by_side() -> None:
 
 def test_a_process_describes_itself() -> None:
     metrics = Metrics()
-    metrics.describe_process("encoding")
+    metrics.describe_process(["encoding", "retrieval"])
     text = generate_latest(metrics.registry).decode()
 
     assert "process_resident_memory_bytes" in text
     assert "python_gc_objects_collected_total" in text
     assert 'fovea_build_info{python="3' in text
     assert 'service="encoding"' in text
+    assert 'service="retrieval"' in text

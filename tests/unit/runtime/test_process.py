@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 
 from fovea.gateway.v1 import events_pb2 as gateway
 from services.kernel.errors import Unavailable, Unsupported
@@ -175,6 +176,7 @@ def test_a_service_handles_events_once_it_is_ready(settings: ProcessSettings, lo
     eventually(lambda: feedback.seen == ["one"])
 
     assert process.drain()
+    assert b"fovea_build_info{" in generate_latest(metrics.registry)
     sample = metrics.registry.get_sample_value(
         "fovea_events_processed_total", {"topic": "feedback.given", "group": "training", "outcome": "ok"}
     )
