@@ -20,7 +20,6 @@ from services.gateway.assembly import Channels
 from services.gateway.assembly import assemble as assemble_gateway
 from services.gateway.settings import GatewaySettings
 from services.ranking.assembly import assemble as assemble_ranking
-from services.ranking.settings import RankingSettings
 from services.retrieval.assembly import assemble as assemble_retrieval
 from services.retrieval.settings import RetrievalSettings
 from services.runtime.embedded import open_embedded
@@ -53,7 +52,7 @@ def main() -> None:
             assemble_segmentation(version=version),
             assemble_encoding(encoding, embedded.store, models, tokenizer, version=version),
             assemble_retrieval(RetrievalSettings.load(), embedded.log, metrics=metrics, version=version),
-            assemble_ranking(RankingSettings.load(), metrics=metrics, version=version),
+            assemble_ranking(metrics=metrics, version=version),
         )
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fovea-"))
         inner = settings.model_copy(update={"socket_path": Path(folder) / "inner.sock"})

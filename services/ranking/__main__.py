@@ -16,7 +16,7 @@ def main() -> None:
     settings = RankingSettings.load()
     start_logging("ranking", settings)
     resources = Resources()
-    ranking = assemble(settings, metrics=resources.metrics, version=metadata.version("fovea"))
+    ranking = assemble(metrics=resources.metrics, version=metadata.version("fovea"))
     run(Process([ranking], settings, resources=resources), settings)
 
 

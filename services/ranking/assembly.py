@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from fovea.ranking.v1 import ranking_pb2_grpc
+from services.kernel import defaults
 from services.ranking.adapters.telemetry import MetricsMonitor
 from services.ranking.domain import Thresholds
 from services.ranking.entrypoints.handlers import OnCandidatesRetrieved
 from services.ranking.entrypoints.servicer import RankingServicer
-from services.ranking.settings import RankingSettings
 from services.ranking.usecases import Rank
 from services.runtime.assembly import Assembly
 from services.runtime.event_loop import Subscription
@@ -15,16 +15,15 @@ from services.runtime.grpc_server import Servicer
 from services.runtime.metrics import Metrics
 
 
-def assemble(settings: RankingSettings, *, metrics: Metrics, version: str) -> Assembly:
+def assemble(*, metrics: Metrics, version: str) -> Assembly:
     """Return ranking, which needs nothing from the world yet.
 
     Args:
-        settings: Where the gates open unless a caller says otherwise.
         metrics: Of the process.
         version: Of this release, for the records.
     """
     rank = Rank(
-        thresholds=Thresholds(settings.trust_threshold, settings.unknown_threshold),
+        thresholds=Thresholds(defaults.TRUST_THRESHOLD, defaults.UNKNOWN_THRESHOLD),
         monitor=MetricsMonitor(metrics.ranking),
         version=version,
     )

@@ -14,9 +14,3 @@ class RankingSettings(ProcessSettings):
     """
 
     port: int = Field(default=8504, ge=0, le=65535, description="gRPC port; 0 lets the system choose")
-    trust_threshold: float = Field(
-        default=0.93, ge=0, le=1, description="margin of retrieval from which its order is taken as it is"
-    )
-    unknown_threshold: float = Field(
-        default=0.75, ge=0, le=1, description="probability of unknown above which the answer is unknown"
-    )

@@ -6,6 +6,7 @@ import math
 from functools import partial
 
 from fovea.retrieval.v1 import retrieval_pb2_grpc
+from services.kernel import defaults
 from services.kernel.errors import FoveaError, Unavailable
 from services.retrieval.adapters.exemplar_records import TOPIC, ApplyExemplars
 from services.retrieval.adapters.log_memory import LogMemory
@@ -14,7 +15,7 @@ from services.retrieval.adapters.telemetry import MetricsMonitor
 from services.retrieval.entrypoints.handlers import OnRegionsEncoded
 from services.retrieval.entrypoints.servicer import RetrievalServicer, UseCases
 from services.retrieval.settings import RetrievalSettings
-from services.retrieval.usecases import ExportExemplars, ListExemplars, ListLabels, Recall
+from services.retrieval.usecases import ExportExemplars, ListExemplars, ListLabels, Recall, Voting
 from services.runtime.assembly import Assembly
 from services.runtime.event_log.ports import EventLog, TopicPartition
 from services.runtime.event_loop import Subscription
@@ -27,7 +28,7 @@ def assemble(settings: RetrievalSettings, log: EventLog, *, metrics: Metrics, ve
     """Return retrieval; it is ready when its memory holds all that was in the log when it started.
 
     Args:
-        settings: How neighbours vote unless a caller says otherwise.
+        settings: How many neighbours vote, and how long a read waits for what it wrote.
         log: Where the exemplars are.
         metrics: Of the process.
         version: Of this release, for the records.
@@ -36,7 +37,8 @@ def assemble(settings: RetrievalSettings, log: EventLog, *, metrics: Metrics, ve
     follower = Follower(log, [TOPIC], ApplyExemplars(index, metrics.memory))
     metrics.memory.replica_lag.set_function(partial(_lag, log, follower))
     memory = LogMemory(index, follower.wait_until, most_wait_s=settings.freshness_wait_s)
-    recall = Recall(memory, voting=settings.voting, monitor=MetricsMonitor(metrics.memory), version=version)
+    voting = Voting(defaults.VOTES, settings.neighbours_per_space)
+    recall = Recall(memory, voting=voting, monitor=MetricsMonitor(metrics.memory), version=version)
     usecases = UseCases(recall, ListExemplars(memory), ExportExemplars(memory), ListLabels(memory))
     servicer = Servicer(
         "fovea.retrieval.v1.RetrievalService",

@@ -61,7 +61,10 @@ def wrong() -> dict[str, tuple[bytes, str]]:
     return {
         "empty": (b"", "IMAGE_EMPTY"),
         "text named .jpg": (b"I am no picture.\n" * 20, "IMAGE_FORMAT_UNKNOWN"),
-        "svg": (b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>", "IMAGE_FORMAT_UNSUPPORTED"),
+        "svg": (
+            b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>",
+            "IMAGE_FORMAT_UNSUPPORTED",
+        ),
         "truncated jpeg": (jpeg[: len(jpeg) // 2], "IMAGE_DAMAGED"),
         "huge header": (png_header(50_000, 50_000), "IMAGE_TOO_MANY_PIXELS"),
         "bomb": (bomb(), "IMAGE_TOO_MANY_PIXELS"),

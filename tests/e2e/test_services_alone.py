@@ -30,7 +30,6 @@ class NoTorch:
             raise AssertionError(f"serving imported {name}")
 sys.meta_path.insert(0, NoTorch())
 runpy.run_module("services.%s.__main__", run_name="imported")
-import services.%s.assembly
 """
 
 

@@ -26,9 +26,10 @@ def _comparable(record: Recognition) -> dict[str, object]:
 
 
 def _through_the_stream(calls: Calls, image: bytes, options: RecognitionOptions) -> Recognition:
-    (answer,) = calls.submit({"streamed": image}, options=options)
+    name = f"streamed-into-{calls.key.collection}"
+    (answer,) = calls.submit({name: image}, options=options)
     assert answer.HasField("receipt"), answer
-    return eventually(lambda: unless_missing(lambda: calls.recognition("streamed")))
+    return eventually(lambda: unless_missing(lambda: calls.recognition(name)))
 
 
 def _taught(calls: Calls) -> None:

@@ -6,7 +6,6 @@ from fovea.kernel.v1 import candidates_pb2, envelope_pb2, ranking_pb2, region_pb
 from fovea.ranking.v1 import ranking_pb2 as pb
 from fovea.ranking.v1 import ranking_pb2_grpc
 from services.ranking.assembly import assemble
-from services.ranking.settings import RankingSettings
 from services.runtime.metrics import Metrics
 from tests.fakes.serving import served
 
@@ -19,8 +18,8 @@ FOUND = candidates_pb2.Candidates(
 
 
 @contextmanager
-def ranking(**given: Any) -> Iterator[Any]:
-    (servicer,) = assemble(RankingSettings.load(**given), metrics=Metrics(), version="1.2").servicers
+def ranking() -> Iterator[Any]:
+    (servicer,) = assemble(metrics=Metrics(), version="1.2").servicers
     with served(servicer) as channel:
         yield ranking_pb2_grpc.RankingServiceStub(channel)
 
@@ -34,22 +33,21 @@ def status(stub: Any, options: envelope_pb2.RecognitionOptions | None = None) ->
     return found
 
 
-def test_the_settings_are_the_thresholds() -> None:
-    with ranking(trust_threshold=0.5) as stub:
-        assert status(stub) == ranking_pb2.RANKING_STATUS_TRUSTED_RETRIEVAL
-    with ranking(trust_threshold=0.51) as stub:
+def test_the_shipped_thresholds_apply_where_the_options_say_nothing() -> None:
+    with ranking() as stub:
         assert status(stub) == ranking_pb2.RANKING_STATUS_DEGRADED
-    with ranking(unknown_threshold=0.24) as stub:
-        assert status(stub) == ranking_pb2.RANKING_STATUS_UNKNOWN
 
 
-def test_the_options_win_over_the_settings() -> None:
-    with ranking(trust_threshold=0.5, unknown_threshold=0.0) as stub:
-        options = envelope_pb2.RecognitionOptions(trust_threshold=0.9, unknown_threshold=0.9)
-        assert status(stub, options) == ranking_pb2.RANKING_STATUS_DEGRADED
+def test_the_options_win_over_the_shipped_thresholds() -> None:
+    with ranking() as stub:
+        trusting = envelope_pb2.RecognitionOptions(trust_threshold=0.5)
+        doubting = envelope_pb2.RecognitionOptions(unknown_threshold=0.24)
+
+        assert status(stub, trusting) == ranking_pb2.RANKING_STATUS_TRUSTED_RETRIEVAL
+        assert status(stub, doubting) == ranking_pb2.RANKING_STATUS_UNKNOWN
 
 
 def test_candidates_are_handled_as_events_too() -> None:
-    (subscription,) = assemble(RankingSettings.load(), metrics=Metrics(), version="1.2").subscriptions
+    (subscription,) = assemble(metrics=Metrics(), version="1.2").subscriptions
 
     assert (subscription.topic, subscription.group) == ("candidates.retrieved", "ranking")

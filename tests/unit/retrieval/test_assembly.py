@@ -16,11 +16,13 @@ from fovea.encoding.v1.events_pb2 import ExemplarEncoded
 from fovea.kernel.v1 import envelope_pb2
 from fovea.retrieval.v1 import retrieval_pb2 as pb
 from fovea.retrieval.v1 import retrieval_pb2_grpc
+from services.kernel import defaults
 from services.kernel.errors import DeadlineExceeded, InvalidInput, Unavailable
 from services.kernel.vocabulary import EncodedExemplar, RegionEmbeddings
 from services.retrieval.assembly import assemble
 from services.retrieval.settings import RetrievalSettings
 from services.runtime import memory_version
+from services.runtime.codec.candidates import write_vote
 from services.runtime.codec.exemplar import write_encoded_exemplar, write_region_embeddings
 from services.runtime.codec.recognition import write_collection
 from services.runtime.event_log.ports import EventLog
@@ -165,7 +167,7 @@ class _BlockedTail:
 
 
 def test_a_recall_finds_what_was_taught_and_names_the_memory(tmp_path: Path) -> None:
-    with running(tmp_path, visual_reference=0.9, visual_temperature=0.1) as retrieval:
+    with running(tmp_path) as retrieval:
         version = retrieval.teach(encoded("a", "robin", [NORTH]))
         request = pb.RecallRequest(
             collection=KEY,
@@ -176,8 +178,8 @@ def test_a_recall_finds_what_was_taught_and_names_the_memory(tmp_path: Path) -> 
         answer = retrieval.stub.Recall(request, timeout=PATIENCE_S)
 
         assert [each.label for each in answer.regions[0].candidates] == ["robin"]
-        vote = next(each for each in answer.regions[0].votes if each.space == "visual")
-        assert (vote.reference, vote.temperature) == (0.9, 0.1)
+        shipped = {vote.space: write_vote(vote) for vote in defaults.VOTES}
+        assert {vote.space: vote for vote in answer.regions[0].votes} == shipped
         assert answer.stage.memory_version == version
         assert answer.stage.version == "1.2"
 
