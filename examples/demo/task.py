@@ -72,11 +72,17 @@ def load(folder: Path = EMOJI) -> tuple[Picture, ...]:
     with (folder / "classes.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     return tuple(
-        Picture(row["label"], row["subgroup"].split("-")[0], vendor, path)
+        Picture(row["label"], _group(row["subgroup"]), vendor, path)
         for vendor in VENDORS
         for row in rows
         for path in (folder / vendor).glob(f"{row['codepoint']}.*")
     )
+
+
+def _group(subgroup: str) -> str:
+    """Return the kind of thing: `animal` for `animal-bird`."""
+    kind = subgroup.split("-", maxsplit=1)[0]
+    return "instrument" if kind == "musical" else kind
 
 
 def divide(pictures: Sequence[Picture], *, teacher: str, held_out: float, seed: int) -> Task:

@@ -57,7 +57,7 @@ def confusion(found: Findings, one: Round, pair: Confusion) -> Html:
 
 def _times(pair: Confusion) -> str:
     times = f"{pair.count} times" if pair.count > 1 else "once"
-    return f"{times}, at most {percent(pair.example.probability)}"
+    return f"{times}, given up to {percent(pair.example.probability)}"
 
 
 def _query(found: Findings, answer: Answer) -> Html:
