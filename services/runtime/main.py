@@ -25,6 +25,7 @@ from services.runtime.telemetry import configure
 
 _LOG = logging.getLogger(__name__)
 _HANGING_S: Final = 2.0
+_LOOK_EVERY_S: Final = 0.1
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -45,7 +46,8 @@ def run(process: Process, settings: ProcessSettings) -> None:
     doors = process.start()
     _LOG.info("listening", extra=asdict(doors))
     threading.Thread(target=_announce, args=(process, doors, settings), daemon=True).start()
-    stop.wait()
+    while not stop.wait(_LOOK_EVERY_S):
+        pass  # a signal that another thread received is only handled when this one wakes
     _LOG.info("draining")
     clean = process.drain(hurry)
     if settings.ready_file is not None:
