@@ -19,7 +19,7 @@ from services.kernel.errors import Corrupt, DeadlineExceeded, FoveaError, Invali
 from services.runtime import deadline, tracing
 from services.runtime.call_pool import CallPool
 from services.runtime.grpc_errors import status_code, to_status
-from services.runtime.grpc_gate import Gate, Stream, decoded, full, starting
+from services.runtime.grpc_gate import Gate, Stream, decoded, draining, full, starting
 from services.runtime.metrics import MethodMetrics
 
 _LOG = logging.getLogger(__name__)
@@ -70,11 +70,14 @@ class Method:
         self._handler = self._on_pool(self._pool, self._streamed if self._gives_stream else self._single)
         self._starting = self._refusal(starting, "starting")
         self._full = self._refusal(full, "full")
+        self._draining = self._refusal(draining, "draining")
 
     def admit(self) -> grpc.RpcMethodHandler[Any, Any]:
         """Return the handler that works on the call, or one that refuses it at once."""
         if self._service not in self._gate.open:
             return self._starting
+        if self._gate.draining.is_set():
+            return self._draining
         if self._pool.full:
             return self._full
         return self._handler

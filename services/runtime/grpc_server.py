@@ -27,6 +27,9 @@ _LOG = logging.getLogger(__name__)
 _SPARE_CALLS: Final = 256  # beyond the lanes: health, reflection, and calls being refused
 _HEALTH_THREADS: Final = 16
 _LOOK_EVERY_S: Final = 0.02
+_SETTLE_S: Final = (
+    0.2  # for calls that have arrived to be let in or refused: what gRPC's stop meets is cancelled
+)
 _GOAWAY_S: Final = 0.1  # for clients to learn that they should connect elsewhere
 _MINUTE_MS: Final = 60_000
 
@@ -119,13 +122,14 @@ class GrpcServer:
         """End without failing a call that was let in, and say whether that worked within `grace_s`.
 
         Health turns NOT_SERVING; calls are still accepted for `wait_s`, until load balancers have noticed;
-        then none is, and those in flight may end. A stream ends after the requests that it has read, with
-        UNAVAILABLE and the reason DRAINING. Setting `hurry` cancels what is left.
+        then they are refused with UNAVAILABLE and the reason DRAINING, and those in flight may end. A stream
+        ends after the requests that it has read, likewise. Setting `hurry` cancels what is left.
         """
         hurry = hurry or threading.Event()
         self._health.enter_graceful_shutdown()
         hurry.wait(wait_s)
         self._gate.draining.set()
+        hurry.wait(_SETTLE_S)
         stopped = self._server.stop(grace_s)
         clean = self._finish(stopped, time.monotonic() + grace_s, hurry)
         self._close()
