@@ -7,6 +7,7 @@ import binascii
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -102,11 +103,12 @@ def pool(
     scaled = np.exp(log_votes - log_votes.max())  # votes for labels, the greatest being 1
     log_all = float(np.logaddexp(0.0, log_votes.max() + math.log(scaled.sum())))  # with that of unknown
     ranked = _ranked([hit.exemplar.label for _, hit, _ in cast], scaled)
-    evidence = _evidence(cast, np.exp(log_votes - log_all))
+    kept = ranked[:size]
+    evidence = _evidence(cast, np.exp(log_votes - log_all), {label for label, _ in kept})
     scores = [score for _, score in ranked]
     return Candidates(
         region_id,
-        tuple(Candidate(label, score, evidence[label]) for label, score in ranked[:size]),
+        tuple(Candidate(label, score, evidence[label]) for label, score in kept),
         margin=scores[0] - (scores[1] if len(scores) > 1 else 0.0),
         entropy=-sum(score * math.log(score) for score in scores if score > 0) + 0.0,
         unknown_score=math.exp(-log_all),
@@ -144,11 +146,14 @@ def _ranked(labels: Sequence[str], scaled: Float64[np.ndarray, "n"]) -> list[tup
     )
 
 
-def _evidence(cast: Sequence[_Cast], shares: Float64[np.ndarray, "n"]) -> dict[str, tuple[Neighbour, ...]]:
-    """Return the neighbours that voted for each label, nearest first."""
+def _evidence(
+    cast: Sequence[_Cast], shares: Float64[np.ndarray, "n"], labels: AbstractSet[str]
+) -> dict[str, tuple[Neighbour, ...]]:
+    """Return the neighbours that voted for each of these labels, nearest first."""
     by_label: defaultdict[str, list[Neighbour]] = defaultdict(list)
     for (space, hit, _), share in zip(cast, shares.tolist(), strict=True):
-        by_label[hit.exemplar.label].append(_neighbour(space, hit, share))
+        if hit.exemplar.label in labels:
+            by_label[hit.exemplar.label].append(_neighbour(space, hit, share))
     return {label: tuple(neighbours) for label, neighbours in by_label.items()}
 
 
