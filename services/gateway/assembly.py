@@ -198,7 +198,7 @@ def _subscriptions(parts: _Parts) -> tuple[Subscription, ...]:
     end = EndRecognition(images=parts.images, recognitions=parts.recognitions, submissions=parts.submissions)
     fail = OnDeadLetter(FailRecognition(parts.recognitions, clock=time.time))
     dead = tuple(Subscription(topic + DEAD, NAME, fail) for topic in _CHAIN)
-    return (Subscription(ENDINGS, NAME, OnRecognitionsCompleted(end), workers=2), *dead)
+    return (Subscription(ENDINGS, NAME, OnRecognitionsCompleted(end)), *dead)
 
 
 def _recognition_cases(parts: _Parts) -> RecognitionCases:

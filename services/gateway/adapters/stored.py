@@ -28,7 +28,7 @@ class StoredImages:
         """Make the image durable."""
         if renew:
             self._objects.put(key, image)
-        elif not self.has(key):  # a look costs less than writing once more what is there
+        else:
             self._objects.put_if_absent(key, image)
 
     def has(self, key: str) -> bool:
@@ -98,14 +98,19 @@ class StoredSubmissions:
         self._objects.put_if_absent(_marker(envelope, state.value), b"")
 
     def progress(self, tenant: str, submission_id: str) -> Progress:
-        """Count the images; markers of the end first, so that no more can have ended than came."""
-        completed = self._count(tenant, submission_id, RecognitionState.COMPLETED.value)
-        failed = self._count(tenant, submission_id, RecognitionState.FAILED.value)
-        accepted = self._count(tenant, submission_id, _ACCEPTED)
-        return Progress(accepted, completed, failed)
+        """Count the images; one that has ended was accepted, even if a crash kept its marker from being set."""
+        counts: Counter[str] = Counter()
+        states = (_ACCEPTED, RecognitionState.COMPLETED.value, RecognitionState.FAILED.value)
+        marked = heapq.merge(*(self._marked(tenant, submission_id, state) for state in states))
+        for _, group in itertools.groupby(marked, key=itemgetter(0)):
+            counts.update({state for _, state in group} | {_ACCEPTED})
+        return Progress(*(counts[state] for state in states))
 
-    def _count(self, tenant: str, submission_id: str, state: str) -> int:
-        return sum(1 for _ in self._objects.list(keys.markers(tenant, submission_id, state)))
+    def _marked(self, tenant: str, submission_id: str, state: str) -> Iterator[tuple[bytes, str]]:
+        """Yield the images in this state, in the order that the store lists them in."""
+        prefix = keys.markers(tenant, submission_id, state)
+        for entry in self._objects.list(prefix):
+            yield entry.key.removeprefix(prefix).encode(), state
 
 
 def _marker(envelope: Envelope, state: str) -> str:

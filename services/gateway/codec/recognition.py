@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 from fovea.gateway.v1 import gateway_pb2 as pb
 from fovea.kernel.v1 import failure_pb2, recognition_pb2
@@ -71,8 +72,27 @@ def read_optional_id(value: str, *, field: str) -> str:
     return checked_id(value, field=field) if value else ""
 
 
+class _Last(threading.local):
+    """What this thread wrote last."""
+
+    recognition: Recognition | None = None
+    message: recognition_pb2.Recognition | None = None
+
+
+_LAST = _Last()
+
+
 def write_recognition(recognition: Recognition) -> recognition_pb2.Recognition:
-    """Write a record."""
+    """Write a record; whoever puts it into another message copies it, so it must not be changed.
+
+    One call stores, announces and answers the same record: it is written once.
+    """
+    if _LAST.message is None or _LAST.recognition is not recognition:
+        _LAST.recognition, _LAST.message = recognition, _written(recognition)
+    return _LAST.message
+
+
+def _written(recognition: Recognition) -> recognition_pb2.Recognition:
     return recognition_pb2.Recognition(
         envelope=write_envelope(recognition.envelope),
         state=_STATES[recognition.state],

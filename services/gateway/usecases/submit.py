@@ -36,8 +36,9 @@ from services.kernel.vocabulary import CollectionKey, Envelope
 class SubmitImage:
     """Takes one image without waiting for its record.
 
-    Image, marker and event are made durable in this order: whoever has a receipt has all three, and a
-    retry after a crash goes on with what the first attempt accepted.
+    Image, event and marker are made durable in this order: whoever has a receipt has all three. A crash
+    in between leaves an image that ends as its one record all the same, or one that nobody was promised;
+    never a marker that no record will follow.
     """
 
     def __init__(
@@ -67,9 +68,7 @@ class SubmitImage:
         ended = self._ended(task)
         if ended is not None:
             return self._note_ended(accepted, ended)
-        envelope = self._accept(accepted, task.image)
-        self._announcer.submitted(envelope)
-        return envelope
+        return self._accept(accepted, task.image)
 
     def _ended(self, task: Task) -> Recognition | None:
         if not task.recognition_id:
@@ -83,11 +82,12 @@ class SubmitImage:
         return envelope
 
     def _accept(self, accepted: Accepted, image: bytes) -> Envelope:
-        envelope = accepted.envelope
-        earlier = self._submissions.find(envelope)
+        earlier = self._submissions.find(accepted.envelope)
         if earlier is not None:  # refuse before anything is stored
             self._require_same(accepted, earlier)
+        envelope = earlier or accepted.envelope
         store_image(self._images, envelope.image, image, accepted.retention)
+        self._announcer.submitted(envelope)
         kept = self._submissions.accept(envelope)
         self._require_same(accepted, kept)
         return kept

@@ -51,10 +51,14 @@ class FolderStore:
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """Store if the key is free; a hard link makes sure that only one caller finds it so."""
         target = self._file(key)
-        with _translated("store"), self._written(data) as aside:
-            self._make_folder(target.parent)
-            stored = _link(aside, target)
-            _flush_folder(target.parent)  # also when another was first: it may not have got there yet
+        with _translated("store"):
+            if target.exists():  # a look costs less than writing once more what is there
+                _flush_folder(target.parent)
+                return False
+            with self._written(data) as aside:
+                self._make_folder(target.parent)
+                stored = _link(aside, target)
+                _flush_folder(target.parent)  # also when another was first: it may not have got there yet
         return stored
 
     def get(self, key: str) -> bytes:
