@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
 from rich import box
 from rich.console import Group
@@ -15,7 +16,9 @@ from fovea.cli.sheets import Column, Form, percent
 from fovea.cli.terminal import out, plain
 from fovea.client import Candidate, Recognition, Region
 
-_BAR_CELLS: Final = 20
+_BAR_CELLS: Final = 12
+_ID_SHOWN: Final = 12
+_Cell = TypeVar("_Cell")
 _STYLES: Final = {"ranked": "green", "trusted_retrieval": "green", "degraded": "yellow", "unknown": "magenta"}
 
 
@@ -23,16 +26,16 @@ def _status(value: Any) -> Text:
     return plain(str(value), _STYLES.get(str(value), "red"))
 
 
-TABLE_COLUMNS: Final = (
+_TABLE_COLUMNS: Final = (
     Column("picture"),
     Column("region", number=True),
     Column("answer", lambda value: plain("unknown", "magenta") if value is None else plain(value, "bold")),
-    Column("probability", percent, number=True),
+    Column("probability", percent, number=True, title="prob."),
     Column("unknown", percent, number=True),
-    Column("status", _status),
+    Column("status", _status, whole=True),
     Column("next_best"),
 )
-CSV_COLUMNS: Final = tuple(
+_CSV_COLUMNS: Final = tuple(
     Column(name)
     for name in (
         "source",
@@ -53,28 +56,46 @@ CSV_COLUMNS: Final = tuple(
 )
 
 
-def columns(form: Form) -> Sequence[Column]:
-    """Return the columns of answers: one row a region for people, one row a label for programs."""
-    return TABLE_COLUMNS if form is Form.TABLE else CSV_COLUMNS
+@dataclass(frozen=True)
+class Layout:
+    """How answers are laid out: one row a region for people, one row a label for programs.
 
+    Attributes:
+        form: For whom.
+        several: Whether there is more than one region in a picture.
+        wide: Whether there is room for the second and third label.
+    """
 
-def rows(answer: Recognition, form: Form) -> Iterator[Sequence[Any]]:
-    """Yield the rows of one answer."""
-    if form is Form.TABLE:
-        for region in answer.regions:
-            yield _table_row(answer, region)
-    elif answer.failure is not None:
-        yield (
-            *_head(answer),
-            *[None] * 5,
-            answer.status,
-            *[None] * 4,
-            answer.failure.reason,
-            answer.failure.message,
-        )
-    else:
-        for region in answer.regions:
-            yield from _csv_rows(answer, region)
+    form: Form
+    several: bool = True
+    wide: bool = True
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        """The columns that rows have."""
+        return tuple(self._kept(_TABLE_COLUMNS)) if self.form is Form.TABLE else _CSV_COLUMNS
+
+    def rows(self, answer: Recognition) -> Iterator[Sequence[Any]]:
+        """Yield the rows of one answer; for people none if it failed: they were told why."""
+        if self.form is Form.TABLE:
+            for region in answer.regions:
+                yield tuple(self._kept(_table_row(answer, region)))
+        elif answer.failure is not None:
+            place = (*_head(answer), *[None] * 5, answer.status)
+            yield (*place, *[None] * 4, answer.failure.reason, answer.failure.message)
+        else:
+            for region in answer.regions:
+                yield from _csv_rows(answer, region)
+
+    def _kept(self, row: Sequence[_Cell]) -> Iterator[_Cell]:
+        """Leave out the cells that this layout does not show."""
+        first, region, *rest, last = row
+        yield first
+        if self.several:
+            yield region
+        yield from rest
+        if self.wide:
+            yield last
 
 
 def _table_row(answer: Recognition, region: Region) -> Sequence[Any]:
@@ -139,8 +160,10 @@ def _region(region: Region, *, alone: bool) -> Iterator[Any]:
 
 def _ranking(region: Region) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
-    for name in ("label", "probability", "", "nearest exemplars"):
-        table.add_column(name, overflow="fold", justify="right" if name == "probability" else "left")
+    table.add_column("label", overflow="fold")
+    table.add_column("prob.", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("nearest exemplars", overflow="fold")
     found = {candidate.label: candidate for candidate in region.candidates}
     for label, probability in region.labels:
         table.add_row(plain(label), percent(probability), _bar(probability), _votes(found.get(label)))
@@ -158,4 +181,4 @@ def _votes(candidate: Candidate | None) -> Text:
         return plain("")
     first, more = candidate.neighbours[0], len(candidate.neighbours) - 1
     others = f" and {more} more" if more else ""
-    return plain(f"{first.kind} {first.exemplar_id}, similarity {first.similarity:.2f}{others}", "dim")
+    return plain(f"{first.similarity:.2f} {first.kind} {first.exemplar_id[:_ID_SHOWN]}{others}", "dim")

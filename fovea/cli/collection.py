@@ -11,7 +11,7 @@ import typer
 
 from fovea.cli.access import Access, command
 from fovea.cli.sheets import Column, CsvFlag, Form, JsonFlag, chosen_form, open_sheet, write_json
-from fovea.cli.terminal import say
+from fovea.cli.terminal import counted, say
 from fovea.client import Collection, Retention
 
 _COLUMNS: Final = (
@@ -119,7 +119,7 @@ def delete(
     if form is Form.JSON:
         write_json({"name": name, "forgotten": forgotten})
     else:
-        say(f"deleted {name} and its {forgotten} exemplars")
+        say(f"deleted {name} with {counted(forgotten, 'exemplar')}")
 
 
 def _ask(question: str) -> None:

@@ -14,7 +14,7 @@ import typer
 
 from fovea.cli.access import Access, command
 from fovea.cli.sheets import as_record, json_line
-from fovea.cli.terminal import progress, say
+from fovea.cli.terminal import counted, progress, say
 from fovea.client import Exemplar
 
 
@@ -44,7 +44,7 @@ def export(
                 written += 1
                 show(written)
     if shown:
-        say(f"wrote {written} exemplars to {file}")
+        say(f"wrote {counted(written, 'exemplar')} to {file}")
 
 
 def _lines(exemplars: Iterable[Exemplar], *, embeddings: bool) -> Iterator[str]:

@@ -12,7 +12,7 @@ from fovea.cli.access import Access, command
 from fovea.cli.exits import ExitCode
 from fovea.cli.lessons import parsed_value
 from fovea.cli.sheets import Column, CsvFlag, Form, JsonFlag, chosen_form, open_sheet, write_json
-from fovea.cli.terminal import plain, say
+from fovea.cli.terminal import counted, plain, say
 from fovea.client import AttributeValue, Exemplar
 
 
@@ -22,7 +22,7 @@ def _attributes(value: Any) -> Text:
 
 _LABELS: Final = (Column("label"), Column("exemplars", number=True))
 _EXEMPLARS: Final = (
-    Column("exemplar_id"),
+    Column("exemplar_id", whole=True),
     Column("label"),
     Column("kind"),
     Column("content"),
@@ -89,7 +89,7 @@ def forget(
     if form is Form.JSON:
         write_json({"forgotten": forgotten.count, "memory_version": forgotten.memory_version})
     else:
-        say(f"forgot {forgotten.count} exemplars")
+        say(f"forgot {counted(forgotten.count, 'exemplar')}")
     if not forgotten.count:
         raise typer.Exit(ExitCode.NOT_FOUND)
     if forgotten.count < len(set(asked)):
@@ -106,7 +106,8 @@ def labels(access: Access, *, json_lines: JsonFlag = False, csv_lines: CsvFlag =
             sheet.add((count.label, count.exemplars), count)
     if form is Form.TABLE:
         total = sum(count.exemplars for count in counts)
-        say(f"{len(counts)} labels, {total} exemplars in {access.tenant}/{access.collection}")
+        known = f"{counted(len(counts), 'label')}, {counted(total, 'exemplar')}"
+        say(f"{known} in {access.tenant}/{access.collection}")
 
 
 def exemplars(

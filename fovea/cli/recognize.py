@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -14,7 +14,7 @@ from fovea.cli.files import expanded
 from fovea.cli.lessons import parsed_box
 from fovea.cli.sheets import CsvFlag, Form, JsonFlag, chosen_form, open_sheet
 from fovea.cli.tally import Tally
-from fovea.cli.terminal import progress
+from fovea.cli.terminal import out, progress
 from fovea.client import (
     Client,
     Corrupt,
@@ -31,6 +31,9 @@ Boxes = Annotated[
     typer.Option("--box", metavar="L,T,R,B", help="A region in pixels, in every picture; may be repeated."),
 ]
 Size = Annotated[int | None, typer.Option(min=1, max=100, help="Most labels per region.")]
+
+
+_WIDE: Final = 110
 
 
 def add_to(app: typer.Typer) -> None:
@@ -71,8 +74,9 @@ def recognize(
         recognised = (
             client.recognize_many(pictures, options=options) if stream else _each(client, pictures, options)
         )
-        with progress("recognising", len(found), shown=form.leaves_room and len(found) > 1) as show:
-            print_answers(_counted(recognised, tally, show), form, in_detail=len(found) == 1)
+        shown = form.leaves_room and len(found) > 1
+        counted = _counted(recognised, tally, total=len(found), shown=shown)
+        print_answers(counted, form, several=len(regions) > 1, in_detail=len(found) == 1)
     if len(found) > 1 and form is Form.TABLE:
         tally.finish()
     tally.check()
@@ -95,15 +99,18 @@ def recognition(
     tally.check()
 
 
-def print_answers(recognised: Iterable[Recognition], form: Form, *, in_detail: bool) -> None:
-    """Print answers as they come, or one of them in detail."""
+def print_answers(
+    recognised: Iterable[Recognition], form: Form, *, several: bool = False, in_detail: bool = False
+) -> None:
+    """Print answers as they come, or one of them in detail; `several` regions get a column."""
     if in_detail and form is Form.TABLE:
         for answer in recognised:
             answers.show_in_detail(answer)
         return
-    with open_sheet(form, answers.columns(form)) as sheet:
+    layout = answers.Layout(form, several=several, wide=out().width >= _WIDE)
+    with open_sheet(form, layout.columns) as sheet:
         for answer in recognised:
-            for row in answers.rows(answer, form):
+            for row in layout.rows(answer):
                 sheet.add(row, answer)
 
 
@@ -117,9 +124,11 @@ def _each(client: Client, pictures: Iterable[Picture], options: Options) -> Iter
 
 
 def _counted(
-    recognised: Iterable[Recognition], tally: Tally, show: Callable[[int], None]
+    recognised: Iterable[Recognition], tally: Tally, *, total: int, shown: bool
 ) -> Iterator[Recognition]:
-    for answer in recognised:
-        tally.count(answer.source, answer.failure)
-        show(tally.seen)
-        yield answer
+    """Yield the answers, counted; the bar is gone when the last has been taken."""
+    with progress("recognising", total, shown=shown) as show:
+        for answer in recognised:
+            tally.count(answer.source, answer.failure)
+            show(tally.seen)
+            yield answer

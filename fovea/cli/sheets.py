@@ -51,11 +51,13 @@ def _shown(value: Any) -> Text:
 
 
 class Column(NamedTuple):
-    """A column of a table; `show` makes a cell for people."""
+    """A column: `show` makes a cell for people, `title` stands above it, `whole` never breaks it."""
 
     name: str
     show: Callable[[Any], Text] = _shown
     number: bool = False
+    title: str = ""
+    whole: bool = False
 
 
 class Sheet(Protocol):
@@ -86,8 +88,12 @@ class TableSheet:
         self._columns = columns
         self._table = Table(box=box.SIMPLE_HEAD, title=plain(title) if title else None, title_justify="left")
         for column in columns:
-            justify = "right" if column.number else "left"
-            self._table.add_column(column.name.replace("_", " "), justify=justify, overflow="fold")  # type: ignore[arg-type]
+            self._table.add_column(
+                column.title or column.name.replace("_", " "),
+                justify="right" if column.number else "left",
+                overflow="fold",
+                no_wrap=column.number or column.whole,
+            )
 
     def add(self, row: Sequence[Any], record: Any) -> None:  # noqa: ARG002  (people see the cells)
         """Add one row."""

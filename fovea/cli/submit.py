@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated, Final
 
@@ -21,7 +21,11 @@ from fovea.client import Client, Options, Picture, Receipt, Recognition
 
 _FIRST_LOOK_S: Final = 0.1
 _SLOWEST_LOOK_S: Final = 2.0
-_RECEIPT: Final = (Column("source"), Column("recognition_id"), Column("submission_id"), Column("accepted_at"))
+_RECEIPT: Final = (
+    Column("source", title="picture"),
+    Column("recognition_id", whole=True),
+    Column("accepted_at", whole=True),
+)
 _SUBMISSION: Final = (
     Column("submission_id"),
     *(Column(name, number=True) for name in ("accepted", "completed", "failed", "pending")),
@@ -60,11 +64,16 @@ def submit(
     batch = submission_id or uuid.uuid4().hex
     tally = Tally("submitted")
     with access.client() as client:
-        receipts = _receipts(client, pictures, batch, Options(size=size), tally, shown=form.leaves_room)
+        taken = _counted(
+            client.submit(pictures, submission_id=batch, options=Options(size=size)),
+            tally,
+            total=len(pictures),
+            shown=form.leaves_room,
+        )
         if wait:
-            _print_records(client, batch, receipts, form)
+            _print_records(client, batch, list(taken), form, several=len(regions) > 1)
         else:
-            _print_receipts(receipts, form)
+            _print_receipts(taken, form)
     tally.finish("" if wait else f"; follow with: fovea submission {batch}")
 
 
@@ -83,32 +92,30 @@ def submission(
         sheet.add(cells, dict(zip((column.name for column in _SUBMISSION), cells, strict=True)))
 
 
-def _receipts(
-    client: Client, pictures: Sequence[Picture], batch: str, options: Options, tally: Tally, *, shown: bool
-) -> list[Receipt]:
-    """Submit the pictures and return the receipts of those that were taken."""
-    taken = []
-    with progress("submitting", len(pictures), shown=shown) as show:
-        for receipt in client.submit(pictures, submission_id=batch, options=options):
+def _counted(receipts: Iterable[Receipt], tally: Tally, *, total: int, shown: bool) -> Iterator[Receipt]:
+    """Yield the receipts of the pictures that were taken, as they come."""
+    with progress("submitting", total, shown=shown) as show:
+        for receipt in receipts:
             tally.count(receipt.source, receipt.failure)
             show(tally.seen)
             if not receipt.failed:
-                taken.append(receipt)
-    return taken
+                yield receipt
 
 
-def _print_receipts(receipts: Sequence[Receipt], form: Form) -> None:
+def _print_receipts(receipts: Iterable[Receipt], form: Form) -> None:
     with open_sheet(form, _RECEIPT) as sheet:
         for receipt in receipts:
-            accepted = receipt.accepted_at.isoformat(timespec="seconds") if receipt.accepted_at else ""
-            sheet.add((receipt.source, receipt.recognition_id, receipt.submission_id, accepted), receipt)
+            accepted = receipt.accepted_at.strftime("%Y-%m-%dT%H:%M:%SZ") if receipt.accepted_at else ""
+            sheet.add((receipt.source, receipt.recognition_id, accepted), receipt)
 
 
-def _print_records(client: Client, batch: str, receipts: Sequence[Receipt], form: Form) -> None:
+def _print_records(
+    client: Client, batch: str, receipts: Sequence[Receipt], form: Form, *, several: bool
+) -> None:
     """Wait for the batch and print its records in the order of the receipts."""
     tally = Tally("recognised")
     _wait(client, batch, len(receipts), shown=form.leaves_room)
-    print_answers(_records(client, receipts, tally), form, in_detail=False)
+    print_answers(_records(client, receipts, tally), form, several=several)
     tally.finish()
 
 

@@ -14,7 +14,7 @@ from fovea.cli.known import Known, loaded
 from fovea.cli.lessons import Planned, left_out, planned_from_path, planned_texts
 from fovea.cli.sheets import Form, JsonFlag, chosen_form, write_json
 from fovea.cli.tally import Tally
-from fovea.cli.terminal import progress, say
+from fovea.cli.terminal import counted, progress, say
 from fovea.client import Client, Lesson, Taught
 
 
@@ -74,7 +74,7 @@ def _planned(sources: list[Path], names: list[str], attributes: list[str], label
     planned += planned_texts(names, attributes, label=label)
     ignored = sum(left_out(path) for path in sources if path.is_dir())
     if ignored:
-        say(f"left out {ignored} files whose names are not those of pictures")
+        say(f"left out {counted(ignored, 'file')} not named as a picture is")
     if not planned:
         raise typer.BadParameter("there is nothing to teach: name a folder, a table or a --name")
     return planned

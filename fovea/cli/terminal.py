@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from fovea.client import FoveaError
+
+_PIPE_WIDTH: Final = 160
 
 
 def clean(text: str) -> str:
@@ -32,14 +36,20 @@ def plain(text: str, style: str = "") -> Text:
 
 @cache
 def out() -> Console:
-    """Return the console for results."""
-    return Console(highlight=False)
+    """Return the console for results; a file or a pipe has room for long lines."""
+    wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
+    return Console(highlight=False, width=wide)
 
 
 @cache
 def err() -> Console:
     """Return the console for progress, notes and errors."""
     return Console(stderr=True, highlight=False)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return `1 label`, `2 labels`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def say(text: str) -> None:

@@ -9,7 +9,8 @@ import typer
 
 from fovea.cli import answers
 from fovea.cli.access import Access, command
-from fovea.cli.sheets import CsvFlag, Form, JsonFlag, chosen_form, open_sheet
+from fovea.cli.recognize import print_answers
+from fovea.cli.sheets import CsvFlag, Form, JsonFlag, chosen_form
 from fovea.cli.terminal import out, plain, say
 from fovea.client import Recognition
 
@@ -48,10 +49,7 @@ def watch(
             for answer in records:
                 _print_line(answer)
             return
-        with open_sheet(form, answers.columns(form)) as sheet:
-            for answer in records:
-                for row in answers.rows(answer, form):
-                    sheet.add(row, answer)
+        print_answers(records, form)
 
 
 def _print_line(answer: Recognition) -> None:

@@ -26,6 +26,7 @@ from tests.fakes.script import Script, Trouble
 BAD = failure_pb2.Failure(
     status="INVALID_ARGUMENT", reason="IMAGE_UNREADABLE", message="this is not a picture", field="image"
 )
+NOWHERE = failure_pb2.Failure(status="NOT_FOUND", reason="COLLECTION_UNKNOWN", message="no such collection")
 
 
 class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
@@ -35,6 +36,7 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
         self.script = script
         self.records: dict[str, recognition_pb2.Recognition] = {}
         self.submissions: dict[str, list[str]] = defaultdict(list)
+        self.looks_until_done = 0
         self.watched: list[recognition_pb2.Recognition] = []
         self.gate = threading.Semaphore(10_000)
         """Each answer of RecognizeStream takes one; a test may hold them back."""
@@ -88,6 +90,8 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
     ) -> pb.GetSubmissionResponse:
         self.script.begin("GetSubmission", context, request)
         ids = self.submissions[request.submission_id]
+        if self.script.calls["GetSubmission"] <= self.looks_until_done:
+            return pb.GetSubmissionResponse(accepted=len(ids))
         failed = sum(self.records[id_].HasField("failure") for id_ in ids)
         return pb.GetSubmissionResponse(accepted=len(ids), completed=len(ids) - failed, failed=failed)
 
@@ -113,7 +117,9 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
 
     def _streamed(self, task: pb.RecognitionTask) -> pb.RecognizeStreamResponse:
         answer = pb.RecognizeStreamResponse(recognition_id=task.recognition_id)
-        if task.image.startswith(b"bad"):
+        if task.collection.collection == "nowhere":
+            answer.failure.CopyFrom(NOWHERE)
+        elif task.image.startswith(b"bad"):
             answer.failure.CopyFrom(BAD)
         else:
             answer.recognition.CopyFrom(self._recognized(task))

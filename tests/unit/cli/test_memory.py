@@ -51,7 +51,7 @@ def test_exemplars_are_listed_with_their_content(run: Run, server: FakeServer) -
 def test_forgetting_by_id_and_by_label(run: Run, server: FakeServer) -> None:
     ids = [row["exemplar_id"] for row in rows(run("exemplars", "--json"))]
 
-    assert "forgot 1 exemplars" in run("forget", ids[0]).stderr
+    assert "forgot 1 exemplar" in run("forget", ids[0]).stderr
     assert run("forget", ids[1], "nothing").exit_code == 1
     assert run("forget", "nothing").exit_code == 4
     assert run("forget").exit_code == 2

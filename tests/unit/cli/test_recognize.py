@@ -26,7 +26,7 @@ def test_one_picture_is_shown_in_detail(run: Run, photos: Path) -> None:
     assert result.exit_code == 0
     assert "degraded (no_ranker)" in result.stdout
     assert "70.0%" in result.stdout
-    assert "image e1, similarity 0.80" in result.stdout
+    assert "0.80 image e1" in result.stdout
     assert "unknown" in result.stdout
 
 
@@ -39,7 +39,7 @@ def test_many_pictures_are_a_table_in_order_and_bad_ones_are_counted(
     assert result.exit_code == 1
     lines = [line.split() for line in result.stdout.splitlines() if "photos" in line]
     assert [Path(line[0]).name for line in lines] == ["a.jpg", "b.png", "c.webp"]
-    assert [line[2] for line in lines] == ["a", "b", "c"]
+    assert [line[1] for line in lines] == ["a", "b", "c"]
     assert "bad.gif: this is not a picture (IMAGE_UNREADABLE, field image)" in result.stderr
     assert "recognised 3, 1 failed" in result.stderr
     assert bool(server.script.calls["RecognizeStream"]) == bool(stream)
@@ -134,6 +134,13 @@ def test_an_error_of_the_call_ends_the_command(
     assert result.exit_code == code
     assert trouble.message in result.stderr
     assert server.script.calls["Recognize"] == 1
+
+
+def test_what_would_fail_for_all_pictures_is_said_once(run: Run, photos: Path) -> None:
+    result = run("recognize", photos, "--stream", "--collection", "nowhere")
+
+    assert result.exit_code == 4
+    assert result.stderr == "no such collection (COLLECTION_UNKNOWN)\n"
 
 
 def test_no_server_is_exit_code_3_and_says_what_to_do(run: Run, photos: Path) -> None:

@@ -27,8 +27,12 @@ def test_receipts_come_in_order_and_name_the_batch(run: Run, photos: Path) -> No
     assert "monday" in run("submission", "monday").stdout
 
 
-def test_waiting_prints_the_answers(run: Run, photos: Path) -> None:
+def test_waiting_prints_the_answers_when_all_have_ended(run: Run, server: FakeServer, photos: Path) -> None:
+    server.gateway.looks_until_done = 3
+
     result = run("submit", photos, "--wait", "--json")
+
+    assert server.script.calls["GetSubmission"] == 4
 
     answers = rows(result)
     assert [(Path(answer["source"]).name, answer["best"]) for answer in answers] == [

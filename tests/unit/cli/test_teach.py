@@ -27,7 +27,7 @@ def test_sub_folders_are_labels_and_the_order_is_fixed(run: Run, server: FakeSer
     assert result.exit_code == 1
     assert "taught 3, 1 failed" in result.stderr
     assert f"{birds}/goldfinch/bad.jpg: not a picture (IMAGE_UNREADABLE, field image)" in result.stderr
-    assert "left out 1 files" in result.stderr
+    assert "left out 1 file not" in result.stderr
     assert result.stdout == ""
 
 
