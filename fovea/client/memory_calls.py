@@ -32,7 +32,7 @@ class MemoryCalls:
         >>> lessons = (fovea.Lesson(path.parent.name, image=path) for path in Path("birds").glob("*/*.jpg"))
         >>> failed = [taught for taught in client.teach(lessons) if taught.failed]
 
-        Nothing is sent until the answers are read: it streams lazily, with at most `Client.window` lessons
+        Nothing is sent until the answers are read: it streams lazily, with at most `window` lessons
         ahead of the answers. A lesson that fails carries its `failure`, and the rest goes on. Teaching the
         same twice is teaching it once, so a broken run is simply run again.
         """

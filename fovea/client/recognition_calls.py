@@ -73,7 +73,7 @@ class RecognitionCalls:
         ...     print(answer.source, answer.failure or answer.best)
 
         A picture that cannot be read or recognised gives an answer with `failure`, and the rest goes on.
-        `images` may be endless: it is read by another thread, at most `Client.window` items ahead of the
+        `images` may be endless: it is read by another thread, at most `window` items ahead of the
         answers. When the connection breaks, what has no answer is sent again.
 
         Args:
