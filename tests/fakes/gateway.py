@@ -241,7 +241,7 @@ class InMemorySubmissions:
 
     def progress(self, tenant: str, submission_id: str) -> Progress:
         states = [state for ids, state in self.ended.items() if ids[:2] == (tenant, submission_id)]
-        accepted = sum(ids[:2] == (tenant, submission_id) for ids in self.accepted)
+        accepted = sum(ids[:2] == (tenant, submission_id) for ids in self.accepted.keys() | self.ended.keys())
         completed = states.count(RecognitionState.COMPLETED)
         return Progress(accepted, completed, len(states) - completed)
 

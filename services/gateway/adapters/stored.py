@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
+from collections import Counter
 from collections.abc import Iterator
+from operator import itemgetter
 
 from fovea.gateway.v1 import events_pb2
 from fovea.kernel.v1 import recognition_pb2
@@ -98,7 +102,7 @@ class StoredSubmissions:
         self._objects.put_if_absent(_marker(envelope, state.value), b"")
 
     def progress(self, tenant: str, submission_id: str) -> Progress:
-        """Count the images; one that has ended was accepted, even if a crash kept its marker from being set."""
+        """Count the images; one that has ended was accepted, even if a crash kept its marker away."""
         counts: Counter[str] = Counter()
         states = (_ACCEPTED, RecognitionState.COMPLETED.value, RecognitionState.FAILED.value)
         marked = heapq.merge(*(self._marked(tenant, submission_id, state) for state in states))

@@ -95,6 +95,17 @@ def test_markers_count_each_image_of_a_batch_once(case: GatewayCase, store: InMe
     assert submissions.progress("acme", "s1") == Progress(0, 0, 0)
 
 
+def test_an_image_that_ended_counts_as_accepted_though_a_crash_kept_its_marker_away(
+    case: GatewayCase, store: InMemoryStore
+) -> None:
+    submissions = StoredSubmissions(store)
+    envelope = case.intake(task(recognition_id="r0", submission_id="s1")).envelope
+
+    submissions.end(envelope, RecognitionState.COMPLETED)
+
+    assert submissions.progress("default", "s1") == Progress(1, 1, 0)
+
+
 def test_an_image_that_is_there_is_stored_again_only_to_renew_it() -> None:
     store = InMemoryStore()
     images = StoredImages(store)
