@@ -18,6 +18,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+import threadpoolctl
+
 from services.kernel.errors import FoveaError
 from services.runtime.process import Doors, Process
 from services.runtime.settings import ProcessSettings, SettingsError, misspelt
@@ -42,6 +44,7 @@ def run(process: Process, settings: ProcessSettings) -> None:
     Raises:
         OSError: A port or socket cannot be had.
     """
+    threadpoolctl.threadpool_limits(1)  # spinning threads of numeric libraries burn more than they give
     stop, hurry = _events_of_signals()
     doors = process.start()
     _LOG.info("listening", extra=asdict(doors))
