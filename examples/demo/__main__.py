@@ -65,7 +65,7 @@ def _introduction(task: Task, server: Serving) -> str:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m examples.demo", description=__doc__)
     parser.add_argument("--report", type=Path, default=Path("demo-report.html"), help="where to write it")
-    parser.add_argument("--teacher", choices=VENDORS, default="noto", help="whose pictures are taught")
+    parser.add_argument("--teacher", choices=VENDORS, default="twemoji", help="whose pictures are taught")
     parser.add_argument("--most", type=int, default=0, help="most pictures asked per artist and way; 0: all")
     parser.add_argument("--seed", type=int, default=0, help="of the classes held out")
     return parser.parse_args()
