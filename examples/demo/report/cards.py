@@ -122,13 +122,8 @@ def _candidate(answer: Answer, label: str, probability: float) -> Html:
 
 
 def _bar(label: str, probability: float, kind: str | None) -> Html:
-    name = tag(
-        "span",
-        label,
-        tag("span", " ✓", class_="mark") if kind == "truth" else None,
-        class_="label",
-        title=label,
-    )
+    shown = f"✓ {label}" if kind == "truth" else label
+    name = tag("span", shown, class_="label", title=label)
     return tag("li", name, bar(probability), tag("span", percent(probability), class_="number"), class_=kind)
 
 
