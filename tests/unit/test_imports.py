@@ -18,7 +18,7 @@ OFFENCES = {
     "The inside knows no framework": ("services/ranking/domain.py", "import services.runtime.codec.region"),
     "Kernel and runtime know no service": ("services/runtime/topics.py", "import services.ranking.domain"),
     "The methods know no service": ("models/vision/images.py", "import services.kernel.errors"),
-    "Serving never reaches torch": ("services/encoding/codec.py", "import models.vision.efficientnet.network"),
+    "Serving never reaches torch": ("services/encoding/codec.py", "import models.text.network"),
     "The client is light": ("fovea/client/errors.py", "import numpy"),
     "Services import stubs, never the client": ("services/gateway/codec.py", "import fovea.client"),
 }
@@ -34,7 +34,12 @@ def tree(tmp_path: Path) -> Path:
 
 def _lint(tree: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [LINT, "--no-cache"], cwd=tree, env={"PYTHONPATH": str(tree)}, capture_output=True, text=True, check=False
+        [LINT, "--no-cache"],
+        cwd=tree,
+        env={"PYTHONPATH": str(tree)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

@@ -1,5 +1,6 @@
 import ast
 import dataclasses
+import itertools
 import re
 from pathlib import Path
 
@@ -15,7 +16,7 @@ def _meanings() -> dict[str, str]:
     body = next(node.body for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
     return {
         field.target.id: text.value.value
-        for field, text in zip(body, body[1:], strict=False)
+        for field, text in itertools.pairwise(body)
         if isinstance(field, ast.AnnAssign)
         and isinstance(field.target, ast.Name)
         and isinstance(text, ast.Expr)
