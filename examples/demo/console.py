@@ -82,7 +82,10 @@ def _unknown(found: Findings) -> Table:
 
 
 def _stages(found: Findings) -> Table:
-    table = _table("Time, while every picture was new", ("stage", "median", "95th percentile"))
+    table = _table(
+        f"Time of {len(found.alone_s)} new pictures, asked one after the other",
+        ("stage", "median", "95th percentile"),
+    )
     for row in stage_times(found.rounds[0]):
         table.add_row(row.name, duration(row.median_s), duration(row.p95_s))
     table.add_row("a caller waits", duration(found.alone_median_s), duration(found.alone_p95_s))

@@ -77,7 +77,7 @@ class Round:
 
     Attributes:
         mode: What was taught.
-        answers: One for each query, in the order of asking; a failed one counts as wrong.
+        answers: One for each query, those asked alone first; a failed one counts as wrong.
         guesses: The pixel baseline's for the same queries; empty where no picture was taught.
         exemplars: What the neighbours' ids stand for: a picture, or a name's text.
         classes: How many were taught.

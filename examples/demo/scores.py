@@ -60,7 +60,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class StageTime:
-    """Wall time of one stage inside the platform, over all queries."""
+    """Wall time of one stage inside the platform."""
 
     name: str
     median_s: float
@@ -123,10 +123,11 @@ def confusions(found: Round, most: int) -> tuple[Confusion, ...]:
 
 
 def stage_times(found: Round) -> tuple[StageTime, ...]:
-    """Return the time of each stage over all queries, in the order in which they took part."""
+    """Return the time of each stage over the queries that were asked alone, in the order of the stages."""
     times: dict[str, list[float]] = {}
     models: dict[str, dict[str, None]] = {}
-    for stage in (stage for answer in found.answers for stage in answer.recognition.stages):
+    alone = found.answers[: len(found.alone_s)]
+    for stage in (stage for answer in alone for stage in answer.recognition.stages):
         times.setdefault(stage.name, []).append(stage.duration_s)
         models.setdefault(stage.name, {}).update(dict.fromkeys(stage.models))
     return tuple(

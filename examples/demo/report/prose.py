@@ -40,9 +40,9 @@ def time(found: Findings) -> str:
     return (
         f"On {found.setup.cpus} processor cores without a GPU; the whole run took {duration(found.took_s)}, "
         f"and the server was ready after {duration(found.setup.ready_s)}. Stages are wall time inside each "
-        "service, in the first way of teaching. There every picture was new; from the second way on Fovea "
-        "still has the embeddings of pictures it saw before, so those streams are faster than new pictures "
-        "would be."
+        f"service, for {len(found.alone_s)} new pictures that were asked one after the other. The others "
+        "were asked in streams. From the second way of teaching on Fovea still had the embeddings of "
+        "pictures it had seen, so those streams are faster than new pictures would be."
     )
 
 

@@ -62,9 +62,9 @@ def speed(found: Findings) -> Html:
     ]
     alone = tag(
         "tr",
-        _row_head("one picture, as its caller waits"),
+        _row_head("what the caller waits"),
         _numbers(duration(found.alone_median_s), duration(found.alone_p95_s)),
-        tag("td", f"{len(found.alone_s)} pictures, one after the other"),
+        tag("td", "with gateway, storage and transport"),
         class_="total",
     )
     return _table(head, _body([*rows, alone]), numbers_from=1, numbers_to=3)

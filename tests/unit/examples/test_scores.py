@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,8 +75,9 @@ def test_the_pair_that_is_confused_most_often_comes_first() -> None:
     assert found[0].example.probability == pytest.approx(0.9)
 
 
-def test_a_stages_median_is_over_all_queries() -> None:
-    (row,) = stage_times(played(answer("a", "a", unknown=0.1), answer("a", "a", unknown=0.3)))
+def test_a_stages_median_is_over_the_queries_that_were_asked_alone() -> None:
+    answers = [answer("a", "a", unknown=unknown) for unknown in (0.1, 0.3, 0.9)]
+    (row,) = stage_times(replace(played(*answers), alone_s=(1.0, 1.0)))
 
     assert row.name == "encoding"
     assert row.median_s == pytest.approx(0.2)
