@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import threadpoolctl
+
 T = TypeVar("T")
 ROUNDS = 5
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -64,6 +66,8 @@ def in_turn(
 ) -> dict[str, Side]:
     """Let the sides take turns, round by round, so that whatever else the machine does meets all.
 
+    Numeric libraries get one thread in this process, as in the services.
+
     Args:
         sides: What each does with a batch.
         batch: Makes a new one for each side and round, before the clock runs.
@@ -71,11 +75,12 @@ def in_turn(
         pids: Other processes that work for a side.
     """
     taken: dict[str, list[Cost]] = {name: [] for name in sides}
-    for _ in range(rounds + 1):
-        for name, work in sides.items():
-            items = batch()
-            found = cost(partial(work, items), pids=pids)
-            taken[name].append(Cost(found.wall_s / len(items), found.cpu_s / len(items)))
+    with threadpoolctl.threadpool_limits(1):
+        for _ in range(rounds + 1):
+            for name, work in sides.items():
+                items = batch()
+                found = cost(partial(work, items), pids=pids)
+                taken[name].append(Cost(found.wall_s / len(items), found.cpu_s / len(items)))
     return {name: _side(costs[1:]) for name, costs in taken.items()}
 
 
