@@ -261,14 +261,21 @@ class Ended:
     resume_token: str
 
 
+@dataclass(frozen=True)
+class Watch:
+    """What ends behind a token, for ever; the iterator raises DeadlineExceeded when nobody listens."""
+
+    resume_token: str
+    endings: Iterator[Ended]
+
+
 @runtime_checkable
 class Endings(Protocol):
     """The records as they end."""
 
-    def watch(self, resume_token: str) -> Iterator[Ended]:
-        """Yield every record of every collection that ends from the call on, or behind the token, for ever.
+    def watch(self, resume_token: str) -> Watch:
+        """Watch every record of every collection that ends from the call on, or behind the token.
 
-        What ends after this method returned is seen. Raises InvalidInput for a token that is none;
-        the iterator raises DeadlineExceeded when nobody listens any more.
+        What ends after this method returned is seen. Raises InvalidInput for a token that is none.
         """
         ...

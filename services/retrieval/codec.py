@@ -96,7 +96,8 @@ def _read_region(message: embedding_pb2.RegionEmbeddings, *, field: str) -> Regi
 def read_listing(message: pb.ListExemplarsRequest) -> tuple[CollectionKey, Listing]:
     """Read which exemplars to list. Raises InvalidInput."""
     conditions = candidates.read_filter(message.filter, field="filter")
-    return recognition.read_collection(message.collection), Listing(message.label, conditions)
+    wanted = Listing(message.label, conditions, frozenset(message.exemplar_ids))
+    return recognition.read_collection(message.collection), wanted
 
 
 def write_page(page: Page) -> pb.ListExemplarsResponse:

@@ -147,10 +147,15 @@ class Page:
 
 @dataclass(frozen=True)
 class Listing:
-    """Which exemplars to list: of one label unless it is empty, that meet all conditions."""
+    """Which exemplars to list: of one label, with one of these ids, that meet all conditions; empty: all."""
 
     label: str = ""
     conditions: tuple[Condition, ...] = ()
+    ids: frozenset[str] = frozenset()
+
+    def admits(self, exemplar: Exemplar) -> bool:
+        """Say whether label and id are wanted; the conditions are a `Scope`'s to test."""
+        return self.label in ("", exemplar.label) and (not self.ids or exemplar.exemplar_id in self.ids)
 
 
 class ListExemplars:
@@ -179,7 +184,7 @@ class ListExemplars:
         matching = (
             exemplar
             for exemplar in view.exemplars(after=after)
-            if wanted.label in ("", exemplar.label) and scope.admits(exemplar)
+            if wanted.admits(exemplar) and scope.admits(exemplar)
         )
         some = tuple(islice(matching, size + 1))
         next_token = page_token(some[size - 1].exemplar_id) if len(some) > size else ""

@@ -74,7 +74,7 @@ def test_what_is_forgotten_is_not_found_again(calls: Calls) -> None:
     answers = calls.remember([(label, png(label)) for label in ("poppy", "fern")])
 
     reply = calls.memory.Forget(
-        memory_pb2.ForgetRequest(collection=calls.key, exemplar_ids=[answers[0].exemplar_id]),
+        memory_pb2.ForgetRequest(collection=calls.key, exemplar_ids=[answers[0].exemplar_id, "nobody"]),
         timeout=TIMEOUT_S,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 
@@ -58,16 +59,13 @@ def test_a_submission_is_counted_and_watched_to_its_end(calls: Calls) -> None:
     _taught(calls)
     images = {f"w{i}": png(LABELS[i % 3], seed=i) for i in range(9)}
     watched = calls.watch(submission_id="watched")
-    seen: list[str] = []
-    listening = threading.Thread(target=lambda: _collect(watched, seen, most=len(images)))
-    listening.start()
-    _wait_until_it_listens(calls)
+    next(watched)  # from here on nothing is missed
 
     receipts = list(calls.submit(images, submission_id="watched"))
 
     assert [answer.recognition_id for answer in receipts] == list(images)
     assert all(answer.HasField("receipt") for answer in receipts)
-    listening.join(timeout=30)
+    seen = [next(watched).recognition.envelope.recognition_id for _ in images]
     assert sorted(seen) == sorted(images)
     progress = eventually(lambda: ((now := calls.submission("watched")).completed == 9 and now) or None)
     assert (progress.accepted, progress.failed) == (9, 0)
@@ -75,37 +73,20 @@ def test_a_submission_is_counted_and_watched_to_its_end(calls: Calls) -> None:
     assert calls.recognition("w3").envelope.submission_id == "watched"
 
 
-def _wait_until_it_listens(calls: Calls) -> None:
-    """A watch begins where the log ends when the call arrives; another record shows that it has arrived."""
-    calls.recognize(png("poppy", seed=55))
-
-
-def _collect(watched: Iterator[gateway_pb2.WatchRecognitionsResponse], seen: list[str], *, most: int) -> None:
-    for answer in watched:
-        seen.append(answer.recognition.envelope.recognition_id)
-        if len(seen) == most:
-            return
-
-
 def test_a_watch_goes_on_behind_its_resume_token(calls: Calls) -> None:
     watched = calls.watch()
-    first_seen = threading.Event()
-    tokens: list[str] = []
+    begun = next(watched)
+    first = calls.recognize(png("fern", seed=1))
+    second = calls.recognize(png("fern", seed=2))
+    seen = next(watched)
 
-    def listen() -> None:
-        tokens.append(next(watched).resume_token)
-        first_seen.set()
+    behind_the_first = calls.watch(resume_token=seen.resume_token)
+    from_the_beginning = calls.watch(resume_token=begun.resume_token)
 
-    threading.Thread(target=listen).start()
-    numbers = iter(range(1_000))
-    while not first_seen.wait(0.2):
-        calls.recognize(png("fern", seed=next(numbers)))
-    after = calls.recognize(png("fern", seed=2_000))
-
-    resumed = calls.watch(resume_token=tokens[0])
-
-    ids = (answer.recognition.envelope.recognition_id for answer in resumed)
-    assert any(name == after.envelope.recognition_id for name in ids)
+    ids = [each.recognition.envelope.recognition_id for each in itertools.islice(from_the_beginning, 1, 3)]
+    assert not begun.HasField("recognition")
+    assert set(ids) == {first.envelope.recognition_id, second.envelope.recognition_id}
+    assert next(itertools.islice(behind_the_first, 1, None)).recognition != seen.recognition
 
 
 def test_submitting_an_id_again_gives_one_record(calls: Calls) -> None:

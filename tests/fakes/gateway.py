@@ -14,7 +14,16 @@ from PIL import Image
 from services.gateway.domain.collections import DEFAULT_COLLECTION, Collection
 from services.gateway.domain.recognition import Progress, Recognition, RecognitionState, Task
 from services.gateway.domain.teaching import Change, ExemplarPage, ExemplarQuery, Feedback, LabelCounts
-from services.gateway.ports import Encoding, Ended, Ordering, Pending, Proposal, Recollection, StoredImage
+from services.gateway.ports import (
+    Encoding,
+    Ended,
+    Ordering,
+    Pending,
+    Proposal,
+    Recollection,
+    StoredImage,
+    Watch,
+)
 from services.kernel.errors import DeadlineExceeded
 from services.kernel.vocabulary import (
     Box,
@@ -141,7 +150,9 @@ class FakeRetriever(Step):
     def list_exemplars(self, query: ExemplarQuery) -> ExemplarPage:
         self.enter()
         self.queries.append(query)
+        wanted = query.exemplar_ids
         found = [each for each in self.exemplars if query.label in ("", each.label)]
+        found = [each for each in found if not wanted or each.exemplar_id in wanted]
         page = tuple(found[: query.page_size or 100])
         return ExemplarPage(page, "more" if len(found) > len(page) else "", "v1")
 
@@ -352,6 +363,6 @@ class InMemoryEndings:
         self.recognitions = recognitions
         self.tokens: list[str] = []
 
-    def watch(self, resume_token: str) -> Iterator[Ended]:
+    def watch(self, resume_token: str) -> Watch:
         self.tokens.append(resume_token)
-        return (Ended(each, str(i)) for i, each in enumerate(self.recognitions))
+        return Watch("begin", (Ended(each, str(i)) for i, each in enumerate(self.recognitions)))

@@ -11,7 +11,7 @@ from typing import Final
 from fovea.ranking.v1 import events_pb2
 from services.gateway.codec.recognition import read_recognition
 from services.gateway.domain.recognition import Recognition
-from services.gateway.ports import Ended
+from services.gateway.ports import Ended, Watch
 from services.kernel.errors import InvalidInput
 from services.runtime import deadline
 from services.runtime.event_log.ports import EventLog, Tail, TopicPartition
@@ -27,11 +27,11 @@ class LogEndings:
     def __init__(self, log: EventLog) -> None:
         self._log = log
 
-    def watch(self, resume_token: str) -> Iterator[Ended]:
-        """Return every record from now on, or behind the token."""
+    def watch(self, resume_token: str) -> Watch:
+        """Watch every record from now on, or behind the token."""
         start = _read(resume_token) if resume_token else dict(self._log.end_offsets(TOPIC))
         positions = {TopicPartition(TOPIC, partition): offset for partition, offset in start.items()}
-        return _follow(self._log.tail([TOPIC], start=positions), start)
+        return Watch(_write(start), _follow(self._log.tail([TOPIC], start=positions), start))
 
 
 def _follow(tail: Tail, offsets: dict[int, int]) -> Iterator[Ended]:

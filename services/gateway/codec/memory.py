@@ -112,6 +112,7 @@ def write_query(query: ExemplarQuery) -> retrieval_pb2.ListExemplarsRequest:
         page_token=query.page_token,
         min_memory_version=query.min_memory_version,
         filter=map(write_condition, query.filter),
+        exemplar_ids=query.exemplar_ids,
     )
 
 

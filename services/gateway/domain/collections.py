@@ -66,7 +66,8 @@ def checked_collection_settings(collection: Collection) -> Collection:
 def unknown_collection(key: CollectionKey) -> NotFound:
     """Return the error that names the collection and what makes one."""
     return NotFound(
-        f"there is no collection {key}; `fovea collections create {key}` makes one",
+        f"there is no collection {key}; "
+        f"`fovea collections create {key.collection} --tenant {key.tenant}` makes one",
         field="collection",
         reason="COLLECTION_UNKNOWN",
     )

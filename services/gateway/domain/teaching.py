@@ -69,6 +69,7 @@ class ExemplarQuery:
     page_token: str = ""
     min_memory_version: str = ""
     filter: tuple[Condition, ...] = ()
+    exemplar_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -159,8 +159,8 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
             submission_id=codec.read_optional_id(request.submission_id, field="submission_id"),
             resume_token=request.resume_token,
         )
-        context.send_initial_metadata(())  # from here on nothing is missed: the caller may want to know
-        for ended in watched:
+        yield gateway_pb2.WatchRecognitionsResponse(resume_token=watched.resume_token)
+        for ended in watched.endings:
             yield gateway_pb2.WatchRecognitionsResponse(
                 recognition=codec.write_recognition(ended.recognition),
                 resume_token=ended.resume_token,

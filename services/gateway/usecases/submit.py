@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 from services.gateway.domain.recognition import (
@@ -22,6 +22,7 @@ from services.gateway.ports import (
     Images,
     Recognitions,
     Submissions,
+    Watch,
 )
 from services.gateway.usecases.intake import (
     Intake,
@@ -173,16 +174,15 @@ class WatchRecognitions:
         self._collections = collections
         self._endings = endings
 
-    def __call__(
-        self, collection: CollectionKey, *, submission_id: str, resume_token: str
-    ) -> Iterator[Ended]:
-        """Return the records, for ever; nothing that ends after this call returned is missed.
+    def __call__(self, collection: CollectionKey, *, submission_id: str, resume_token: str) -> Watch:
+        """Watch the records, for ever; nothing that ends after this call returned is missed.
 
         Raises NotFound, InvalidInput.
         """
         require_collection(self._collections, collection)
         everything = self._endings.watch(resume_token)
-        return (ended for ended in everything if _wanted(ended, collection, submission_id))
+        ours = (each for each in everything.endings if _wanted(each, collection, submission_id))
+        return replace(everything, endings=ours)
 
 
 def _wanted(ended: Ended, collection: CollectionKey, submission_id: str) -> bool:

@@ -127,12 +127,24 @@ class Forget:
         _require_one_of(exemplar_ids, label)
         require_collection(self._collections, collection)
         if exemplar_ids:
-            return self._forget([tuple(dict.fromkeys(exemplar_ids))], collection)
+            return self._forget_ids(tuple(dict.fromkeys(exemplar_ids)), collection)
         return self._forget(self._pages(collection, label), collection)
 
     def everything(self, collection: CollectionKey) -> Forgotten:
         """Forget every exemplar of the collection."""
         return self._forget(self._pages(collection, ""), collection)
+
+    def _forget_ids(self, ids: Sequence[str], collection: CollectionKey) -> Forgotten:
+        """Forget them all, also those on their way that nobody sees yet, and count those that were there."""
+        there = self._retriever.list_exemplars(
+            ExemplarQuery(
+                collection,
+                page_size=LIMITS.page_size,
+                min_memory_version=self._teacher.memory_version(),
+                exemplar_ids=tuple(ids),
+            )
+        )
+        return replace(self._forget([ids], collection), count=len(there.exemplars))
 
     def _forget(self, pages: Iterable[Sequence[str]], collection: CollectionKey) -> Forgotten:
         count = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from examples.demo.findings import Findings, Setup
 from examples.demo.modes import MODES, Answer, Guess, Round
 from examples.demo.report import page
 from examples.demo.report.wording import duration
+from examples.demo.sheets import COLUMNS, ROWS, SheetAnswer, draw
 from examples.demo.task import Picture, divide
 from fovea.client import (
     Box,
@@ -75,7 +77,13 @@ def findings(folder: Path) -> Findings:
         Round(mode, answers(pictures), guesses(pictures), {"w": pictures[0]}, 2, 1, 1, (0.01, 0.02))
         for mode in MODES
     )
-    return Findings(task, rounds, Setup("0.1.0", 2, 1.0, None), 3.0)
+    return Findings(task, rounds, sheets(pictures), Setup("0.1.0", 2, 1.0, None), 3.0)
+
+
+def sheets(pictures: list[Picture]) -> tuple[SheetAnswer, ...]:
+    (sheet,) = draw(pictures[:1] * (COLUMNS * ROWS), seed=0)
+    regions = recognition().regions * (COLUMNS * ROWS)
+    return (SheetAnswer(sheet, replace(recognition(), regions=regions)),)
 
 
 def answers(pictures: list[Picture]) -> tuple[Answer, ...]:

@@ -176,11 +176,13 @@ def test_a_watch_shows_the_records_of_its_collection_and_submission_alone(case: 
     endings = InMemoryEndings(*map(_ended, [others[0], ours, *others[1:]]))
     watch = WatchRecognitions(case.collections, endings)
 
-    found = list(watch(ours.collection, submission_id="s1", resume_token="9"))  # noqa: S106  (no secret)
+    watched = watch(ours.collection, submission_id="s1", resume_token="9")  # noqa: S106  (no secret)
+    found = list(watched.endings)
 
     assert [ended.recognition.envelope.recognition_id for ended in found] == ["a"]
     assert endings.tokens == ["9"]
-    assert len(list(watch(ours.collection, submission_id="", resume_token=""))) == 2
+    assert watched.resume_token == "begin"  # noqa: S105  (no secret)
+    assert len(list(watch(ours.collection, submission_id="", resume_token="").endings)) == 2
 
 
 def test_a_watch_of_an_unknown_collection_is_refused_at_once(case: GatewayCase) -> None:

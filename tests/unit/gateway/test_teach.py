@@ -110,6 +110,14 @@ def test_exemplars_are_forgotten_by_id_each_once(case: GatewayCase) -> None:
     assert [each.exemplar_id for each in case.retriever.exemplars] == ["c"]
 
 
+def test_forgetting_an_id_that_is_not_there_counts_nothing(case: GatewayCase) -> None:
+    _taught(case, "a")
+
+    forgotten = case.forget(DEFAULT_COLLECTION, exemplar_ids=["a", "nobody"])
+
+    assert forgotten.count == 1
+
+
 def test_a_label_is_forgotten_over_as_many_pages_as_it_has(case: GatewayCase) -> None:
     _taught(case, *(f"r{i:04}" for i in range(LIMITS.page_size + 1)))
     _taught(case, "w", label="wren")

@@ -200,9 +200,11 @@ def test_pages_hold_every_exemplar_once_in_order(memory: InMemoryMemory, page_si
 
 def test_a_listing_may_be_of_one_label_or_of_what_meets_conditions(memory: InMemoryMemory) -> None:
     of_label = pages(memory, Listing("robin"), page_size=1)
+    of_id = pages(memory, Listing(ids=frozenset({"w1", "nobody"})), page_size=1)
     of_place = pages(memory, Listing(conditions=(Condition("place", one_of=("hedge",)),)), page_size=1)
 
     assert [each.exemplar_id for page in of_label for each in page.exemplars] == ["r1", "r2"]
+    assert [each.exemplar_id for page in of_id for each in page.exemplars] == ["w1"]
     assert [each.exemplar_id for page in of_place for each in page.exemplars] == ["w1"]
 
 

@@ -240,23 +240,25 @@ def test_a_watch_sees_what_ends_after_it_began_and_goes_on_behind_a_token(
     endings = LogEndings(log)
     records = [_record(f"r{i}") for i in range(6)]
     announcer.completed(records[0])
-    watch = endings.watch("")
+    watched = endings.watch("")
     for record in records[1:4]:
         announcer.completed(record)
 
     with deadline.within(WAIT_S):
-        seen = [next(watch) for _ in range(3)]
+        seen = [next(watched.endings) for _ in range(3)]
         resumed = endings.watch(seen[0].resume_token)
         announcer.completed(records[4])
-        rest = [next(resumed) for _ in range(3)]
+        rest = [next(resumed.endings) for _ in range(3)]
+        first = next(endings.watch(watched.resume_token).endings)
 
     assert _ids(seen) == {"r1", "r2", "r3"}
     assert _ids(rest) == {"r1", "r2", "r3", "r4"} - _ids(seen[:1])
+    assert _ids([first]) <= {"r1", "r2", "r3"}
 
 
 def test_a_watch_ends_when_nobody_listens_any_more(log: SqliteLog) -> None:
     with deadline.within(0.05), pytest.raises(DeadlineExceeded):
-        next(LogEndings(log).watch(""))
+        next(LogEndings(log).watch("").endings)
 
 
 @pytest.mark.parametrize("token", ["no token", "e30", "MQ==", "W1siYSIsMV1d", "W1swLC0xXV0=", "é"])

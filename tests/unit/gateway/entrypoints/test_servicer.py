@@ -212,8 +212,9 @@ def test_a_watch_shows_records_with_their_tokens(case: GatewayCase) -> None:
     record = Recognition(case.intake(task(recognition_id="r1")).envelope, RecognitionState.COMPLETED)
     case.endings = InMemoryEndings(record)
     with _gateway(case) as stub:
-        (answer,) = stub.WatchRecognitions(gateway_pb2.WatchRecognitionsRequest(), timeout=TIMEOUT_S)
+        begun, answer = stub.WatchRecognitions(gateway_pb2.WatchRecognitionsRequest(), timeout=TIMEOUT_S)
 
+    assert begun == gateway_pb2.WatchRecognitionsResponse(resume_token="begin")  # noqa: S106  (no secret)
     assert answer.recognition == write_recognition(record)
     assert answer.resume_token == "0"  # noqa: S105  (no secret)
 
