@@ -13,7 +13,7 @@ from rich.table import Table
 from examples.demo.findings import Findings
 from examples.demo.metrics import Share, calibration_error
 from examples.demo.report.wording import NONE, decimal, duration, percent
-from examples.demo.scores import ALL, Accuracy, accuracies, bins, stage_times, unknowns
+from examples.demo.scores import ALL, Accuracy, accuracies, bins, crowd, stage_times, unknowns
 
 T = TypeVar("T")
 
@@ -35,6 +35,7 @@ def show(console: Console, found: Findings) -> None:
     """Print every number of the run, the unfavourable ones as well."""
     console.print()
     console.print(_accuracy(found))
+    console.print(_crowd(found))
     console.print(_unknown(found))
     console.print(_stages(found))
     console.print(_speed(found))
@@ -61,6 +62,17 @@ def _accuracy_row(found: Findings, row: Accuracy) -> tuple[str, ...]:
         _ranged(row.top_5),
         _optional(row.pixel_5),
     )
+
+
+def _crowd(found: Findings) -> Table:
+    row = crowd(found.rounds[0], found.sheets)
+    table = _table(
+        f"Many things in one picture: {row.sheets} sheets, a box around each thing; taught by pictures",
+        ("asked", "n", "first", "in first five"),
+    )
+    table.add_row("boxes on sheets", str(row.top_1.count), _ranged(row.top_1), _ranged(row.top_5))
+    table.add_row("the same, alone", str(row.alone_1.count), _ranged(row.alone_1), _ranged(row.alone_5))
+    return table
 
 
 def _unknown(found: Findings) -> Table:

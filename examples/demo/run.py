@@ -7,12 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+import fovea
 from examples.demo.baseline import PixelMemory
 from examples.demo.modes import ANSWER_SIZE, MODES, Answer, Guess, Mode, Round
+from examples.demo.sheets import SheetAnswer, draw
 from examples.demo.task import Picture, Task, at_most
 from fovea import Client, Collection, Lesson, Options
 
 _ALONE_PER_VENDOR = 20
+_ON_SHEETS_PER_VENDOR = 48
 _UNKNOWN_PART = 4
 _OPTIONS = Options(size=ANSWER_SIZE)
 T = TypeVar("T")
@@ -51,9 +54,21 @@ class Demonstration:
         first, *others = MODES
         return (self._play(first, alone=_ALONE_PER_VENDOR), *(self._play(mode, alone=0) for mode in others))
 
+    def ask_sheets(self) -> tuple[SheetAnswer, ...]:
+        """Ask sheets of known things, with a box around each, where classes were taught by pictures."""
+        there = self.client.using(collection=_collection(MODES[0]))
+        things = at_most(
+            queries(self.task.taught, self.task, MODES[0]), _ON_SHEETS_PER_VENDOR, seed=self.task.seed
+        )
+        sheets = draw(things, seed=self.task.seed)
+        pictures = (fovea.Picture(sheet.encoded, regions=sheet.boxes) for sheet in sheets)
+        found = there.recognize_many(pictures, options=_OPTIONS)
+        watched = self.watch(found, "Asking: many in one picture", len(sheets))
+        return tuple(SheetAnswer(*pair) for pair in zip(sheets, watched, strict=True))
+
     def _play(self, mode: Mode, *, alone: int) -> Round:
         """Teach one mode to a collection of its own, then ask it, some pictures alone."""
-        name = f"emoji-{mode.key}"
+        name = _collection(mode)
         self.client.create_collection(Collection(name, description=f"Demonstration: {mode.title}"))
         there = self.client.using(collection=name)
         asked = self._asked(mode)
@@ -121,6 +136,10 @@ class Demonstration:
 def queries(pictures: Sequence[Picture], task: Task, mode: Mode) -> tuple[Picture, ...]:
     """Return the pictures that were not taught: where pictures are, the teacher's are none."""
     return tuple(one for one in pictures if not (mode.pictures and one.vendor == task.teacher))
+
+
+def _collection(mode: Mode) -> str:
+    return f"emoji-{mode.key}"
 
 
 def _guesses(task: Task, answers: Sequence[Answer]) -> tuple[Guess, ...]:

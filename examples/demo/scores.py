@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from examples.demo.metrics import Bin, Share, auroc, percentile, reliability, share, top
 from examples.demo.modes import ANSWER_SIZE, Answer, Round
+from examples.demo.sheets import SheetAnswer
 from fovea.client import Gate
 
 ALL = "all"
@@ -56,6 +57,17 @@ class Confusion:
     answer: str
     count: int
     example: Answer
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """How often things were right that stood on sheets with others, and the same pictures by themselves."""
+
+    sheets: int
+    top_1: Share
+    top_5: Share
+    alone_1: Share
+    alone_5: Share
 
 
 @dataclass(frozen=True)
@@ -120,6 +132,22 @@ def confusions(found: Round, most: int) -> tuple[Confusion, ...]:
         surest[(answer.picture.label, answer.labels[0])] = answer
     order = sorted(counts, key=lambda pair: (-counts[pair], -surest[pair].probability, pair))
     return tuple(Confusion(*pair, counts[pair], surest[pair]) for pair in order[:most])
+
+
+def crowd(found: Round, sheets: Sequence[SheetAnswer]) -> Crowd:
+    """Compare boxes on sheets with the same pictures asked as a whole in a round."""
+    whole = {answer.picture: answer.labels for answer in found.answers}
+    things = [thing for answer in sheets for thing in answer.sheet.things]
+    boxed = [labels for answer in sheets for labels in answer.rankings]
+    truths = [thing.label for thing in things]
+    alone = [whole.get(thing, ()) for thing in things]
+    return Crowd(
+        sheets=len(sheets),
+        top_1=top(boxed, truths, 1),
+        top_5=top(boxed, truths, ANSWER_SIZE),
+        alone_1=top(alone, truths, 1),
+        alone_5=top(alone, truths, ANSWER_SIZE),
+    )
 
 
 def stage_times(found: Round) -> tuple[StageTime, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from examples.demo.findings import Findings
 from examples.demo.modes import Answer, Round
-from examples.demo.report.figures import bar
+from examples.demo.report.figures import bar, place
 from examples.demo.report.markup import Html, tag
 from examples.demo.report.pictures import picture
 from examples.demo.report.wording import decimal, duration, percent
@@ -83,9 +83,7 @@ def _boxes(answer: Answer) -> list[Html]:
 
 
 def _box(box: Box, image: ImageInfo) -> Html:
-    left, width = 100 * box.left / image.width_px, 100 * (box.right - box.left) / image.width_px
-    top, height = 100 * box.top / image.height_px, 100 * (box.bottom - box.top) / image.height_px
-    style = f"left:{left:.2f}%;top:{top:.2f}%;width:{width:.2f}%;height:{height:.2f}%"
+    style = place(box, image.width_px, image.height_px)
     return tag("span", class_="box", style=style, aria_hidden="true")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from examples.demo.metrics import Bin, Share
 from examples.demo.report.markup import Html, tag
 from examples.demo.report.wording import decimal, percent
+from fovea.client import Box
 
 _SIDE = 200
 _MARGIN = 40
@@ -28,6 +29,13 @@ def bar(value: float) -> Html:
     """Return a bar that is as long as the value says, in [0, 1]."""
     inner = tag("i", style=f"width:{100 * min(max(value, 0.0), 1.0):.1f}%")
     return tag("span", inner, class_="bar", aria_hidden="true")
+
+
+def place(box: Box, width_px: int, height_px: int) -> str:
+    """Return the style that lays an element over a box of a picture of this size."""
+    left, top = 100 * box.left / width_px, 100 * box.top / height_px
+    width, height = 100 * (box.right - box.left) / width_px, 100 * (box.bottom - box.top) / height_px
+    return f"left:{left:.2f}%;top:{top:.2f}%;width:{width:.2f}%;height:{height:.2f}%"
 
 
 def reliability_diagram(bins: Sequence[Bin], title: str) -> Html:

@@ -21,6 +21,11 @@ def picture(shown: Picture, *, side_px: int, alt: str) -> Html:
     return tag("img", src=_data(shown.path, 2 * side_px), alt=alt, width=side, height=side, loading="lazy")
 
 
+def encoded(data: bytes, *, alt: str) -> Html:
+    """Return a picture that is WebP already, as wide as there is room."""
+    return tag("img", src=_uri(data), alt=alt, class_="wide", loading="lazy")
+
+
 @lru_cache(maxsize=4096)
 def _data(path: Path, most_px: int) -> str:
     with Image.open(path) as opened:
@@ -28,4 +33,8 @@ def _data(path: Path, most_px: int) -> str:
     small.thumbnail((most_px, most_px), Image.Resampling.LANCZOS)
     packed = io.BytesIO()
     small.save(packed, "WEBP", quality=_QUALITY, method=4)
-    return f"data:image/webp;base64,{base64.b64encode(packed.getvalue()).decode()}"
+    return _uri(packed.getvalue())
+
+
+def _uri(data: bytes) -> str:
+    return f"data:image/webp;base64,{base64.b64encode(data).decode()}"
