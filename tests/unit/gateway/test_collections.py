@@ -82,7 +82,8 @@ def test_the_default_collection_cannot_be_deleted(case: GatewayCase) -> None:
 
 def test_deleting_forgets_every_exemplar_and_every_image_of_the_collection_alone(case: GatewayCase) -> None:
     case.collection_cases().create(Collection(BIRDS))
-    case.retriever.exemplars += [Exemplar(str(i), "robin", ExemplarKind.NAME) for i in range(3)]
+    labels = ("robin", "robin", "wren")
+    case.retriever.exemplars += [Exemplar(str(i), each, ExemplarKind.NAME) for i, each in enumerate(labels)]
     other = keys.image(CollectionKey("acme", "birds2"), "d")
     for key in (keys.image(BIRDS, "d"), keys.passing_image(BIRDS, "x", "d"), other):
         case.images.store(key, b"")

@@ -214,9 +214,7 @@ def test_the_settings_of_the_collection_are_stamped_into_the_record(case: Gatewa
 
 
 def test_an_unknown_collection_is_named_with_what_makes_one(case: GatewayCase) -> None:
-    with pytest.raises(
-        NotFound, match="`fovea collections create birds --tenant acme`"
-    ):
+    with pytest.raises(NotFound, match="`fovea collections create birds --tenant acme`"):
         case.recognize(task(collection=CollectionKey("acme", "birds")))
 
 

@@ -77,6 +77,7 @@ def test_nothing_is_accepted_before_its_image_is_durable(case: GatewayCase) -> N
     with pytest.raises(Unavailable):
         case.submit(task(recognition_id="r1", submission_id="s1"))
 
+    assert case.announcer.submissions == []
     assert case.submissions.accepted == {}
 
 
