@@ -67,7 +67,7 @@ def _accuracy_row(found: Findings, row: Accuracy) -> tuple[str, ...]:
 def _crowd(found: Findings) -> Table:
     row = crowd(found.rounds[0], found.sheets)
     table = _table(
-        f"Many things in one picture: {row.sheets} sheets, a box around each thing; taught by pictures",
+        f"{row.sheets} sheets of many things, a box around each",
         ("asked", "n", "first", "in first five"),
     )
     table.add_row("boxes on sheets", str(row.top_1.count), _ranged(row.top_1), _ranged(row.top_5))
@@ -95,7 +95,7 @@ def _unknown(found: Findings) -> Table:
 
 def _stages(found: Findings) -> Table:
     table = _table(
-        f"Time of {len(found.alone_s)} new pictures, asked one after the other",
+        f"Time of {len(found.alone_s)} new pictures, one by one",
         ("stage", "median", "95th percentile"),
     )
     for row in stage_times(found.rounds[0]):
@@ -106,7 +106,7 @@ def _stages(found: Findings) -> Table:
 
 def _speed(found: Findings) -> Table:
     table = _table(
-        "Throughput; from the second way on Fovea still had the pictures' embeddings",
+        "Throughput; from the second way on, embeddings were kept",
         ("taught", "exemplars", "per s", "asked", "per s", "each"),
     )
     for one in found.rounds:
