@@ -7,7 +7,6 @@ taught alone: not on the order of teaching, nor on what else was asked at the sa
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
@@ -101,67 +100,72 @@ class _Group:
         wanted = most
         while True:
             threshold = _threshold(similarity, wanted)
-            columns = self._admitted(np.flatnonzero(similarity >= max(threshold - _SLACK, _LEAST)), scope)
-            enough = self._enough(similarity, columns, most)
-            if enough >= threshold:
-                columns = columns[similarity[columns] >= enough - _SLACK]
-                break
-            if wanted >= self.columns:
+            columns = np.flatnonzero(similarity >= max(threshold - _SLACK, _LEAST))
+            exemplars = self._exemplars(columns)
+            if not scope.is_open:
+                columns, exemplars = _admitted(columns, exemplars, scope)
+            enough = _enough(similarity[columns], exemplars, most)
+            if enough >= threshold or wanted >= self.columns:
                 break
             wanted *= _WIDEN
-        return self._ordered(vector, columns)[:most]
+        near = similarity[columns] >= enough - _SLACK
+        exemplars = [exemplars[each] for each in np.flatnonzero(near).tolist()]
+        return _ordered(exemplars, self._cosines(vector, columns[near]))[:most]
 
-    def _enough(
-        self, similarity: Float32[np.ndarray, "column"], columns: Int64[np.ndarray, "n"], most: int
-    ) -> float:
-        """Return the similarity down to which there are `most` exemplars, or that of the dead."""
-        seen: set[str] = set()
-        for column in columns[np.argsort(-similarity[columns])].tolist():
-            seen.add(self._exemplar(column).exemplar_id)
-            if len(seen) == most:
-                return float(similarity[column])
-        return _DEAD
+    def _by_part(
+        self, columns: Int64[np.ndarray, "n"]
+    ) -> Iterator[tuple[BlockView, TableView, Int64[np.ndarray, "m"]]]:
+        """Yield columns, which come in order, as rows of the tables that they belong to."""
+        begin, first = 0, 0
+        ends = np.searchsorted(columns, self._ends).tolist()
+        for (block, table), end, last in zip(self._parts, ends, self._ends, strict=True):
+            if end > begin:
+                yield block, table, columns[begin:end] - first
+            begin, first = end, last
 
-    def _admitted(self, columns: Int64[np.ndarray, "n"], scope: Scope) -> Int64[np.ndarray, "m"]:
-        if scope.is_open:
-            return columns
-        admitted = [each for each in columns.tolist() if scope.admits(self._exemplar(each))]
-        return np.array(admitted, np.int64)
+    def _exemplars(self, columns: Int64[np.ndarray, "n"]) -> list[Exemplar]:
+        return [
+            block.exemplar(slot)
+            for block, table, rows in self._by_part(columns)
+            for slot in table.slots[rows].tolist()
+        ]
 
-    def _ordered(
-        self, vector: Float64[np.ndarray, "dim"], columns: Int64[np.ndarray, "n"]
-    ) -> tuple[Hit, ...]:
-        """Return each exemplar once, nearest first, equally near ones by id."""
-        places = columns.tolist()
-        cosines = self._cosines(vector, places)
-        hits = [Hit(self._exemplar(each), cosine) for each, cosine in zip(places, cosines, strict=True)]
-        hits.sort(key=lambda hit: (-hit.similarity, hit.exemplar.exemplar_id))
-        first: dict[str, Hit] = {}
-        for hit in hits:
-            first.setdefault(hit.exemplar.exemplar_id, hit)
-        return tuple(first.values())
-
-    def _cosines(self, vector: Float64[np.ndarray, "dim"], columns: Sequence[int]) -> list[float]:
+    def _cosines(self, vector: Float64[np.ndarray, "dim"], columns: Int64[np.ndarray, "n"]) -> list[float]:
         cosines: list[float] = []
-        for start in range(0, len(columns), _ROWS_AT_A_TIME):
-            rows = np.stack([self._row(each) for each in columns[start : start + _ROWS_AT_A_TIME]])
-            products = (rows * vector).sum(axis=1)  # (row,), each summed on its own
-            cosines.extend(np.clip(products, -1.0, 1.0).tolist())
+        for _, table, rows in self._by_part(columns):
+            for start in range(0, len(rows), _ROWS_AT_A_TIME):
+                some = table.rows[rows[start : start + _ROWS_AT_A_TIME]]
+                products = (some * vector).sum(axis=1)  # (row,), each summed on its own
+                cosines.extend(np.clip(products, -1.0, 1.0).tolist())
         return cosines
 
-    def _place(self, column: int) -> tuple[BlockView, TableView, int]:
-        index = bisect_right(self._ends, column)
-        block, table = self._parts[index]
-        return block, table, column - self._ends[index] + len(table.slots)
 
-    def _row(self, column: int) -> Float32[np.ndarray, "dim"]:
-        _, table, row = self._place(column)
-        vector: Float32[np.ndarray, "dim"] = table.rows[row]
-        return vector
+def _admitted(
+    columns: Int64[np.ndarray, "n"], exemplars: Sequence[Exemplar], scope: Scope
+) -> tuple[Int64[np.ndarray, "m"], list[Exemplar]]:
+    """Return the columns, with their exemplars, that are in scope."""
+    admitted = [place for place, exemplar in enumerate(exemplars) if scope.admits(exemplar)]
+    return columns[admitted], [exemplars[place] for place in admitted]
 
-    def _exemplar(self, column: int) -> Exemplar:
-        block, table, row = self._place(column)
-        return block.exemplar(int(table.slots[row]))
+
+def _enough(similarity: Float32[np.ndarray, "n"], exemplars: Sequence[Exemplar], most: int) -> float:
+    """Return the similarity down to which there are `most` exemplars, or that of the dead."""
+    seen: set[str] = set()
+    for place in np.argsort(-similarity).tolist():
+        seen.add(exemplars[place].exemplar_id)
+        if len(seen) == most:
+            return float(similarity[place])
+    return _DEAD
+
+
+def _ordered(exemplars: Sequence[Exemplar], cosines: Sequence[float]) -> tuple[Hit, ...]:
+    """Return each exemplar once, nearest first, equally near ones by id."""
+    hits = [Hit(exemplar, cosine) for exemplar, cosine in zip(exemplars, cosines, strict=True)]
+    hits.sort(key=lambda hit: (-hit.similarity, hit.exemplar.exemplar_id))
+    first: dict[str, Hit] = {}
+    for hit in hits:
+        first.setdefault(hit.exemplar.exemplar_id, hit)
+    return tuple(first.values())
 
 
 def _threshold(similarity: Float32[np.ndarray, "n"], wanted: int) -> float:
