@@ -63,15 +63,21 @@ def serving(settings: Mapping[str, str] | None = None, *, data: Path | None = No
         **(settings or {}),
     }
     began = time.perf_counter()
+    keep = True
     with (folder / "log").open("wb") as log:
         command = [str(Path(sys.executable).with_name("fovea")), "serve"]
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: S603
         try:
             _wait_until_ready(process, folder)
             yield _described(folder, time.perf_counter() - began)
+            keep = False
+        except KeyboardInterrupt:
+            keep = False  # nothing went wrong that one would look into
+            raise
         finally:
             _stop(process)
-    shutil.rmtree(folder, ignore_errors=True)
+            if not keep:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def log_tail(folder: Path) -> str:

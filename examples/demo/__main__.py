@@ -19,6 +19,7 @@ from examples.demo.task import VENDORS, Task, divide, load
 from examples.serving import Serving, ServingFailed, log_tail, serving
 
 _HELD_OUT = 0.2
+_INTERRUPTED = 130
 
 
 def main() -> int:
@@ -32,6 +33,9 @@ def main() -> int:
     except (ServingFailed, fovea.FoveaError) as failed:
         console.print(f"The demonstration ended early: {failed}", style="red", markup=False)
         return 1
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+        return _INTERRUPTED
     show(console, found)
     chosen.report.write_text(page(found), encoding="utf-8")
     console.print(f"\nEvery query with its neighbours: {chosen.report} (whole run: {found.took_s:.0f} s)")
