@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -12,7 +13,7 @@ from rich.table import Table
 
 from examples.demo.findings import Findings
 from examples.demo.metrics import Share, calibration_error
-from examples.demo.report.wording import NONE, decimal, duration, percent
+from examples.demo.report.wording import NONE, decimal, duration, percent, rate
 from examples.demo.scores import ALL, Accuracy, accuracies, bins, crowd, stage_times, unknowns
 
 T = TypeVar("T")
@@ -114,10 +115,10 @@ def _speed(found: Findings) -> Table:
         table.add_row(
             one.mode.title,
             str(taught),
-            f"{taught / one.teach_s:.0f}",
+            rate(taught, one.teach_s),
             str(asked),
-            f"{asked / one.stream_s:.0f}",
-            duration(one.stream_s / asked),
+            rate(asked, one.stream_s),
+            duration(one.stream_s / asked if asked else math.nan),
         )
     return table
 

@@ -90,12 +90,11 @@ def accuracies(found: Round) -> tuple[Accuracy, ...]:
     return (*rows, _accuracy(found, ALL, [True] * len(found.answers)))
 
 
-def groups(found: Round) -> tuple[Accuracy, ...]:
-    """Return a row for each group of classes."""
-    names = sorted({answer.picture.group for answer in found.answers if answer.known})
-    return tuple(
-        _accuracy(found, name, [answer.picture.group == name for answer in found.answers]) for name in names
-    )
+def groups(rounds: Sequence[Round]) -> tuple[tuple[Accuracy, ...], ...]:
+    """Return for each group of classes what each round made of it; of some it may have seen none."""
+    known = (answer for found in rounds for answer in found.answers if answer.known)
+    names = sorted({answer.picture.group for answer in known})
+    return tuple(tuple(_of_group(found, name) for found in rounds) for name in names)
 
 
 def unknowns(found: Round) -> Unknowns:
@@ -162,6 +161,10 @@ def stage_times(found: Round) -> tuple[StageTime, ...]:
         StageTime(name, percentile(taken, 50), percentile(taken, 95), tuple(models[name]))
         for name, taken in times.items()
     )
+
+
+def _of_group(found: Round, name: str) -> Accuracy:
+    return _accuracy(found, name, [answer.picture.group == name for answer in found.answers])
 
 
 def _accuracy(found: Round, where: str, chosen: Sequence[bool]) -> Accuracy:

@@ -15,6 +15,8 @@ _MARGIN = 40
 
 def scale(found: Share, *, baseline: Share | None, chance: float) -> Html:
     """Return a share as a dot with its interval, on a line from 0 to 100 %, beside baseline and chance."""
+    if not found.count:
+        return tag("span", class_="scale", aria_hidden="true")
     low, high = found.interval
     marks = [
         tag("i", class_="chance", style=f"left:{100 * chance:.2f}%"),

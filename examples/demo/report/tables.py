@@ -9,7 +9,7 @@ from examples.demo.metrics import Share
 from examples.demo.modes import Round
 from examples.demo.report.figures import scale
 from examples.demo.report.markup import Child, Html, tag
-from examples.demo.report.wording import NONE, THIN, decimal, duration, interval, percent
+from examples.demo.report.wording import NONE, THIN, decimal, duration, interval, percent, rate
 from examples.demo.scores import ALL, Accuracy, accuracies, groups, stage_times, unknowns
 
 _AXIS = tag("span", tag("span", "0"), tag("span", "50"), tag("span", f"100{THIN}%"), class_="axis")
@@ -24,11 +24,10 @@ def accuracy(found: Findings) -> Html:
 
 def by_group(found: Findings) -> Html:
     """Return a row for each group of classes, with a column for each mode."""
-    columns = [groups(one) for one in found.rounds]
     head = ("Group", *(one.mode.title for one in found.rounds))
     rows = [
         tag("tr", _row_head(cells[0].where), [_group_cell(cell) for cell in cells])
-        for cells in zip(*columns, strict=True)
+        for cells in groups(found.rounds)
     ]
     return _table(head, _body(rows), numbers_from=1)
 
@@ -119,10 +118,10 @@ def _throughput_row(one: Round) -> Html:
     cells = _numbers(
         str(taught),
         duration(one.teach_s),
-        f"{taught / one.teach_s:.0f}",
+        rate(taught, one.teach_s),
         str(asked),
         duration(one.stream_s),
-        f"{asked / one.stream_s:.0f}",
+        rate(asked, one.stream_s),
     )
     return tag("tr", _row_head(one.mode.title), cells)
 

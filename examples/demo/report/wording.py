@@ -35,3 +35,8 @@ def duration(seconds: float) -> str:
 def decimal(value: float, digits: int = 2) -> str:
     """Return `0.41`, or a dash for no number."""
     return NONE if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def rate(count: int, seconds: float) -> str:
+    """Return how many that are a second, or a dash where there were none."""
+    return f"{count / seconds:.0f}" if count and seconds > 0 else NONE

@@ -55,9 +55,15 @@ def test_classes_that_were_never_taught_do_not_count_as_wrong() -> None:
 
 def test_the_baseline_is_counted_on_the_same_queries() -> None:
     guesses = (Guess(("a", "b"), 0.9), Guess(("b", "c"), 0.5))
-    row = groups(played(answer("a", "b"), answer("c", "c"), guesses=guesses))[0]
+    ((row,),) = groups([played(answer("a", "b"), answer("c", "c"), guesses=guesses)])
 
     assert (row.where, row.top_1, row.pixel_1, row.pixel_5) == ("bird", Share(1, 2), Share(1, 2), Share(2, 2))
+
+
+def test_a_round_that_saw_nothing_of_a_group_has_an_empty_place_in_its_row() -> None:
+    ((seen, unseen),) = groups([played(answer("a", "a")), played(answer("z", "a", known=False))])
+
+    assert (seen.top_1, unseen.top_1) == (Share(1, 1), Share(0, 0))
 
 
 def test_unknown_classes_are_told_from_known_ones_by_their_probability() -> None:
