@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from examples.demo.metrics import Bin, Share, auroc, percentile, reliability, share, top
@@ -83,11 +83,7 @@ class StageTime:
 def accuracies(found: Round) -> tuple[Accuracy, ...]:
     """Return a row for each vendor whose pictures were asked, and one for all."""
     vendors = sorted({answer.picture.vendor for answer in found.answers})
-    rows = [
-        _accuracy(found, vendor, [answer.picture.vendor == vendor for answer in found.answers])
-        for vendor in vendors
-    ]
-    return (*rows, _accuracy(found, ALL, [True] * len(found.answers)))
+    return (*(_of_vendor(found, name) for name in vendors), _accuracy(found, ALL, lambda _: True))
 
 
 def groups(rounds: Sequence[Round]) -> tuple[tuple[Accuracy, ...], ...]:
@@ -163,16 +159,16 @@ def stage_times(found: Round) -> tuple[StageTime, ...]:
     )
 
 
+def _of_vendor(found: Round, name: str) -> Accuracy:
+    return _accuracy(found, name, lambda answer: answer.picture.vendor == name)
+
+
 def _of_group(found: Round, name: str) -> Accuracy:
-    return _accuracy(found, name, [answer.picture.group == name for answer in found.answers])
+    return _accuracy(found, name, lambda answer: answer.picture.group == name)
 
 
-def _accuracy(found: Round, where: str, chosen: Sequence[bool]) -> Accuracy:
-    rows = [
-        i
-        for i, (answer, inside) in enumerate(zip(found.answers, chosen, strict=True))
-        if answer.known and inside
-    ]
+def _accuracy(found: Round, where: str, inside: Callable[[Answer], bool]) -> Accuracy:
+    rows = [i for i, answer in enumerate(found.answers) if answer.known and inside(answer)]
     truths = [found.answers[i].picture.label for i in rows]
     ours = [found.answers[i].labels for i in rows]
     pixel = [found.guesses[i].labels for i in rows] if found.guesses else None
@@ -194,7 +190,8 @@ def _unknown_gate(found: Round) -> Gate | None:
 
 
 def _pixel_auroc(found: Round) -> float:
-    distance = [1 - guess.similarity for guess in found.guesses]
-    known = [answer.known for answer in found.answers]
-    strange = [far for far, is_known in zip(distance, known, strict=True) if not is_known]
-    return auroc(strange, [far for far, is_known in zip(distance, known, strict=True) if is_known])
+    pairs = list(zip(found.answers, found.guesses, strict=True))
+    return auroc(
+        [1 - guess.similarity for answer, guess in pairs if not answer.known],
+        [1 - guess.similarity for answer, guess in pairs if answer.known],
+    )
