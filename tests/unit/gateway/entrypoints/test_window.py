@@ -178,6 +178,33 @@ def test_what_becomes_ready_while_others_are_handed_over_is_not_forgotten() -> N
     assert second.outcome.result(timeout=WAIT_S) == 2
 
 
+def test_no_group_overtakes_the_one_that_is_being_handed_over() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    handed: list[Sequence[int]] = []
+
+    def serve(values: Sequence[int]) -> Sequence[int]:
+        begun.set()
+        _eventually(go_on)
+        handed.append(values)
+        return values
+
+    line: Line[int, int] = Line(serve)
+    first, second = line.join(), line.join()
+    slow = threading.Thread(target=line.ready, args=(first, 1))
+    slow.start()
+    _eventually(begun)
+    quick = threading.Thread(target=line.ready, args=(second, 2))
+    quick.start()
+    quick.join(1.0)
+
+    assert not quick.is_alive()  # whoever is at it takes the second along
+    assert not second.outcome.done()
+    go_on.set()
+    assert second.outcome.result(timeout=WAIT_S) == 2
+    assert handed == [[1], [2]]
+    slow.join(WAIT_S)
+
+
 def test_many_threads_keep_the_line_in_order() -> None:
     batches: list[Sequence[int]] = []
     line = _line(batches)
