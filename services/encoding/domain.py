@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,11 +13,13 @@ from jaxtyping import Bool, Float32, UInt8
 
 from models.vision import boxes, masks
 from models.vision.images import ImageLimits
-from models.vision.preparation import prepare
+from models.vision.preparation import DEFAULTS, prepare
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
 from services.kernel.vocabulary import Box, Embedding, ImageReference, Mask, Region, RegionOrigin
 
+_OVERSAMPLING = 2  # a crop is drawn from at least twice its size, so nobody sees the difference
+_REDUCTIONS = (1, 2, 4, 8)
 IMAGE_LIMITS = ImageLimits(
     max_bytes=LIMITS.image_bytes, max_pixels=LIMITS.image_pixels, max_side_px=LIMITS.image_side_px
 )
@@ -61,6 +63,30 @@ def whole_image(image: ImageReference) -> Region:
     """Return the region that is all of the image."""
     box = Box(0.0, 0.0, float(image.width_px), float(image.height_px))
     return Region("0", box, RegionOrigin.WHOLE_IMAGE)
+
+
+def by_resolution(
+    image: ImageReference, regions: Sequence[Region]
+) -> Iterator[tuple[int | None, Sequence[int]]]:
+    """Yield the places of the regions that are cut from the same pixels, and how many pixels must be left.
+
+    A whole picture may be reduced while it is decoded; a part of it is cut from all there is (None). What is
+    decoded for a region depends on the region alone, so it looks the same whatever else is asked.
+    """
+    whole = whole_image(image).box
+    is_whole = [region.box == whole and region.mask is None for region in regions]
+    for least_px, wanted in ((_OVERSAMPLING * DEFAULTS.size_px, True), (None, False)):
+        if places := [place for place, found in enumerate(is_whole) if found is wanted]:
+            yield least_px, places
+
+
+def may_come_from(image: ImageReference, *, width_px: int, height_px: int, reduced: bool) -> bool:
+    """Return whether pixels of this size are the image that is named, or one of its reductions."""
+    factors = _REDUCTIONS if reduced else _REDUCTIONS[:1]
+    return any(
+        (width_px, height_px) == (math.ceil(image.width_px / factor), math.ceil(image.height_px / factor))
+        for factor in factors
+    )
 
 
 def crops(

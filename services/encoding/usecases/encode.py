@@ -116,8 +116,14 @@ class EncodeRegions:
     def _encode(self, image: ImageReference, regions: Sequence[Region]) -> list[Embeddings]:
         data = self._images.read(image)
         with self._pace.turns.turn():
-            pixels = _decoded(data, image)
-            return [each for some in _parts(regions) for each in self._encode_some(pixels, some)]
+            found: dict[int, Embeddings] = {}
+            for least_px, places in domain.by_resolution(image, regions):
+                pixels = _decoded(data, image, least_px)
+                for some in _parts(places):
+                    found.update(
+                        zip(some, self._encode_some(pixels, [regions[i] for i in some]), strict=True)
+                    )
+            return [found[place] for place in range(len(regions))]
 
     def _encode_some(
         self, pixels: UInt8[np.ndarray, "h w 3"], regions: Sequence[Region]
@@ -128,18 +134,18 @@ class EncodeRegions:
             yield tuple(vectors.row(index) for vectors in spaces)
 
 
-def _parts(regions: Sequence[Region]) -> Iterator[Sequence[Region]]:
-    for start in range(0, len(regions), MOST_CROPS):
-        yield regions[start : start + MOST_CROPS]
+def _parts(places: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(places), MOST_CROPS):
+        yield places[start : start + MOST_CROPS]
 
 
-def _decoded(data: bytes, image: ImageReference) -> UInt8[np.ndarray, "h w 3"]:
+def _decoded(data: bytes, image: ImageReference, least_px: int | None) -> UInt8[np.ndarray, "h w 3"]:
     try:
-        pixels = decode(data, limits=domain.IMAGE_LIMITS)
+        pixels = decode(data, limits=domain.IMAGE_LIMITS, least_px=least_px)
     except ImageError as error:
         raise InvalidInput(str(error), field="image", reason=error.reason) from error
     height_px, width_px = pixels.shape[:2]
-    if (width_px, height_px) != (image.width_px, image.height_px):
+    if not domain.may_come_from(image, width_px=width_px, height_px=height_px, reduced=least_px is not None):
         raise InvalidInput(
             f"the image has {width_px} x {height_px} pixels, "
             f"but is said to have {image.width_px} x {image.height_px}",

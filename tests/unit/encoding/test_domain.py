@@ -39,6 +39,25 @@ def test_the_whole_image_is_prepared_as_such() -> None:
     np.testing.assert_array_equal(domain.crops(NOISE, [whole])[0], prepare(NOISE))
 
 
+def test_a_whole_image_may_be_reduced_and_a_part_of_it_may_not() -> None:
+    whole, part = domain.whole_image(IMAGE), region(0, 0, 20, 20)
+    masked = Region("m", whole.box, RegionOrigin.CALLER, Mask(HEIGHT, WIDTH, (0, HEIGHT * WIDTH)))
+
+    assert list(domain.by_resolution(IMAGE, [whole])) == [(448, [0])]
+    assert list(domain.by_resolution(IMAGE, [part, masked])) == [(None, [0, 1])]
+    assert list(domain.by_resolution(IMAGE, [part, whole, masked])) == [(448, [1]), (None, [0, 2])]
+
+
+def test_pixels_of_another_size_are_another_image() -> None:
+    def fits(width_px: int, height_px: int, *, reduced: bool) -> bool:
+        return domain.may_come_from(IMAGE, width_px=width_px, height_px=height_px, reduced=reduced)
+
+    assert fits(WIDTH, HEIGHT, reduced=False)
+    assert fits(WIDTH // 4, HEIGHT // 4, reduced=True)
+    assert not fits(WIDTH // 4, HEIGHT // 4, reduced=False)
+    assert not fits(WIDTH // 4, HEIGHT // 2, reduced=True)
+
+
 def test_crops_keep_the_order_of_the_regions() -> None:
     left, right = region(0, 0, 20, 20), region(50, 30, 80, 60)
 

@@ -54,6 +54,15 @@ def test_an_image_is_read_once_and_many_regions_go_in_parts() -> None:
     assert len(encoding.images.reads) == 1
 
 
+def test_what_a_region_looks_like_does_not_depend_on_what_else_is_asked() -> None:
+    alone = [FakeEncoding().regions(IMAGE, [each]).regions[0] for each in (LEFT, WHOLE, RIGHT)]
+
+    together = FakeEncoding().regions(IMAGE, [LEFT, WHOLE, RIGHT]).regions
+
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one.embeddings[0].vector, other.embeddings[0].vector)
+
+
 def test_a_region_that_was_seen_before_is_neither_read_nor_encoded_again() -> None:
     encoding = FakeEncoding()
     first = encoding.regions(IMAGE, [LEFT])

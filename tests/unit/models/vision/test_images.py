@@ -102,6 +102,48 @@ def test_damaged_exif_counts_as_upright_and_never_warns(exif: bytes) -> None:
     assert inspect(data, limits=LIMITS).width_px in (6, 4)
 
 
+@pytest.mark.parametrize(
+    ("size", "least_px", "reduced"),
+    [
+        ((800, 600), 300, (400, 300)),
+        ((800, 600), 301, (800, 600)),
+        ((801, 603), 100, (201, 151)),
+        ((800, 600), 1, (100, 75)),
+        ((8, 6), 300, (8, 6)),
+    ],
+)
+def test_a_jpeg_comes_reduced_as_far_as_both_sides_allow(
+    size: tuple[int, int], least_px: int, reduced: tuple[int, int]
+) -> None:
+    pixels = decode(saved(picture(*size), "JPEG"), limits=LIMITS, least_px=least_px)
+
+    assert pixels.shape == (*reversed(reduced), 3)
+    assert pixels[0, 0, 0] > 200
+    assert pixels[-1, -1, 0] < 100
+
+
+def test_a_reduced_jpeg_stands_upright() -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    data = saved(picture(800, 600), "JPEG", exif=exif)
+
+    assert decode(data, limits=LIMITS, least_px=300).shape == (400, 300, 3)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF", "BMP"])
+def test_only_a_jpeg_comes_reduced(kind: str) -> None:
+    assert decode(saved(picture(80, 60), kind), limits=LIMITS, least_px=10).shape == (60, 80, 3)
+
+
+def test_a_jpeg_that_is_cut_off_is_refused_though_reduced() -> None:
+    data = saved(Image.effect_noise((800, 600), 80).convert("RGB"), "JPEG")
+
+    with pytest.raises(ImageError) as refused:
+        decode(data[: len(data) // 2], limits=LIMITS, least_px=100)
+
+    assert refused.value.reason == "IMAGE_DAMAGED"
+
+
 def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
     grey = np.array([[0, 257, 32_768, 65_535]], dtype=np.uint16)
     data = saved(Image.fromarray(grey))
