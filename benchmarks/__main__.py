@@ -8,13 +8,14 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import grpc_hop, readiness, recognize, search, teaching
+from benchmarks import decoding, grpc_hop, readiness, recognize, search, teaching
 
 _BENCHMARKS: dict[str, Callable[[], str]] = {
     "readiness": lambda: readiness.report(readiness.measure()),
     "recognize": lambda: recognize.report(recognize.measure()),
     "teaching": lambda: teaching.report(teaching.measure()),
     "grpc_hop": lambda: grpc_hop.report(grpc_hop.measure()),
+    "decoding": lambda: decoding.report(decoding.measure()),
     "search": lambda: search.report(search.measure()),
 }
 

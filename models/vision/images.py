@@ -127,7 +127,7 @@ def decode(data: bytes, *, limits: ImageLimits, least_px: int | None = None) -> 
         data: The file.
         limits: What is too large.
         least_px: A JPEG may come out at a half, quarter or eighth of its size, as far as both sides keep
-            so many pixels: a photograph of 12 million costs a third then. None: in full.
+            so many pixels: a photograph of 12 million costs less than half then. None: in full.
 
     Raises:
         ImageError: As `inspect`; IMAGE_DAMAGED also for pixels that are cut off.

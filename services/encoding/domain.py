@@ -18,7 +18,8 @@ from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
 from services.kernel.vocabulary import Box, Embedding, ImageReference, Mask, Region, RegionOrigin
 
-_OVERSAMPLING = 2  # a crop is drawn from at least twice its size, so nobody sees the difference
+LEAST_PX = 2 * DEFAULTS.size_px
+"""How far a whole picture may be reduced while it is decoded: its crop is still drawn from twice its size."""
 _REDUCTIONS = (1, 2, 4, 8)
 IMAGE_LIMITS = ImageLimits(
     max_bytes=LIMITS.image_bytes, max_pixels=LIMITS.image_pixels, max_side_px=LIMITS.image_side_px
@@ -75,7 +76,7 @@ def by_resolution(
     """
     whole = whole_image(image).box
     is_whole = [region.box == whole and region.mask is None for region in regions]
-    for least_px, wanted in ((_OVERSAMPLING * DEFAULTS.size_px, True), (None, False)):
+    for least_px, wanted in ((LEAST_PX, True), (None, False)):
         if places := [place for place, found in enumerate(is_whole) if found is wanted]:
             yield least_px, places
 
