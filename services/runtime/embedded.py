@@ -13,17 +13,18 @@ from dataclasses import dataclass
 
 from services.runtime.data_folder import DataFolder
 from services.runtime.event_log.sqlite import SqliteLog
-from services.runtime.object_store.folder import FolderStore
+from services.runtime.object_store.opening import open_store
+from services.runtime.object_store.ports import ObjectStore
 from services.runtime.settings import ProcessSettings
 from services.runtime.topics import TOPICS
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """An event log and an object store inside this process."""
+    """An event log inside this process, and an object store: inside as well, or the one that it is told."""
 
     log: SqliteLog
-    store: FolderStore
+    store: ObjectStore
 
 
 @contextmanager
@@ -39,6 +40,6 @@ def open_embedded(settings: ProcessSettings) -> Iterator[Embedded]:
     with ExitStack() as stack:
         data = stack.enter_context(DataFolder(settings.data_folder))
         objects = settings.object_folder or data.folder("store")
-        store = stack.enter_context(closing(FolderStore(objects)))
+        store = stack.enter_context(open_store(settings, objects))
         log = stack.enter_context(closing(SqliteLog(data.path / "events.sqlite", TOPICS.settings())))
         yield Embedded(log, store)

@@ -1,0 +1,81 @@
+"""A Triton model repository, made from the model store.
+
+<name>/config.pbtxt
+<name>/<version>/model.onnx                the graph
+<name>/<version>/weights.safetensors       where the graph has its weights outside
+<name>/<version>/model.py                  for the Python backend alone
+<name>/<version>/identity                  which model of the store this is; written last
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Final
+
+from infra.triton.config import Serving, config_of
+from infra.triton.outside import pointed_at
+from services.kernel.errors import Conflict, Unsupported
+from services.runtime.model_execution.folder import ModelFolder
+from services.runtime.model_execution.store import ModelStore
+
+_MODEL_PY: Final = Path(__file__).with_name("model.py")
+_WEIGHTS: Final = "weights.safetensors"
+
+
+def render(store: ModelStore, target: Path, serving: Serving | None = None) -> None:
+    """Write every version of every model of the store; what is there already is left as it is.
+
+    Raises:
+        Conflict: A version is there already and is another model; Triton would not see the difference.
+        Unsupported: A version is not a whole number from 1, which is what Triton takes.
+    """
+    for name in store.names():
+        versions = [store.open(name, version) for version in store.versions(name)]
+        render_model(versions, target / name, serving or Serving())
+
+
+def render_model(versions: list[ModelFolder], target: Path, serving: Serving) -> None:
+    """Write one model, its oldest version first."""
+    for folder in versions:
+        _render_version(folder, target / _number(folder), serving)
+    identities = {_number(folder): folder.identity for folder in versions}
+    _write(target / "config.pbtxt", config_of(versions[-1], identities, serving).encode())
+
+
+def _render_version(folder: ModelFolder, target: Path, serving: Serving) -> None:
+    mark = target / "identity"
+    if mark.exists() and mark.read_text() != folder.identity:
+        raise Conflict(f"{target} is {mark.read_text()} already; give {folder.identity} another version")
+    target.mkdir(parents=True, exist_ok=True)
+    if not mark.exists():
+        _write(target / "model.onnx", _graph(folder, target))
+    if serving.backend == "python":
+        _write(target / "model.py", _MODEL_PY.read_bytes())
+    _write(mark, folder.identity.encode())
+
+
+def _graph(folder: ModelFolder, target: Path) -> bytes:
+    """Return the graph, with its outside weights copied beside it."""
+    graph, names = folder.read_graph(), folder.description.graph.external_initializers
+    if not names:
+        return graph
+    weights = folder.external("weights")
+    shutil.copyfile(weights, target / _WEIGHTS)
+    return pointed_at(graph, names, weights, location=_WEIGHTS)
+
+
+def _number(folder: ModelFolder) -> str:
+    version = folder.description.version
+    if not version.isdecimal() or str(int(version)) != version or version == "0":
+        raise Unsupported(f"Triton takes whole numbers as versions; {folder.name} has {version}")
+    return version
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write the file in one step, unless it has these bytes: Triton reloads what changed."""
+    if path.exists() and path.read_bytes() == data:
+        return
+    aside = path.with_name(f".{path.name}.new")
+    aside.write_bytes(data)
+    aside.replace(path)
