@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from infra.local.kafka import KafkaServer
 from infra.local.minio import MinioServer
 from infra.local.server import Running, running
 from infra.local.triton import SHIPPED_MODELS, TritonServer
@@ -34,4 +35,11 @@ def triton_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]
         (store / model.name).symlink_to(model)
     write_model(store)
     with running(TritonServer(store), tmp_path_factory.mktemp("triton")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One broker of Kafka for tests that do it no harm; each takes topics of its own."""
+    with running(KafkaServer(), tmp_path_factory.mktemp("kafka")) as server:
         yield server
