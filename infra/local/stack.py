@@ -12,9 +12,11 @@ from typing import Any, Final
 from infra.local import daemons
 from infra.local.daemons import Daemon, LocalError, Program
 from infra.local.kafka import KafkaServer
+from infra.local.minio import MinioServer
 from infra.local.server import Running, Server, cache_folder
+from infra.local.triton import TritonServer
 
-SERVERS: Final[tuple[Server, ...]] = (KafkaServer(),)
+SERVERS: Final[tuple[Server, ...]] = (KafkaServer(), MinioServer(), TritonServer())
 
 # In the order of starting. The ports are those of the services' settings.
 SERVICES: Final = {
