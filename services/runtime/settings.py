@@ -44,6 +44,11 @@ class ProcessSettings(BaseSettings):
     object_folder: Path | None = Field(
         default=None, description="where objects are; processes may share it; default: with the data"
     )
+    kafka_servers: str = Field(
+        default="",
+        pattern=r"^([^:,\s]+:\d+(,[^:,\s]+:\d+)*)?$",
+        description="event log shared by processes, such as 10.0.0.1:9092,10.0.0.2:9092, in place of a file",
+    )
     s3_endpoint: str = Field(
         default="",
         pattern="^(https?://[^/]+/?)?$",

@@ -1,0 +1,95 @@
+"""What carries events and keeps objects: servers where the settings name them, else one data folder.
+
+data_folder/version.json, lock     which release may use it, and that one process does
+data_folder/events.sqlite          the event log, without Kafka
+data_folder/store/                 the objects, without an S3 and unless they have a folder of their own
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from services.runtime.data_folder import DataFolder
+from services.runtime.event_log.ports import EventLog
+from services.runtime.event_log.sqlite import SqliteLog
+from services.runtime.object_store.opening import open_store
+from services.runtime.object_store.ports import ObjectStore
+from services.runtime.settings import ProcessSettings
+from services.runtime.topics import TOPICS
+
+if TYPE_CHECKING:
+    from services.runtime.event_log.kafka import KafkaLog
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """An event log and an object store.
+
+    Args:
+        log: Where events are.
+        store: Where objects are.
+        shared: Whether other processes read the same log.
+    """
+
+    log: EventLog
+    store: ObjectStore
+    shared: bool
+
+
+@contextmanager
+def open_backbone(settings: ProcessSettings) -> Iterator[Backbone]:
+    """Open both, and close them at the end.
+
+    Raises:
+        Conflict: Another process uses the data folder, or the topics are laid out otherwise.
+        Unsupported: Another release wrote the data folder.
+        Corrupt: It is damaged.
+        Unavailable: It cannot be used, or Kafka does not answer.
+    """
+    with ExitStack() as stack:
+        data = stack.enter_context(_data(settings))
+        objects = settings.object_folder or data / "store"
+        store = stack.enter_context(open_store(settings, objects))
+        log: EventLog = stack.enter_context(
+            closing(
+                _kafka(settings)
+                if settings.kafka_servers
+                else SqliteLog(data / "events.sqlite", TOPICS.settings())
+            )
+        )
+        yield Backbone(log, store, shared=bool(settings.kafka_servers))
+
+
+def open_shared_log(settings: ProcessSettings) -> AbstractContextManager[EventLog | None]:
+    """Return the log that other processes read as well, opened, for a service that keeps no data.
+
+    It is None without Kafka: a log that nobody else reads would be of no use to such a service.
+
+    Raises:
+        Conflict: The topics are laid out otherwise.
+        Unavailable: Kafka does not answer.
+    """
+    return closing(_kafka(settings)) if settings.kafka_servers else nullcontext()
+
+
+@contextmanager
+def _data(settings: ProcessSettings) -> Iterator[Path]:
+    """Give the data folder, opened only if something will be kept there."""
+    elsewhere = settings.kafka_servers and (settings.s3_endpoint or settings.object_folder)
+    if elsewhere:
+        yield settings.data_folder
+        return
+    with DataFolder(settings.data_folder) as folder:
+        folder.folder("store")
+        yield folder.path
+
+
+def _kafka(settings: ProcessSettings) -> KafkaLog:
+    # Its client takes a third of a second to import: only whoever uses it pays for that.
+    from services.runtime.event_log.kafka import KafkaLog  # noqa: PLC0415
+
+    return KafkaLog(settings.kafka_servers, TOPICS.settings())
