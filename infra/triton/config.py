@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from services.runtime.model_execution.folder import Description, ModelFolder, TensorSpec
-from services.runtime.model_execution.triton import IDENTITY
+from services.runtime.model_execution.triton import ASKED, IDENTITY
 
 Backend = Literal["onnxruntime", "python"]
 _WARM_UP_SIZE: Final = 8
@@ -27,7 +27,7 @@ class Serving:
         instances: Copies of a model, each running one batch at a time.
         kind: Where: KIND_AUTO takes a GPU if there is one.
         threads: Of one forward pass on a CPU.
-        versions: Of each model that are served at a time, newest first.
+        versions: How many of each model are served at a time; callers get the newest.
     """
 
     backend: Backend = "onnxruntime"
@@ -40,17 +40,31 @@ class Serving:
     versions: int = 1
 
 
-def config_of(folder: ModelFolder, identities: Mapping[str, str], serving: Serving) -> str:
+@dataclass(frozen=True)
+class Versions:
+    """What there is of one model.
+
+    Args:
+        identities: Of each version that is served.
+        asked: The one that callers get; the others are being tried, or on their way out.
+    """
+
+    identities: Mapping[str, str]
+    asked: str
+
+
+def config_of(folder: ModelFolder, versions: Versions, serving: Serving) -> str:
     """Return the text.
 
     Args:
-        folder: The newest version of the model.
-        identities: Of each of its versions.
+        folder: The newest version of the model; all have its inputs and outputs.
+        versions: All of them.
         serving: How it is served.
     """
     description = folder.description
     kind = "KIND_CPU" if serving.backend == "python" else serving.kind
-    parameters = {IDENTITY + version: identity for version, identity in identities.items()}
+    identities = {IDENTITY + version: identity for version, identity in versions.identities.items()}
+    parameters = {**identities, ASKED: versions.asked, **_thread_parameters(serving)}
     return "\n".join(
         [
             "# Rendered from the model store by infra.triton; change it there.",
@@ -68,9 +82,9 @@ def config_of(folder: ModelFolder, identities: Mapping[str, str], serving: Servi
             "  }",
             "}",
             f"instance_group [ {{ count: {serving.instances} kind: {kind} }} ]",
-            f"version_policy {{ latest {{ num_versions: {serving.versions} }} }}",
+            f"version_policy {{ specific {{ versions: [ {', '.join(versions.identities)} ] }} }}",
             *(_warm_up(description, size) for size in sorted({1, serving.most_batch})),
-            *_parameters(parameters | _thread_parameters(serving)),
+            *_parameters(parameters),
             "",
         ]
     )

@@ -10,10 +10,11 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from infra.triton.config import Serving, config_of
+from infra.triton.config import Serving, Versions, config_of
 from infra.triton.outside import pointed_at
 from services.kernel.errors import Conflict, Unsupported
 from services.runtime.model_execution.folder import ModelFolder
@@ -24,23 +25,42 @@ _WEIGHTS: Final = "weights.safetensors"
 
 
 def render(store: ModelStore, target: Path, serving: Serving | None = None) -> None:
-    """Write every version of every model of the store; what is there already is left as it is.
+    """Write every model of the store; versions that are there already are left as they are.
 
     Raises:
         Conflict: A version is there already and is another model; Triton would not see the difference.
         Unsupported: A version is not a whole number from 1, which is what Triton takes.
     """
+    serving = serving or Serving()
     for name in store.names():
-        versions = [store.open(name, version) for version in store.versions(name)]
-        render_model(versions, target / name, serving or Serving())
+        versions = [store.open(name, version) for version in store.versions(name)[-serving.versions :]]
+        render_model(versions, target / name, serving)
 
 
-def render_model(versions: list[ModelFolder], target: Path, serving: Serving) -> None:
-    """Write one model, its oldest version first."""
+def render_model(
+    versions: Sequence[ModelFolder], target: Path, serving: Serving, *, asked: ModelFolder | None = None
+) -> None:
+    """Write some versions of one model.
+
+    Args:
+        versions: Those to serve, oldest first.
+        target: The folder of the model.
+        serving: How it is served.
+        asked: The version that callers get; the newest unless it is given.
+    """
     for folder in versions:
-        _render_version(folder, target / _number(folder), serving)
-    identities = {_number(folder): folder.identity for folder in versions}
-    _write(target / "config.pbtxt", config_of(versions[-1], identities, serving).encode())
+        _render_version(folder, target / number(folder), serving)
+    identities = {number(folder): folder.identity for folder in versions}
+    told = Versions(identities, number(asked or versions[-1]))
+    _write(target / "config.pbtxt", config_of(versions[-1], told, serving).encode())
+
+
+def number(folder: ModelFolder) -> str:
+    """Return the version as Triton takes it. Raises Unsupported."""
+    version = folder.description.version
+    if not version.isdecimal() or str(int(version)) != version or version == "0":
+        raise Unsupported(f"Triton takes whole numbers as versions; {folder.name} has {version}")
+    return version
 
 
 def _render_version(folder: ModelFolder, target: Path, serving: Serving) -> None:
@@ -63,13 +83,6 @@ def _graph(folder: ModelFolder, target: Path) -> bytes:
     weights = folder.external("weights")
     shutil.copyfile(weights, target / _WEIGHTS)
     return pointed_at(graph, names, weights, location=_WEIGHTS)
-
-
-def _number(folder: ModelFolder) -> str:
-    version = folder.description.version
-    if not version.isdecimal() or str(int(version)) != version or version == "0":
-        raise Unsupported(f"Triton takes whole numbers as versions; {folder.name} has {version}")
-    return version
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -29,6 +29,8 @@ from services.runtime.model_execution.tensors import check
 
 IDENTITY: Final = "fovea_identity_"
 """With a version added, the parameter of a model's configuration that says which model that version is."""
+ASKED: Final = "fovea_version"
+"""The parameter that says which version is asked; without it, the newest that is ready."""
 _CHANNEL: Final = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
@@ -58,7 +60,7 @@ class TritonSettings:
 
 
 class TritonModels:
-    """Runs models by name, always the newest version that is ready, and says which that is.
+    """Runs models by name, in the version that their configuration names, and says which that is.
 
     Needs no server to be made, only to be used. A model's configuration says its identity, so that it is
     the one that the same folder has in process; whoever needs a reply and the identity to belong together
@@ -196,8 +198,11 @@ class _Model:
 
 
 def _read_model(name: str, ready: Collection[str], config: Any, until: float) -> _Model:
-    version = max(ready, key=int, default="")
-    identity = config.parameters[IDENTITY + version].string_value if version else ""
+    asked = config.parameters[ASKED].string_value if ASKED in config.parameters else ""
+    version = asked or max(ready, key=int, default="")
+    if version not in ready:
+        raise Unavailable(f"{name} has no version {version} on Triton yet", reason="MODEL_DOWN")
+    identity = config.parameters[IDENTITY + version].string_value
     if not identity:
         raise Unavailable(f"Triton does not say which model its {name} is", reason="MODEL_UNNAMED")
     return _Model(

@@ -43,7 +43,7 @@ def test_every_shipped_model_is_rendered_for_the_vendors_container(tmp_path: Pat
         assert rendered.dynamic_batching.default_queue_policy.allow_timeout_override
         assert [warm.batch_size for warm in rendered.model_warmup] == [1, rendered.max_batch_size]
         assert rendered.instance_group[0].count == 1
-        assert rendered.version_policy.latest.num_versions == 1
+        assert list(rendered.version_policy.specific.versions) == [1]
         assert not (tmp_path / name / "1" / "model.py").exists()
 
 
@@ -96,10 +96,12 @@ def test_each_version_says_which_model_it_is(tmp_path: Path) -> None:
     render(store, tmp_path / "target", Serving(versions=2))
 
     rendered = config(tmp_path / "target", "scale")
-    assert {key: value.string_value for key, value in rendered.parameters.items() if "identity" in key} == {
-        f"fovea_identity_{version}": store.open("scale", version).identity for version in ("1", "2", "10")
+    assert {key: value.string_value for key, value in rendered.parameters.items() if "fovea" in key} == {
+        "fovea_identity_2": store.open("scale", "2").identity,
+        "fovea_identity_10": store.open("scale", "10").identity,
+        "fovea_version": "10",
     }
-    assert rendered.version_policy.latest.num_versions == 2
+    assert list(rendered.version_policy.specific.versions) == [2, 10]
 
 
 def test_a_version_never_becomes_another_model(tmp_path: Path) -> None:
