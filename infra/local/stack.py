@@ -41,6 +41,7 @@ def up(folder: Path) -> None:
     if any(daemon.alive for daemon in _remembered(folder)):
         raise LocalError(f"it is up already (pids in {_state(folder)}); `make down` stops it")
     install(folder)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is started is told secrets
     started: list[Daemon] = []
     try:
         settings = _start_servers(folder, started)
@@ -113,12 +114,14 @@ def _start_services(folder: Path, settings: Mapping[str, str], started: list[Dae
 
 
 def _how_to_call(folder: Path, settings: Mapping[str, str]) -> str:
-    exports = "\n".join(f"  export {name}={value}" for name, value in settings.items())
+    file = folder / "environment"
+    lines = (f"export {name}={value}\n" for name, value in settings.items())
+    file.write_text("".join(lines), encoding="utf-8")
     return (
         f"\nFovea is up: gRPC at 127.0.0.1:{SERVICES['gateway']}, metrics at port + 1000, logs in {folder}.\n"
         "  .venv/bin/fovea --help          calls it\n"
         "  make logs, make down            watch it, stop it\n"
-        f"Another process joins it with\n{exports}"
+        f"  . {file}    lets another process join it"
     )
 
 

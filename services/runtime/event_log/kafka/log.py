@@ -63,7 +63,7 @@ class KafkaLog:
         self._check()
         for topic in topics:
             self._known(topic)
-        given = joining(self._servers, self._options, group)
+        given = joining(self._servers, self._options, group_id(group, topics))
 
         def join() -> Any:
             return kafka.KafkaConsumer(**given, partition_assignment_strategy=[StickyPartitionAssignor])
@@ -112,6 +112,15 @@ class KafkaLog:
     def _sources(self, topic: str) -> list[TopicPartition]:
         count = self._known(topic).partitions
         return [TopicPartition(topic, partition) for partition in range(count)]
+
+
+def group_id(group: str, topics: Sequence[str]) -> str:
+    """Return the group's name in Kafka: members that read other topics are a group of their own.
+
+    In one group a member that joins would make those of all topics stop and share out anew, and whoever
+    does the sharing may not know of a topic that only others read: then nobody gets its partitions.
+    """
+    return f"{group}:{'+'.join(sorted(topics))}"
 
 
 class _Asking:

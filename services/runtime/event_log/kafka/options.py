@@ -33,7 +33,7 @@ class KafkaOptions:
     delivery_s: float = 30.0
     session_s: float = 6.0
     poll_interval_s: float = 600.0
-    join_s: float = 20.0
+    join_s: float = 12.0
 
 
 def connection(servers: str, options: KafkaOptions) -> dict[str, Any]:
