@@ -93,11 +93,7 @@ def config_of(folder: ModelFolder, versions: Versions, serving: Serving) -> str:
 def _thread_parameters(serving: Serving) -> dict[str, str]:
     if serving.backend == "python":
         return {"threads": str(serving.threads)}
-    return {
-        "intra_op_thread_count": str(serving.threads),
-        "inter_op_thread_count": "1",
-        "session.intra_op.allow_spinning": "0",
-    }
+    return {"intra_op_thread_count": str(serving.threads), "inter_op_thread_count": "1"}
 
 
 def _tensor(kind: str, spec: TensorSpec) -> str:
