@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import grpc_hop, readiness, recognize, search, teaching
+from benchmarks import claim_check, grpc_hop, model_server, readiness, recognize, search, teaching
 
 _BENCHMARKS: dict[str, Callable[[], str]] = {
     "readiness": lambda: readiness.report(readiness.measure()),
@@ -16,6 +16,8 @@ _BENCHMARKS: dict[str, Callable[[], str]] = {
     "teaching": lambda: teaching.report(teaching.measure()),
     "grpc_hop": lambda: grpc_hop.report(grpc_hop.measure()),
     "search": lambda: search.report(search.measure()),
+    "claim_check": lambda: claim_check.report(claim_check.measure()),
+    "model_server": lambda: model_server.report(model_server.measure()),
 }
 
 

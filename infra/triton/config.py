@@ -32,7 +32,7 @@ class Serving:
 
     backend: Backend = "onnxruntime"
     most_batch: int = 32
-    wait_us: int = 2_000
+    wait_us: int = 500
     most_queued: int = 256
     instances: int = 1
     kind: Literal["KIND_AUTO", "KIND_CPU", "KIND_GPU"] = "KIND_AUTO"
