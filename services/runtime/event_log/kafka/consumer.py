@@ -110,10 +110,10 @@ class KafkaConsumer:
         self._outside_since_s: float | None = time.monotonic()
         with translated("cannot join the group"):
             self._inner = self._join()
-            # knowing the topics before joining keeps the first assignment from being made without them
-            for topic in self._topics:
-                self._inner.partitions_for_topic(topic)
             self._inner.subscribe(self._topics, listener=self._losses)
+            # Loads the topics' metadata before joining. What arrives later makes a leader join again, and
+            # if a short poll cuts that short, the library forgets that it was joining: see `_watch`.
+            self._inner.topics()
 
     def _turn(self, timeout_s: float, most: int) -> list[Record] | None:
         """Return the next records, or None to let the caller see what it lost before anything else.
@@ -157,8 +157,8 @@ class KafkaConsumer:
     def _watch(self) -> None:
         """Start anew if this member is outside its group for too long.
 
-        Joining may hang for ever: `poll` returns nothing and raises nothing. Having joined and been given
-        nothing is another thing: there are more members than partitions.
+        Joining may hang for ever: `poll` returns nothing and raises nothing, and no heartbeat is sent. Having
+        joined and been given nothing is another thing: there are more members than partitions.
         """
         if self._inner.group_metadata().state is MemberState.STABLE:
             self._outside_since_s, self._patience_s = None, self._options.join_s

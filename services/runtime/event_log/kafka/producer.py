@@ -101,7 +101,7 @@ class Producer:
                 return
             self._producer = None
         _log.warning("a Kafka producer failed; the next record starts a new one")
-        _end(producer, 0)
+        _end(producer, 0.0)
 
 
 class _Room:
