@@ -12,7 +12,6 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-STOP_S = 20.0
 _TAIL_CHARACTERS = 3000
 
 
@@ -29,12 +28,14 @@ class Program:
         command: With the path of its executable.
         folder: Where it is started.
         environment: Beside what this process has.
+        stop_s: How long it may take to end when asked to.
     """
 
     name: str
     command: Sequence[str]
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    stop_s: float = 40.0
 
     @property
     def log(self) -> Path:
@@ -70,14 +71,18 @@ class Daemon:
     def kill(self) -> None:
         """End it as a power cut would."""
         self.send(signal.SIGKILL)
-        wait_until(lambda: not self.alive, f"{self.program.name} did not end", patience_s=STOP_S)
+        wait_until(lambda: not self.alive, f"{self.program.name} did not end", patience_s=30.0)
+
+    def ask_to_stop(self) -> None:
+        """Ask it to end, and return at once."""
+        self.send(signal.SIGTERM)
+        self.send(signal.SIGCONT)
 
     def stop(self) -> None:
         """Ask it to end, and make it after a while."""
-        self.send(signal.SIGTERM)
-        self.send(signal.SIGCONT)
+        self.ask_to_stop()
         try:
-            wait_until(lambda: not self.alive, "", patience_s=STOP_S)
+            wait_until(lambda: not self.alive, "", patience_s=self.program.stop_s)
         except LocalError:
             self.kill()
 

@@ -156,7 +156,8 @@ class KafkaServer:
     def _program(self, cache: Path, place: Path) -> Program:
         heap = f"-Xmx{self._heap_mb}m"
         command = [*_java(cache, place, heap, "-XX:+UseSerialGC"), "kafka.Kafka", "server.properties"]
-        return Program("kafka", command, place)
+        # The last broker of a cluster waits for the others to take over what it leads, in vain.
+        return Program("kafka", command, place, stop_s=8.0)
 
 
 def wait_ready(daemon: Daemon, server: str, *, brokers: int) -> None:

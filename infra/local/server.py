@@ -25,7 +25,9 @@ class Running:
     settings: Mapping[str, str]
 
     def stop(self) -> None:
-        """End all its processes."""
+        """End all its processes, together: one may wait for another."""
+        for daemon in self.daemons:
+            daemon.ask_to_stop()
         for daemon in self.daemons:
             daemon.stop()
 

@@ -144,7 +144,7 @@ def _remembered(folder: Path) -> list[Daemon]:
 
 
 def _program(row: dict[str, Any]) -> Program:
-    return Program(row["name"], row["command"], Path(row["folder"]), row["environment"])
+    return Program(row["name"], row["command"], Path(row["folder"]), row["environment"], row["stop_s"])
 
 
 def _stop(started: Sequence[Daemon]) -> None:
