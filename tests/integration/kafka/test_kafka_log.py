@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import signal
 import threading
@@ -25,17 +24,10 @@ from services.runtime.event_log.kafka import KafkaLog, KafkaOptions, drift_of
 from services.runtime.event_log.ports import Commit, Consumer, NewRecord, Record, Tail, TopicPartition
 from services.runtime.event_log.settings import TopicSettings
 
-# The client drops the sockets of failed connections without closing them; collecting garbage does.
-pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
+pytestmark = pytest.mark.integration
 
 PATIENCE_S = 60.0
 KIB = 1024
-
-
-@pytest.fixture(autouse=True)
-def _collected() -> Iterator[None]:
-    yield
-    gc.collect()
 
 
 def servers(server: Running) -> str:
