@@ -44,14 +44,20 @@ def main() -> None:
     version = metadata.version("fovea")
     with ExitStack() as stack:
         backbone = stack.enter_context(open_backbone(settings))
-        resources = Resources(log=backbone.log)
+        resources = Resources(log=backbone.log, claims=backbone.claims)
         metrics = resources.metrics
         encoding = EncodingSettings.load()
         models, tokenizer = open_models(encoding, metrics.models)
         internal = (
             assemble_segmentation(version=version),
             assemble_encoding(encoding, backbone.store, models, tokenizer, version=version),
-            assemble_retrieval(RetrievalSettings.load(), backbone.log, metrics=metrics, version=version),
+            assemble_retrieval(
+                RetrievalSettings.load(),
+                backbone.log,
+                claims=backbone.claims,
+                metrics=metrics,
+                version=version,
+            ),
             assemble_ranking(metrics=metrics, version=version),
         )
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fovea-"))

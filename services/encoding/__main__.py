@@ -17,7 +17,7 @@ def main() -> None:
     settings = EncodingSettings.load()
     start_logging("encoding", settings)
     with open_backbone(settings) as backbone:
-        resources = Resources(log=backbone.log)
+        resources = Resources(log=backbone.log, claims=backbone.claims)
         models, tokenizer = open_models(settings, resources.metrics.models)
         version = metadata.version("fovea")
         encoding = assemble(settings, backbone.store, models, tokenizer, version=version)

@@ -32,7 +32,8 @@ def main() -> None:
             ranking=channel("fovea.ranking.v1.RankingService", settings.ranking_target),
         )
         assembly = assemble(settings, backbone.log, backbone.store, channels, streaming=backbone.shared)
-        run(Process([assembly], settings, resources=Resources(log=backbone.log)), settings)
+        resources = Resources(log=backbone.log, claims=backbone.claims)
+        run(Process([assembly], settings, resources=resources), settings)
 
 
 if __name__ == "__main__":

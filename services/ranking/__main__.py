@@ -16,8 +16,8 @@ def main() -> None:
     """Run until told to stop. It keeps no data, and without a shared event log only gRPC reaches it."""
     settings = RankingSettings.load()
     start_logging("ranking", settings)
-    with open_shared_log(settings) as log:
-        resources = Resources(log=log)
+    with open_shared_log(settings) as shared:
+        resources = Resources(log=shared.log, claims=shared.claims)
         ranking = assemble(metrics=resources.metrics, version=metadata.version("fovea"))
         run(Process([ranking], settings, resources=resources), settings)
 

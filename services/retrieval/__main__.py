@@ -17,9 +17,13 @@ def main() -> None:
     settings = RetrievalSettings.load()
     start_logging("retrieval", settings)
     with open_backbone(settings) as backbone:
-        resources = Resources(log=backbone.log)
+        resources = Resources(log=backbone.log, claims=backbone.claims)
         retrieval = assemble(
-            settings, backbone.log, metrics=resources.metrics, version=metadata.version("fovea")
+            settings,
+            backbone.log,
+            claims=backbone.claims,
+            metrics=resources.metrics,
+            version=metadata.version("fovea"),
         )
         run(Process([retrieval], settings, resources=resources), settings)
 

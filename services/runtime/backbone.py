@@ -8,11 +8,12 @@ data_folder/store/                 the objects, without an S3 and unless they ha
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from services.runtime.claim_check import Claims, NoClaims, StoredClaims
 from services.runtime.data_folder import DataFolder
 from services.runtime.event_log.ports import EventLog
 from services.runtime.event_log.sqlite import SqliteLog
@@ -39,6 +40,24 @@ class Backbone:
     store: ObjectStore
     shared: bool
 
+    @property
+    def claims(self) -> Claims:
+        """What keeps large events out of the log."""
+        return StoredClaims(self.store)
+
+
+@dataclass(frozen=True)
+class SharedLog:
+    """The event log that other processes read as well; None where there is none.
+
+    Args:
+        log: Where events are.
+        claims: Has the values of those that are too large for it.
+    """
+
+    log: EventLog | None = None
+    claims: Claims = field(default_factory=NoClaims)
+
 
 @contextmanager
 def open_backbone(settings: ProcessSettings) -> Iterator[Backbone]:
@@ -64,16 +83,26 @@ def open_backbone(settings: ProcessSettings) -> Iterator[Backbone]:
         yield Backbone(log, store, shared=bool(settings.kafka_servers))
 
 
-def open_shared_log(settings: ProcessSettings) -> AbstractContextManager[EventLog | None]:
-    """Return the log that other processes read as well, opened, for a service that keeps no data.
+@contextmanager
+def open_shared_log(settings: ProcessSettings) -> Iterator[SharedLog]:
+    """Open the log that other processes read as well, for a service that keeps no data.
 
-    It is None without Kafka: a log that nobody else reads would be of no use to such a service.
+    There is none without Kafka: a log that nobody else reads would be of no use to such a service. Without an
+    object store that is shared as well, large events cannot be read, and large results go into the log.
 
     Raises:
         Conflict: The topics are laid out otherwise.
         Unavailable: Kafka does not answer.
     """
-    return closing(_kafka(settings)) if settings.kafka_servers else nullcontext()
+    if not settings.kafka_servers:
+        yield SharedLog()
+        return
+    with ExitStack() as stack:
+        claims: Claims = NoClaims()
+        if settings.s3_endpoint or settings.object_folder:
+            folder = settings.object_folder or settings.data_folder
+            claims = StoredClaims(stack.enter_context(open_store(settings, folder)))
+        yield SharedLog(stack.enter_context(closing(_kafka(settings))), claims)
 
 
 @contextmanager

@@ -16,9 +16,12 @@ def main() -> None:
     """Run until told to stop. It keeps no data, and without a shared event log only gRPC reaches it."""
     settings = SegmentationSettings.load()
     start_logging("segmentation", settings)
-    with open_shared_log(settings) as log:
+    with open_shared_log(settings) as shared:
         segmentation = assemble(version=metadata.version("fovea"))
-        run(Process([segmentation], settings, resources=Resources(log=log)), settings)
+        run(
+            Process([segmentation], settings, resources=Resources(log=shared.log, claims=shared.claims)),
+            settings,
+        )
 
 
 if __name__ == "__main__":
