@@ -4,9 +4,9 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV := $(VENV)/bin/uv
 PROTOS := $(wildcard protos/fovea/*/v1/*.proto)
-SOURCES := fovea services models tests benchmarks examples
+SOURCES := fovea services models infra tests benchmarks examples
 
-.PHONY: help setup proto format lint types imports test check demo bench lock
+.PHONY: help setup proto format lint types imports test integration check demo bench lock up down logs
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -26,7 +26,7 @@ $(VENV)/ready: $(VENV)/bin/uv requirements/dev.txt requirements/models.txt pypro
 
 proto: build/proto.stamp ## Generate the gRPC stubs into fovea/<service>/v1
 
-build/proto.stamp: $(PROTOS) | $(VENV)/ready
+build/proto.stamp: $(PROTOS) requirements/dev.txt | $(VENV)/ready
 	@mkdir -p build
 	PATH=$(VENV)/bin:$$PATH $(PYTHON) -m grpc_tools.protoc -I protos --python_out=. --grpc_python_out=. --mypy_out=quiet:. --mypy_grpc_out=quiet:. $(PROTOS)
 	@touch $@
@@ -50,6 +50,10 @@ imports: proto ## Check who imports whom
 test: proto ## Run the tests (no network, no GPU)
 	$(PYTHON) -m pytest
 
+integration: proto ## Run the tests against real servers, which are installed into ~/.cache/fovea
+	$(PYTHON) -m infra.local install
+	$(PYTHON) -m pytest -m integration
+
 check: proto lint types imports test ## Everything that CI checks
 
 demo: proto ## Teach a few hundred classes, recognise other artists' pictures of them, write demo-report.html
@@ -57,6 +61,15 @@ demo: proto ## Teach a few hundred classes, recognise other artists' pictures of
 
 bench: proto ## Print speed and size as ratios against a bare loop
 	$(PYTHON) -m benchmarks
+
+up: proto ## Start Kafka, MinIO and the five services here, without containers, and say how to call them
+	$(PYTHON) -m infra.local up
+
+down: ## Stop what `make up` started
+	$(PYTHON) -m infra.local down
+
+logs: ## Print the last lines of every log of what `make up` started
+	$(PYTHON) -m infra.local logs
 
 lock: $(VENV)/bin/uv ## Lock the dependencies again, with hashes and without naming a registry
 	infra/lock.sh $(UV)

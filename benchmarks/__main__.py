@@ -8,7 +8,16 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import decoding, grpc_hop, readiness, recognize, search, teaching
+from benchmarks import (
+    claim_check,
+    decoding,
+    grpc_hop,
+    model_server,
+    readiness,
+    recognize,
+    search,
+    teaching,
+)
 
 _BENCHMARKS: dict[str, Callable[[], str]] = {
     "readiness": lambda: readiness.report(readiness.measure()),
@@ -17,6 +26,8 @@ _BENCHMARKS: dict[str, Callable[[], str]] = {
     "grpc_hop": lambda: grpc_hop.report(grpc_hop.measure()),
     "decoding": lambda: decoding.report(decoding.measure()),
     "search": lambda: search.report(search.measure()),
+    "claim_check": lambda: claim_check.report(claim_check.measure()),
+    "model_server": lambda: model_server.report(model_server.measure()),
 }
 
 

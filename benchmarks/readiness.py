@@ -27,7 +27,7 @@ from fovea.encoding.v1.events_pb2 import ExemplarEncoded
 from fovea.kernel.v1 import embedding_pb2
 from fovea.kernel.v1.envelope_pb2 import CollectionKey
 from fovea.kernel.v1.exemplar_pb2 import EncodedExemplar
-from services.runtime.embedded import open_embedded
+from services.runtime.backbone import open_backbone
 from services.runtime.events import EventWriter
 from services.runtime.publisher import Publisher
 from services.runtime.settings import ProcessSettings
@@ -97,8 +97,8 @@ def _teach_one(data: Path) -> Exemplar:
 def _stock(data: Path, taught: Exemplar) -> None:
     """Write all exemplars but the one that was taught."""
     messages = _others(taught)
-    with open_embedded(ProcessSettings.load(data_folder=data)) as embedded:
-        publisher = Publisher(embedded.log, EventWriter(TOPICS, producer="benchmark"))
+    with open_backbone(ProcessSettings.load(data_folder=data)) as backbone:
+        publisher = Publisher(backbone.log, EventWriter(TOPICS, producer="benchmark"))
         while some := list(islice(messages, _AT_ONCE)):
             publisher.publish(*some)
 

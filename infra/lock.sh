@@ -7,3 +7,4 @@ compile requirements/bootstrap.in -o requirements/bootstrap.txt
 compile pyproject.toml --extra dev -o requirements/dev.txt
 compile pyproject.toml --extra platform -o requirements/platform.txt
 compile --no-deps requirements/models.in -o requirements/models.txt
+compile --no-deps requirements/triton.in -o requirements/triton.txt

@@ -22,7 +22,7 @@ from services.gateway.settings import GatewaySettings
 from services.ranking.assembly import assemble as assemble_ranking
 from services.retrieval.assembly import assemble as assemble_retrieval
 from services.retrieval.settings import RetrievalSettings
-from services.runtime.embedded import open_embedded
+from services.runtime.backbone import open_backbone
 from services.runtime.grpc_channel import open_channel
 from services.runtime.main import exit_code_of, run, start_logging
 from services.runtime.process import Process, Resources
@@ -43,15 +43,21 @@ def main() -> None:
     start_logging(NAME, settings)
     version = metadata.version("fovea")
     with ExitStack() as stack:
-        embedded = stack.enter_context(open_embedded(settings))
-        resources = Resources(log=embedded.log)
+        backbone = stack.enter_context(open_backbone(settings))
+        resources = Resources(log=backbone.log, claims=backbone.claims)
         metrics = resources.metrics
         encoding = EncodingSettings.load()
         models, tokenizer = open_models(encoding, metrics.models)
         internal = (
             assemble_segmentation(version=version),
-            assemble_encoding(encoding, embedded.store, models, tokenizer, version=version),
-            assemble_retrieval(RetrievalSettings.load(), embedded.log, metrics=metrics, version=version),
+            assemble_encoding(encoding, backbone.store, models, tokenizer, version=version),
+            assemble_retrieval(
+                RetrievalSettings.load(),
+                backbone.log,
+                claims=backbone.claims,
+                metrics=metrics,
+                version=version,
+            ),
             assemble_ranking(metrics=metrics, version=version),
         )
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fovea-"))
@@ -62,7 +68,7 @@ def main() -> None:
             )
         )
         gateway = assemble_gateway(
-            settings, embedded.log, embedded.store, Channels(channel, channel, channel, channel)
+            settings, backbone.log, backbone.store, Channels(channel, channel, channel, channel)
         )
         run(Process([gateway], inner, internal=internal, resources=resources), settings)
 

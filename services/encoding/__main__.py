@@ -7,7 +7,7 @@ from importlib import metadata
 
 from services.encoding.assembly import assemble, open_models
 from services.encoding.settings import EncodingSettings
-from services.runtime.embedded import open_embedded
+from services.runtime.backbone import open_backbone
 from services.runtime.main import exit_code_of, run, start_logging
 from services.runtime.process import Process, Resources
 
@@ -16,11 +16,11 @@ def main() -> None:
     """Run until told to stop. It reads images from `object_folder`, which it may share with a gateway."""
     settings = EncodingSettings.load()
     start_logging("encoding", settings)
-    with open_embedded(settings) as embedded:
-        resources = Resources(log=embedded.log)
+    with open_backbone(settings) as backbone:
+        resources = Resources(log=backbone.log, claims=backbone.claims)
         models, tokenizer = open_models(settings, resources.metrics.models)
         version = metadata.version("fovea")
-        encoding = assemble(settings, embedded.store, models, tokenizer, version=version)
+        encoding = assemble(settings, backbone.store, models, tokenizer, version=version)
         run(Process([encoding], settings, resources=resources), settings)
 
 

@@ -18,6 +18,7 @@ from services.runtime.metrics import ModelMetrics
 from services.runtime.model_execution.onnx import OnnxModels
 from services.runtime.model_execution.ports import ModelExecution
 from services.runtime.model_execution.store import ModelStore
+from services.runtime.model_execution.triton import TritonModels, TritonSettings
 from services.runtime.object_store.ports import ObjectStore
 from services.runtime.topics import TOPICS
 
@@ -64,18 +65,26 @@ def assemble(
     )
 
 
-def open_models(settings: EncodingSettings, metrics: ModelMetrics) -> tuple[OnnxModels, Tokenizer]:
-    """Return the models in this process, loaded and run once, and the tokenizer of the text model.
+def open_models(settings: EncodingSettings, metrics: ModelMetrics) -> tuple[ModelExecution, Tokenizer]:
+    """Return the models and the tokenizer of the text model.
+
+    In this process they are loaded and run once. On Triton they need not be there yet; until they are,
+    whoever asks hears Unavailable. The tokenizer always comes from the model folder.
 
     Raises:
         NotFound: A model, or a package with its weights, is not there; the message says how to get it.
         Corrupt: A file is not the one that its model describes.
     """
     store = ModelStore(settings.model_folder)
+    text = store.open(settings.text_model)
+    tokenizer = Tokenizer.from_file(text.external("tokenizer"))
     names = (settings.image_model, settings.bridge_model, settings.text_model)
-    models = OnnxModels([store.open(name) for name in names], metrics=metrics)
+    if settings.triton_url:
+        triton = TritonSettings(settings.triton_url, timeout_s=settings.triton_timeout_s)
+        return TritonModels(triton, names, expected={text.name: text.identity}, metrics=metrics), tokenizer
+    models = OnnxModels([text if name == text.name else store.open(name) for name in names], metrics=metrics)
     models.warm_up()
-    return models, Tokenizer.from_file(models.folder(settings.text_model).external("tokenizer"))
+    return models, tokenizer
 
 
 def _subscription(topic: str, handler: Handler, settings: EncodingSettings) -> Subscription:

@@ -25,6 +25,14 @@ class EncodingSettings(ProcessSettings):
     image_model: str = Field(default="efficientnet-lite0", description="from crops to looks and logits")
     bridge_model: str = Field(default="conse-imagenet-minilm", description="from logits to names")
     text_model: str = Field(default="all-minilm-l6-v2", description="from texts to names")
+    triton_url: str = Field(
+        default="",
+        pattern=r"^([^:/\s]+:\d+)?$",
+        description="gRPC host:port of a Triton that runs the models, in place of this process",
+    )
+    triton_timeout_s: float = Field(
+        default=10.0, gt=0, description="the longest that a request to it may take"
+    )
     images_at_once: int = Field(
         default_factory=_cores,
         ge=1,

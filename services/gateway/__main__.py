@@ -1,4 +1,4 @@
-"""Runs the gateway alone: its gRPC door, over an event log that nobody else reads."""
+"""The gateway as a process of its own: `python -m services.gateway`. Submissions need a shared event log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from services.gateway.assembly import NAME, Channels, assemble
 from services.gateway.settings import GatewaySettings
-from services.runtime.embedded import open_embedded
+from services.runtime.backbone import open_backbone
 from services.runtime.grpc_channel import Channel, open_channel
 from services.runtime.main import exit_code_of, run, start_logging
 from services.runtime.process import Process, Resources
@@ -18,7 +18,7 @@ def main() -> None:
     settings = GatewaySettings.load()
     start_logging(NAME, settings)
     with ExitStack() as stack:
-        embedded = stack.enter_context(open_embedded(settings))
+        backbone = stack.enter_context(open_backbone(settings))
 
         def channel(service: str, target: str) -> Channel:
             return stack.enter_context(
@@ -31,8 +31,9 @@ def main() -> None:
             retrieval=channel("fovea.retrieval.v1.RetrievalService", settings.retrieval_target),
             ranking=channel("fovea.ranking.v1.RankingService", settings.ranking_target),
         )
-        assembly = assemble(settings, embedded.log, embedded.store, channels, streaming=False)
-        run(Process([assembly], settings, resources=Resources(log=embedded.log)), settings)
+        assembly = assemble(settings, backbone.log, backbone.store, channels, streaming=backbone.shared)
+        resources = Resources(log=backbone.log, claims=backbone.claims)
+        run(Process([assembly], settings, resources=resources), settings)
 
 
 if __name__ == "__main__":

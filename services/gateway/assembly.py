@@ -68,12 +68,14 @@ from services.kernel.errors import Unavailable
 from services.kernel.limits import LIMITS
 from services.kernel.vocabulary import RecognitionOptions
 from services.runtime.assembly import Assembly
+from services.runtime.claim_check import StoredClaims, redeeming
 from services.runtime.event_log.ports import EventLog
 from services.runtime.event_loop import Subscription
 from services.runtime.events import EventWriter
 from services.runtime.follower import Follower
 from services.runtime.grpc_server import Servicer
 from services.runtime.object_store.ports import ObjectStore
+from services.runtime.payload_sweep import SweepPayloads
 from services.runtime.publisher import Publisher
 from services.runtime.topics import DEAD, TOPICS
 
@@ -102,14 +104,16 @@ class _Parts:
     """What the use cases share."""
 
     def __init__(self, log: EventLog, store: ObjectStore, channels: Channels, version: str) -> None:
-        publisher = Publisher(log, EventWriter(TOPICS, producer=f"{NAME}/{version}"))
+        self.claims = StoredClaims(store)
+        writer = EventWriter(TOPICS, producer=f"{NAME}/{version}", claims=self.claims)
+        publisher = Publisher(log, writer)
         self.images = StoredImages(store)
         self.recognitions = StoredRecognitions(store)
         self.submissions = StoredSubmissions(store)
         self.announcer = LogAnnouncer(publisher)
         self.collections = LogCollections(publisher)
         self.teacher = LogTeacher(log, publisher, self.images)
-        self.endings = LogEndings(log)
+        self.endings = LogEndings(log, self.claims)
         self.retriever = GrpcRetriever(channels.retrieval)
         self.segmenter = GrpcSegmenter(channels.segmentation)
         steps = Steps(
@@ -146,7 +150,7 @@ def assemble(
     parts = _Parts(log, store, channels, metadata.version("fovea"))
     workers = Workers(threads=settings.item_threads, item_timeout_s=settings.item_timeout_s)
     shared_log = SharedLog(available=streaming)
-    known = Follower(log, [COLLECTIONS], parts.collections.saw)
+    known = Follower(log, [COLLECTIONS], redeeming(parts.claims, parts.collections.saw))
     taught = Follower(log, [ENCODED, SUBMITTED + DEAD], parts.teacher.saw, start="end")
     sweep = SweepImages(
         parts.collections,
@@ -154,7 +158,14 @@ def assemble(
         clock=time.time,
         passing_s=settings.passing_image_hours * _HOUR_S,
     )
-    sweeper = Sweeper(sweep, ready=known.wait_caught_up, every_s=settings.sweep_every_s)
+    payloads = SweepPayloads(
+        log,
+        store,
+        TOPICS,
+        tenants=lambda: (collection.key.tenant for collection in parts.collections.list()),
+        clock=time.time,
+    )
+    sweeper = Sweeper((sweep, payloads), ready=known.wait_caught_up, every_s=settings.sweep_every_s)
     return Assembly(
         name=NAME,
         servicers=_servicers(parts, workers, shared_log, window=settings.teaching_window),

@@ -60,6 +60,8 @@ class Limits:
     """Items of one stream that are worked on at a time; the next is read when one is answered."""
     message_bytes: int = 32 * MIB
     """Size of one gRPC message."""
+    event_bytes: int = 256 * 1024
+    """Size of an event's value in the event log; a larger one travels through the object store."""
 
 
 LIMITS = Limits()

@@ -7,7 +7,7 @@ from importlib import metadata
 
 from services.retrieval.assembly import assemble
 from services.retrieval.settings import RetrievalSettings
-from services.runtime.embedded import open_embedded
+from services.runtime.backbone import open_backbone
 from services.runtime.main import exit_code_of, run, start_logging
 from services.runtime.process import Process, Resources
 
@@ -16,10 +16,14 @@ def main() -> None:
     """Run until told to stop."""
     settings = RetrievalSettings.load()
     start_logging("retrieval", settings)
-    with open_embedded(settings) as embedded:
-        resources = Resources(log=embedded.log)
+    with open_backbone(settings) as backbone:
+        resources = Resources(log=backbone.log, claims=backbone.claims)
         retrieval = assemble(
-            settings, embedded.log, metrics=resources.metrics, version=metadata.version("fovea")
+            settings,
+            backbone.log,
+            claims=backbone.claims,
+            metrics=resources.metrics,
+            version=metadata.version("fovea"),
         )
         run(Process([retrieval], settings, resources=resources), settings)
 

@@ -17,6 +17,7 @@ from services.retrieval.entrypoints.servicer import RetrievalServicer, UseCases
 from services.retrieval.settings import RetrievalSettings
 from services.retrieval.usecases import ExportExemplars, ListExemplars, ListLabels, Recall, Voting
 from services.runtime.assembly import Assembly
+from services.runtime.claim_check import Claims, NoClaims
 from services.runtime.event_log.ports import EventLog, TopicPartition
 from services.runtime.event_loop import Subscription
 from services.runtime.follower import Follower
@@ -24,7 +25,14 @@ from services.runtime.grpc_server import Servicer
 from services.runtime.metrics import Metrics
 
 
-def assemble(settings: RetrievalSettings, log: EventLog, *, metrics: Metrics, version: str) -> Assembly:
+def assemble(
+    settings: RetrievalSettings,
+    log: EventLog,
+    *,
+    metrics: Metrics,
+    version: str,
+    claims: Claims | None = None,
+) -> Assembly:
     """Return retrieval; it is ready when its memory holds all that was in the log when it started.
 
     Args:
@@ -32,9 +40,10 @@ def assemble(settings: RetrievalSettings, log: EventLog, *, metrics: Metrics, ve
         log: Where the exemplars are.
         metrics: Of the process.
         version: Of this release, for the records.
+        claims: Has the values of exemplars that are too large for the log.
     """
     index = NumpyIndex()
-    follower = Follower(log, [TOPIC], ApplyExemplars(index, metrics.memory))
+    follower = Follower(log, [TOPIC], ApplyExemplars(index, metrics.memory, claims=claims or NoClaims()))
     metrics.memory.replica_lag.set_function(partial(_lag, log, follower))
     memory = LogMemory(index, follower.wait_until, most_wait_s=settings.freshness_wait_s)
     voting = Voting(defaults.VOTES, settings.neighbours_per_space)

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from services.kernel.errors import InvalidInput
 from services.runtime import tracing
+from services.runtime.claim_check import Claims, NoClaims
 from services.runtime.event_log.ports import NewRecord
 from services.runtime.topics import Subject, TopicTable
 
@@ -19,6 +20,7 @@ CAUSE_ID: Final = "cause-id"  # id of the event whose handler made this one
 TENANT: Final = "tenant"
 COLLECTION: Final = "collection"
 RECOGNITION_ID: Final = "recognition-id"
+SUBMISSION_ID: Final = "submission-id"
 TRACEPARENT: Final = tracing.HEADER
 PRODUCER: Final = "producer"  # service/version
 
@@ -47,14 +49,16 @@ class EventWriter:
     Args:
         topics: The table of topics.
         producer: Service and version, such as `encoding/0.1.0`.
+        claims: Takes what is too large for the log.
     """
 
-    def __init__(self, topics: TopicTable, *, producer: str) -> None:
+    def __init__(self, topics: TopicTable, *, producer: str, claims: Claims | None = None) -> None:
         self._topics = topics
+        self._claims = claims or NoClaims()
         self.producer = producer
 
     def record(self, output: Output, *, cause_id: str = "", own_id: str = "") -> NewRecord:
-        """Return the record of one event.
+        """Return the record of one event. Raises Unavailable if a large one cannot be stored now.
 
         Args:
             output: The message, or the deletion of a key.
@@ -70,11 +74,12 @@ class EventWriter:
             TENANT: subject.tenant,
             COLLECTION: subject.collection,
             RECOGNITION_ID: subject.recognition_id,
+            SUBMISSION_ID: subject.submission_id,
             TRACEPARENT: _traceparent(),
             PRODUCER: self.producer,
         }
         present = {name: text for name, text in headers.items() if text}
-        return NewRecord(topic, subject.key, value, present)
+        return self._claims.deposit(NewRecord(topic, subject.key, value, present))
 
     def _content(self, output: Output) -> tuple[str, Subject, bytes | None]:
         if isinstance(output, Tombstone):

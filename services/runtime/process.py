@@ -17,6 +17,7 @@ from typing import Final
 
 from services.runtime.admin import AdminServer
 from services.runtime.assembly import Assembly, Background
+from services.runtime.claim_check import Claims, NoClaims
 from services.runtime.event_log.ports import EventLog
 from services.runtime.event_loop import EventLoop, Platform, PrometheusEventMetrics
 from services.runtime.grpc_server import GrpcServer
@@ -45,12 +46,14 @@ class Resources:
 
     Args:
         log: Where the subscriptions' events are; without one they are not handled.
+        claims: Has the values of events that are too large for the log.
         topics: What the events are.
         metrics: Of the process; what its adapters measure with.
         sink: Takes the spans of sampled traces.
     """
 
     log: EventLog | None = None
+    claims: Claims = field(default_factory=NoClaims)
     topics: TopicTable = TOPICS
     metrics: Metrics = field(default_factory=Metrics)
     sink: SpanSink | None = None
@@ -163,7 +166,8 @@ def _server(assemblies: Sequence[Assembly], settings: ProcessSettings, shared: R
 def _loops(assembly: Assembly, shared: Resources) -> Sequence[EventLoop]:
     if shared.log is None:
         return ()
-    platform = Platform(shared.log, shared.topics, assembly.name, metadata.version("fovea"))
+    version = metadata.version("fovea")
+    platform = Platform(shared.log, shared.topics, assembly.name, version, claims=shared.claims)
     events = shared.metrics.events
     measured = [
         replace(one, metrics=PrometheusEventMetrics(events, one.topic, one.group))

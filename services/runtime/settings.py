@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.kernel.limits import LIMITS
@@ -44,6 +44,23 @@ class ProcessSettings(BaseSettings):
     object_folder: Path | None = Field(
         default=None, description="where objects are; processes may share it; default: with the data"
     )
+    kafka_servers: str = Field(
+        default="",
+        pattern=r"^([^:,\s]+:\d+(,[^:,\s]+:\d+)*)?$",
+        description="event log shared by processes, such as 10.0.0.1:9092,10.0.0.2:9092, in place of a file",
+    )
+    s3_endpoint: str = Field(
+        default="",
+        pattern="^(https?://[^/]+/?)?$",
+        description="object store such as http://127.0.0.1:9000, in place of a folder",
+    )
+    s3_bucket: str = Field(
+        default="fovea", min_length=3, max_length=63, description="where in it; made if new"
+    )
+    s3_region: str = Field(default="us-east-1", description="as the object store has it")
+    s3_access_key: str = Field(default="", description="who asks the object store")
+    s3_secret_key: SecretStr = Field(default=SecretStr(""), description="and their secret; never shown")
+    s3_timeout_s: float = Field(default=10.0, gt=0, description="the longest that one call of it may take")
     ready_file: Path | None = Field(default=None, description="written with the ports when ready")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO")
     drain_wait_s: float = Field(

@@ -37,6 +37,7 @@ class Subject:
     collection: str
     name: str = ""
     recognition_id: str = ""
+    submission_id: str = ""
 
     @property
     def key(self) -> str:
@@ -83,7 +84,7 @@ class TopicTable:
     def __init__(self, specs: Iterable[TopicSpec], *, dead: TopicSettings | None = None) -> None:
         self._by_name = {spec.name: spec for spec in specs}
         self._by_message = {spec.message: spec for spec in self._by_name.values()}
-        self._dead = dead or TopicSettings(retention_s=30 * DAY_S)
+        self.dead = dead or TopicSettings(retention_s=30 * DAY_S)
 
     def __iter__(self) -> Iterator[TopicSpec]:
         return iter(self._by_name.values())
@@ -102,7 +103,7 @@ class TopicTable:
     def settings(self) -> Mapping[str, TopicSettings]:
         """Return how every topic is laid out, those of dead letters too: what an event log is opened with."""
         live = {spec.name: spec.settings for spec in self}
-        return live | {spec.dead: self._dead for spec in self}
+        return live | {spec.dead: self.dead for spec in self}
 
 
 def _of_envelope(message: Any) -> Subject:
@@ -111,7 +112,12 @@ def _of_envelope(message: Any) -> Subject:
 
 def _of_recognition(envelope: envelope_pb2.Envelope) -> Subject:
     key = envelope.collection
-    return Subject(key.tenant, key.collection, recognition_id=envelope.recognition_id)
+    return Subject(
+        key.tenant,
+        key.collection,
+        recognition_id=envelope.recognition_id,
+        submission_id=envelope.submission_id,
+    )
 
 
 def _of_completed(message: ranking.RecognitionCompleted) -> Subject:

@@ -8,7 +8,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from infra.local.server import Running
 from services.kernel.errors import Conflict, NotFound, Unavailable
+from services.runtime.event_log.kafka import KafkaLog
 from services.runtime.event_log.ports import (
     Commit,
     Consumer,
@@ -32,19 +34,26 @@ from services.runtime.event_log.sqlite import SqliteLog
 PARTITIONS = 4
 PATIENCE_S = 30.0
 
-Open = Callable[[Path, Mapping[str, TopicSettings]], AbstractContextManager[EventLog]]
+Topics = Mapping[str, TopicSettings]
+Open = Callable[[Path, Topics, pytest.FixtureRequest], AbstractContextManager[EventLog]]
 
 
 @contextmanager
-def sqlite(folder: Path, topics: Mapping[str, TopicSettings]) -> Iterator[EventLog]:
-    log = SqliteLog(folder / "events.db", topics)
-    try:
+def sqlite(folder: Path, topics: Topics, request: pytest.FixtureRequest) -> Iterator[EventLog]:
+    del request
+    with closing(SqliteLog(folder / "events.db", topics)) as log:
         yield log
-    finally:
-        log.close()
 
 
-LOGS: dict[str, Open] = {"sqlite": sqlite}
+@contextmanager
+def kafka(folder: Path, topics: Topics, request: pytest.FixtureRequest) -> Iterator[EventLog]:
+    del folder
+    server: Running = request.getfixturevalue("kafka_server")
+    with closing(KafkaLog(server.settings["FOVEA_KAFKA_SERVERS"], topics)) as log:
+        yield log
+
+
+LOGS: dict[str, Open] = {"sqlite": sqlite, "kafka": kafka}
 
 
 @dataclass(frozen=True)
@@ -66,11 +75,11 @@ class Bench:
         return self.log.tail([self.topic], start="beginning")
 
 
-@pytest.fixture(params=list(LOGS))
+@pytest.fixture(params=["sqlite", pytest.param("kafka", marks=pytest.mark.integration)])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     topic, other = f"things.done-{uuid.uuid4()}", f"others.done-{uuid.uuid4()}"
     topics = {topic: TopicSettings(PARTITIONS), other: TopicSettings(1)}
-    with LOGS[request.param](tmp_path, topics) as log:
+    with LOGS[request.param](tmp_path, topics, request) as log:
         yield Bench(log, topic, other)
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from infra.local.server import Running
 from services.kernel.errors import DeadlineExceeded, InvalidInput, NotFound
 from services.runtime.deadline import within
 from services.runtime.model_execution.folder import ModelFolder, TensorSpec
 from services.runtime.model_execution.onnx import OnnxModels
 from services.runtime.model_execution.ports import ModelExecution
+from services.runtime.model_execution.triton import TritonModels, TritonSettings
 from tests.fakes.models import FunctionModels
 from tests.fakes.onnx_graphs import write_model
 
@@ -21,11 +25,16 @@ ROWS = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.float32)
 VALUES = TensorSpec(name="values", dtype="FP32", shape=(-1, 3), layout="batch, value", range=(-1.0, 1.0))
 
 
-@pytest.fixture(params=["fake", "onnx"])
-def models(request: pytest.FixtureRequest, tmp_path: Path) -> ModelExecution:
-    if request.param == "onnx":
-        return OnnxModels([ModelFolder(write_model(tmp_path))])
-    return FunctionModels({"scale": lambda given: {"scaled": given["values"] * 2}}, {"scale": (VALUES,)})
+@pytest.fixture(params=["fake", "onnx", pytest.param("triton", marks=pytest.mark.integration)])
+def models(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ModelExecution]:
+    if request.param == "triton":
+        server: Running = request.getfixturevalue("triton_server")
+        with closing(TritonModels(TritonSettings(server.settings["FOVEA_TRITON_URL"]), ["scale"])) as models:
+            yield models
+    elif request.param == "onnx":
+        yield OnnxModels([ModelFolder(write_model(tmp_path))])
+    else:
+        yield FunctionModels({"scale": lambda given: {"scaled": given["values"] * 2}}, {"scale": (VALUES,)})
 
 
 def test_it_is_a_model_execution(models: ModelExecution) -> None:

@@ -9,6 +9,7 @@ from jaxtyping import UInt8
 
 from models.text.tokenizer import Tokenizer
 from services.encoding.domain import Vectors
+from services.kernel.errors import Unavailable
 from services.kernel.vocabulary import NAME_SPACE, VISUAL_SPACE
 from services.runtime.model_execution.ports import ModelExecution
 
@@ -36,6 +37,7 @@ class ModelImageEncoder:
         encoder, bridge = self.models()
         seen = self._models.run(self._name, {"crops": crops})
         named = self._models.run(self._bridge, {"logits": seen["logits"]})
+        _same((encoder, bridge), self.models())
         return (
             _vectors(seen, encoder, VISUAL_SPACE),
             _vectors(named, bridge, NAME_SPACE),
@@ -64,7 +66,14 @@ class ModelTextEncoder:
         """Return where the texts lie among names."""
         (encoder,) = self.models()
         reply = self._models.run(self._name, self._tokenizer(texts).tensors())
+        _same((encoder,), self.models())
         return _vectors(reply, encoder, NAME_SPACE)
+
+
+def _same(before: tuple[str, ...], after: tuple[str, ...]) -> None:
+    """Raise Unavailable if models were changed meanwhile: nobody knows which of them it was that ran."""
+    if before != after:
+        raise Unavailable(f"{', '.join(before)} gave way to {', '.join(after)}", reason="MODEL_CHANGED")
 
 
 def _vectors(reply: Mapping[str, np.ndarray], encoder: str, space: str) -> Vectors:

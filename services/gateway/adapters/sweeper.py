@@ -1,27 +1,30 @@
-"""Sweeps images in the background."""
+"""Sweeps objects whose time is over, in the background."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 _LOG = logging.getLogger(__name__)
 _LOOK_EVERY_S = 1.0
 
 
 class Sweeper:
-    """Calls `sweep` now and then on a thread of its own.
+    """Calls each sweep now and then, on a thread of its own.
 
     Args:
-        sweep: Returns how many images it deleted; an error is logged, and the next sweep takes what is left.
+        sweeps: Return how many objects they deleted; an error is logged, and the next time they take what
+            is left.
         ready: Waits some seconds and says whether the collections are known: what a collection once said
             about its images must not be acted on.
         every_s: Seconds between two sweeps.
     """
 
-    def __init__(self, sweep: Callable[[], int], *, ready: Callable[[float], bool], every_s: float) -> None:
-        self._sweep = sweep
+    def __init__(
+        self, sweeps: Sequence[Callable[[], int]], *, ready: Callable[[float], bool], every_s: float
+    ) -> None:
+        self._sweeps = sweeps
         self._ready = ready
         self._every_s = every_s
         self._stop = threading.Event()
@@ -42,17 +45,19 @@ class Sweeper:
             while not self._stop.is_set() and not self._ready(_LOOK_EVERY_S):
                 pass
         except Exception:  # noqa: BLE001  (logged)
-            _LOG.exception("no images are swept: the collections are not known")
+            _LOG.exception("nothing is swept: the collections are not known")
             return
         while not self._stop.is_set():
-            self._once()
+            for sweep in self._sweeps:
+                _once(sweep)
             self._stop.wait(self._every_s)
 
-    def _once(self) -> None:
-        try:
-            count = self._sweep()
-        except Exception:  # noqa: BLE001  (logged)
-            _LOG.exception("sweeping images failed; the next sweep takes what is left")
-        else:
-            if count:
-                _LOG.info("deleted %d images whose time was over", count)
+
+def _once(sweep: Callable[[], int]) -> None:
+    try:
+        count = sweep()
+    except Exception:  # noqa: BLE001  (logged)
+        _LOG.exception("sweeping failed; the next sweep takes what is left")
+    else:
+        if count:
+            _LOG.info("%s: deleted %d objects whose time was over", type(sweep).__name__, count)

@@ -18,7 +18,7 @@ from services.kernel.vocabulary import CollectionKey, Envelope
 from services.runtime import dead_letters
 from services.runtime.codec.recognition import read_envelope
 from services.runtime.event_log.ports import Record
-from services.runtime.events import COLLECTION, RECOGNITION_ID, TENANT
+from services.runtime.events import COLLECTION, RECOGNITION_ID, SUBMISSION_ID, TENANT
 from services.runtime.topics import TOPICS, Subject
 
 
@@ -42,7 +42,7 @@ def read_dead_letter(letter: dead_letters.DeadLetter) -> DeadLetter:
         headers = letter.headers
         key = CollectionKey(headers.get(TENANT, subject.tenant), headers.get(COLLECTION, subject.collection))
         recognition_id = headers.get(RECOGNITION_ID, subject.name)
-    submission_id = envelope.submission_id if envelope else ""
+    submission_id = envelope.submission_id if envelope else letter.headers.get(SUBMISSION_ID, "")
     return DeadLetter(key, recognition_id, submission_id, _failure(letter.cause), envelope)
 
 

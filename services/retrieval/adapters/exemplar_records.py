@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from fovea.encoding.v1.events_pb2 import ExemplarEncoded
-from services.kernel.errors import InvalidInput
+from services.kernel.errors import Corrupt, InvalidInput, NotFound
 from services.retrieval import codec
 from services.retrieval.adapters.numpy_index import Change, NumpyIndex
+from services.runtime.claim_check import Claims, NoClaims
 from services.runtime.event_log.ports import Record
 from services.runtime.metrics import MemoryMetrics
 from services.runtime.topics import TOPICS
@@ -27,21 +28,28 @@ class ApplyExemplars:
     Args:
         index: What to write to.
         metrics: Learn how many exemplars there are, and how long new ones took to become visible.
+        claims: Has the values of exemplars that are too large for the log.
         now: Gives the time in seconds since the epoch. What is older than this object is replayed, not
             new, and its age says nothing about visibility.
     """
 
     def __init__(
-        self, index: NumpyIndex, metrics: MemoryMetrics, *, now: Callable[[], float] = time.time
+        self,
+        index: NumpyIndex,
+        metrics: MemoryMetrics,
+        *,
+        claims: Claims | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._index = index
         self._metrics = metrics
+        self._claims = claims or NoClaims()
         self._now = now
         self._since_s = now()
 
     def __call__(self, record: Record) -> None:
-        """Apply one record; those of one key come in order."""
-        change = _change(record)
+        """Apply one record; those of one key come in order. Raises Unavailable if it cannot be read now."""
+        change = self._change(record)
         partition, offset = record.position.partition, record.position.offset
         self._index.apply([] if change is None else [change], {partition: offset + 1})
         if record.timestamp_s >= self._since_s:
@@ -49,19 +57,18 @@ class ApplyExemplars:
         for space, count in self._index.items().items():
             self._metrics.items.labels(space).set(count)
 
-
-def _change(record: Record) -> Change | None:
-    try:
-        collection, exemplar_id = codec.read_key(record.key)
-        message = cast("ExemplarEncoded | None", TOPICS[TOPIC].decode(record))
-        encoded = None if message is None else codec.read_encoded(message)
-    except InvalidInput as error:
-        _LOG.error(
-            "record %d of partition %d cannot be read and is left out of the memory: %s",
-            record.position.offset,
-            record.position.partition,
-            error.message,
-            extra={"reason": error.reason, "topic": record.position.topic},
-        )
-        return None
-    return Change(collection, exemplar_id, encoded)
+    def _change(self, record: Record) -> Change | None:
+        try:
+            collection, exemplar_id = codec.read_key(record.key)
+            message = cast("ExemplarEncoded | None", TOPICS[TOPIC].decode(self._claims.redeem(record)))
+            encoded = None if message is None else codec.read_encoded(message)
+        except (InvalidInput, NotFound, Corrupt) as error:
+            _LOG.error(
+                "record %d of partition %d cannot be read and is left out of the memory: %s",
+                record.position.offset,
+                record.position.partition,
+                error.message,
+                extra={"reason": error.reason, "topic": record.position.topic},
+            )
+            return None
+        return Change(collection, exemplar_id, encoded)

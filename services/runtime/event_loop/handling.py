@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 
 from services.kernel.errors import InvalidInput
 from services.runtime import tracing
+from services.runtime.claim_check import redeem_letter
 from services.runtime.dead_letters import Cause, DeadLetter, describe
 from services.runtime.deadline import within
 from services.runtime.event_log.ports import NewRecord, Record
@@ -23,7 +24,7 @@ class Handling:
     def __init__(self, subscription: Subscription, platform: Platform) -> None:
         self._subscription = subscription
         self._platform = platform
-        self._writer = EventWriter(platform.topics, producer=platform.producer)
+        self._writer = EventWriter(platform.topics, producer=platform.producer, claims=platform.claims)
         self._spec = platform.topics[subscription.topic.removesuffix(DEAD)]
         self.of_dead_letters = subscription.topic.endswith(DEAD)
 
@@ -56,8 +57,8 @@ class Handling:
 
     def _decode(self, record: Record) -> Any:
         if self.of_dead_letters:
-            return DeadLetter.of_record(record)
-        message = self._spec.decode(record)
+            return DeadLetter.of_record(redeem_letter(self._platform.claims, record))
+        message = self._spec.decode(self._platform.claims.redeem(record))
         if message is None:
             raise InvalidInput("the event has no value, and its handler needs one", reason="NO_VALUE")
         return message

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from services.runtime.claim_check import Claims, NoClaims
 from services.runtime.event_log.ports import EventLog
 from services.runtime.event_loop.metrics import EventMetrics, NoMetrics
 from services.runtime.event_loop.retry import RetryPolicy
@@ -62,6 +63,7 @@ class Platform:
         topics: What they are.
         service: Who handles them.
         version: In which version.
+        claims: Has the values of events that are too large for the log.
         retry: What errors mean.
         flush_after_s: Outputs are published together, but none waits longer than this for the next event.
         idle_s: A loop looks at least this often whether it shall stop.
@@ -72,6 +74,7 @@ class Platform:
     topics: TopicTable
     service: str
     version: str
+    claims: Claims = field(default_factory=NoClaims)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     flush_after_s: float = 0.02
     idle_s: float = 0.25

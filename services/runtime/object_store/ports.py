@@ -37,7 +37,10 @@ class ObjectStore(Protocol):
         ...
 
     def list(self, prefix: str) -> Iterator[ObjectEntry]:
-        """Yield the objects whose key starts with `prefix`, in order of key."""
+        """Yield the objects whose key starts with `prefix`, in order of key.
+
+        It may leave out what lies under another object, such as `a/b` when there is an `a`: MinIO does.
+        """
         ...
 
     def delete(self, key: str) -> None:

@@ -291,7 +291,7 @@ def test_a_sweep_waits_until_the_collections_are_known_and_goes_on_after_an_erro
             raise error
         return 1
 
-    sweeper = Sweeper(sweep, ready=lambda _: known.wait(0.01), every_s=0.01)
+    sweeper = Sweeper([sweep], ready=lambda _: known.wait(0.01), every_s=0.01)
     sweeper.start()
     assert not swept.acquire(timeout=0.1)
 

@@ -1,0 +1,159 @@
+"""Programs in the background: started with a log file of their own, found again and ended by their pid."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_TAIL_CHARACTERS = 3000
+
+
+class LocalError(Exception):
+    """A server cannot be had or does not come up; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to run.
+
+    Args:
+        name: Also that of its log file, in `folder`.
+        command: With the path of its executable.
+        folder: Where it is started.
+        environment: Beside what this process has.
+        stop_s: How long it may take to end when asked to.
+    """
+
+    name: str
+    command: Sequence[str]
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    stop_s: float = 40.0
+
+    @property
+    def log(self) -> Path:
+        """Where its output goes."""
+        return self.folder / f"{self.name}.log"
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """A program that was started.
+
+    Args:
+        program: What was run.
+        pid: Its process.
+        birth: When the kernel says that process began: another process may get the same pid later.
+    """
+
+    program: Program
+    pid: int
+    birth: str
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        _reap(self.pid)
+        return _birth(self.pid) == self.birth
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, if it still runs."""
+        if self.alive:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.send(signal.SIGKILL)
+        wait_until(lambda: not self.alive, f"{self.program.name} did not end", patience_s=30.0)
+
+    def ask_to_stop(self) -> None:
+        """Ask it to end, and return at once."""
+        self.send(signal.SIGTERM)
+        self.send(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Ask it to end, and make it after a while."""
+        self.ask_to_stop()
+        try:
+            wait_until(lambda: not self.alive, "", patience_s=self.program.stop_s)
+        except LocalError:
+            self.kill()
+
+
+def start(program: Program) -> Daemon:
+    """Start a program that outlives this one."""
+    program.folder.mkdir(parents=True, exist_ok=True)
+    with program.log.open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603  (the command is this project's)
+            list(program.command),
+            cwd=program.folder,
+            env={**os.environ, **program.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    process.returncode = 0  # not waited for by the object: `alive` does that
+    return Daemon(program, process.pid, _birth(process.pid))
+
+
+def wait_ready(daemon: Daemon, ready: Callable[[], bool], *, patience_s: float = 120.0) -> None:
+    """Wait until a daemon is of use. Raises LocalError with the end of its log if it never is."""
+
+    def ready_or_ended() -> bool:
+        if not daemon.alive:
+            raise LocalError(f"{daemon.program.name} ended:\n{_end_of(daemon.program.log)}")
+        return ready()
+
+    what = f"{daemon.program.name} did not get ready; its log is {daemon.program.log}"
+    wait_until(ready_or_ended, what, patience_s=patience_s)
+
+
+def wait_until(condition: Callable[[], bool], what: str, *, patience_s: float) -> None:
+    """Wait for a condition. Raises LocalError, saying `what`, when patience ends."""
+    end_s = time.monotonic() + patience_s
+    while not condition():
+        if time.monotonic() > end_s:
+            raise LocalError(f"{what} (waited {patience_s:.0f} s)")
+        time.sleep(0.05)
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of the loopback address that nobody listens on."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def accepts(port: int) -> bool:
+    """Return whether somebody listens on a port of the loopback address."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+def _birth(pid: int) -> str:
+    """Return when a process began, in the kernel's ticks; empty if it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in {"Z", "X"} else fields[19]
+
+
+def _reap(pid: int) -> None:
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")[-_TAIL_CHARACTERS:]

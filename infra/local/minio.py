@@ -1,0 +1,103 @@
+"""MinIO without containers: built once from its Go module, then one process over one folder."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import urllib.request
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from infra.local import daemons
+from infra.local.daemons import LocalError, Program
+from infra.local.server import Running
+
+VERSION: Final = "v0.0.0-20260212201848-7aac2a2c5b7c"
+MODULE: Final = "github.com/minio/minio"
+USER: Final = "fovea"
+
+
+class MinioServer:
+    """One MinIO, its data in one folder.
+
+    Args:
+        bucket: What services are told to keep their objects in; they make it.
+    """
+
+    name = "minio"
+
+    def __init__(self, *, bucket: str = "fovea") -> None:
+        self._bucket = bucket
+
+    def install(self, cache: Path) -> None:
+        """Build it, which takes minutes the first time."""
+        if _binary(cache).exists():
+            return
+        go = shutil.which("go")
+        if go is None:
+            raise LocalError("MinIO is built with Go, which is not on the PATH: install Go 1.24 or newer")
+        work = cache / f"minio-{VERSION}.part-{uuid.uuid4().hex[:8]}"
+        work.mkdir()
+        built = subprocess.run(  # noqa: S603  (go, with arguments of this file)
+            [go, "install", f"{MODULE}@{VERSION}"],
+            env={**os.environ, "GOBIN": str(work)},
+            cwd=work,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if built.returncode:
+            raise LocalError(f"MinIO could not be built:\n{built.stderr[-3000:]}")
+        _binary(cache).parent.mkdir(exist_ok=True)
+        (work / "minio").replace(_binary(cache))
+        shutil.rmtree(work)
+
+    def start(self, cache: Path, folder: Path) -> Running:
+        """Start it with the secret that the folder has, a new one if the folder is new."""
+        folder = folder.absolute()
+        (folder / "data").mkdir(parents=True, exist_ok=True)
+        (port,) = daemons.free_ports(1)
+        secret, address = _secret(folder / "secret"), f"127.0.0.1:{port}"
+        environment = {
+            "MINIO_ROOT_USER": USER,
+            "MINIO_ROOT_PASSWORD": secret,
+            "MINIO_BROWSER": "off",
+            "MINIO_UPDATE": "off",
+        }
+        command = [str(_binary(cache)), "server", "data", "--address", address, "--quiet"]
+        daemon = daemons.start(Program("minio", command, folder, environment))
+        settings = {
+            "FOVEA_S3_ENDPOINT": f"http://{address}",
+            "FOVEA_S3_BUCKET": self._bucket,
+            "FOVEA_S3_ACCESS_KEY": USER,
+            "FOVEA_S3_SECRET_KEY": secret,
+        }
+        running = Running([daemon], settings)
+        try:
+            daemons.wait_ready(daemon, lambda: answers(f"http://{address}/minio/health/ready"))
+        except BaseException:
+            running.stop()
+            raise
+        return running
+
+
+def answers(url: str) -> bool:
+    """Return whether a GET of a URL of this machine succeeds."""
+    with suppress(OSError), urllib.request.urlopen(url, timeout=2) as reply:  # noqa: S310  (http only)
+        return bool(reply.status == 200)  # noqa: PLR2004
+    return False
+
+
+def _binary(cache: Path) -> Path:
+    return cache / f"minio-{VERSION}" / "minio"
+
+
+def _secret(file: Path) -> str:
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_hex(16), encoding="utf-8")
+    return file.read_text(encoding="utf-8")

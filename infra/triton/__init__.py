@@ -1,0 +1,1 @@
+"""The model repository of Triton, rendered from the model store."""

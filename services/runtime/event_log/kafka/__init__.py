@@ -1,0 +1,7 @@
+"""An event log on Apache Kafka, shared by any number of processes."""
+
+from services.runtime.event_log.kafka.log import KafkaLog
+from services.runtime.event_log.kafka.options import KafkaOptions
+from services.runtime.event_log.kafka.topics import drift_of
+
+__all__ = ["KafkaLog", "KafkaOptions", "drift_of"]

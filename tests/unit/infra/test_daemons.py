@@ -1,0 +1,96 @@
+"""Programs in the background are found again, ended for good, and never taken for others."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.local import daemons
+from infra.local.daemons import Daemon, LocalError, Program
+
+SLEEPS = "import time; print('up', flush=True); time.sleep(60)"
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPS
+
+
+def python(folder: Path, code: str, *, stop_s: float = 10.0) -> Program:
+    return Program("program", [sys.executable, "-c", code], folder, stop_s=stop_s)
+
+
+@pytest.fixture
+def sleeper(tmp_path: Path) -> Iterator[Daemon]:
+    daemon = daemons.start(python(tmp_path, SLEEPS))
+    yield daemon
+    daemon.kill()
+
+
+def says_up(daemon: Daemon) -> bool:
+    return "up" in daemon.program.log.read_text()
+
+
+def test_a_daemon_lives_until_it_is_stopped(sleeper: Daemon) -> None:
+    assert sleeper.alive
+    sleeper.stop()
+    assert not sleeper.alive
+
+
+def test_its_output_goes_to_its_log(sleeper: Daemon) -> None:
+    daemons.wait_ready(sleeper, lambda: says_up(sleeper))
+
+    assert sleeper.program.log.name == "program.log"
+
+
+def test_one_that_does_not_want_to_end_is_made_to(tmp_path: Path) -> None:
+    daemon = daemons.start(python(tmp_path, STUBBORN, stop_s=0.2))
+    daemons.wait_ready(daemon, lambda: says_up(daemon))
+
+    daemon.stop()
+
+    assert not daemon.alive
+
+
+def test_a_paused_one_can_be_stopped(sleeper: Daemon) -> None:
+    sleeper.send(signal.SIGSTOP)
+
+    sleeper.stop()
+
+    assert not sleeper.alive
+
+
+def test_another_process_with_the_same_pid_is_left_alone() -> None:
+    stranger = Daemon(Program("program", [], Path()), os.getpid(), birth="long ago")
+
+    assert not stranger.alive
+    stranger.kill()  # would end this test run
+
+
+def test_a_program_that_ends_early_is_told_with_its_last_words(tmp_path: Path) -> None:
+    daemon = daemons.start(python(tmp_path, "print('no such option')"))
+
+    with pytest.raises(LocalError, match="no such option"):
+        daemons.wait_ready(daemon, lambda: False)
+
+
+def test_waiting_has_an_end(sleeper: Daemon) -> None:
+    with pytest.raises(LocalError, match=r"program did not get ready.*program\.log"):
+        daemons.wait_ready(sleeper, lambda: False, patience_s=0.1)
+
+
+def test_a_daemon_is_known_again_after_it_was_written_down(sleeper: Daemon) -> None:
+    row = dataclasses.asdict(sleeper)
+
+    again = Daemon(Program(**row["program"]), row["pid"], row["birth"])
+
+    assert again.alive
+
+
+def test_free_ports_are_free_and_different() -> None:
+    ports = daemons.free_ports(5)
+
+    assert len(set(ports)) == 5
+    assert not any(daemons.accepts(port) for port in ports)
