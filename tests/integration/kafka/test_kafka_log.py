@@ -278,7 +278,7 @@ def test_nobody_there_is_unavailable() -> None:
     (port,) = daemons.free_ports(1)
 
     with pytest.raises(Unavailable):
-        KafkaLog(f"127.0.0.1:{port}", a_topic(), options=KafkaOptions(connect_s=1.0))
+        KafkaLog(f"127.0.0.1:{port}", a_topic(), options=KafkaOptions(start_s=0.5, connect_s=1.0))
 
 
 def test_a_broker_of_three_may_die_while_records_flow_and_none_is_lost(tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ class _Asking:
                 found = getattr(inner, method)(partitions, timeout_ms=timeout_ms)
                 return {source: found[KafkaPartition(*source)] for source in sources}
 
-        return patiently(ask, "read offsets from Kafka", self._options)
+        return patiently(ask, "read offsets from Kafka", self._options.connect_s)
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
