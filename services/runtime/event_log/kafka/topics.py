@@ -13,6 +13,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from services.kernel.errors import Conflict, Unavailable
+from services.runtime.event_log.kafka.connecting import connect
 from services.runtime.event_log.kafka.errors import FOREIGN, translate
 from services.runtime.event_log.kafka.options import KafkaOptions, connection
 from services.runtime.event_log.settings import TopicSettings
@@ -135,7 +136,7 @@ def _differences(
 
 @contextmanager
 def _admin(servers: str, options: KafkaOptions) -> Iterator[Any]:
-    admin = KafkaAdminClient(**connection(servers, options))
+    admin = connect(KafkaAdminClient, connection(servers, options))
     try:
         yield admin
     finally:
