@@ -62,7 +62,7 @@ demo: proto ## Teach a few hundred classes, recognise other artists' pictures of
 bench: proto ## Print speed and size as ratios against a bare loop
 	$(PYTHON) -m benchmarks
 
-up: proto ## Start Kafka, MinIO and the five services here, without containers, and say how to call them
+up: proto ## Start Kafka, MinIO, Triton and the five services here, without containers
 	$(PYTHON) -m infra.local up
 
 down: ## Stop what `make up` started

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fovea.client.client import DEFAULT_TARGET, Client
+from fovea.client.dead_letters import DeadLetter, Replay
 from fovea.client.errors import (
     Cancelled,
     Conflict,
@@ -55,6 +56,7 @@ __all__ = [
     "Collection",
     "Conflict",
     "Corrupt",
+    "DeadLetter",
     "DeadlineExceeded",
     "Denied",
     "Embedding",
@@ -77,6 +79,7 @@ __all__ = [
     "Receipt",
     "Recognition",
     "Region",
+    "Replay",
     "Retention",
     "ServerFault",
     "ServiceHealth",

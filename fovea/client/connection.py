@@ -15,7 +15,7 @@ import grpc
 from fovea.client.errors import FoveaError, Overloaded, Unavailable
 from fovea.client.images import MOST_MESSAGE_BYTES
 from fovea.client.statuses import from_rpc_error
-from fovea.gateway.v1 import collections_pb2_grpc, gateway_pb2_grpc, memory_pb2_grpc
+from fovea.gateway.v1 import collections_pb2_grpc, gateway_pb2_grpc, memory_pb2_grpc, operations_pb2_grpc
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -24,6 +24,7 @@ _IDEMPOTENT: Final = {
     "fovea.gateway.v1.GatewayService": ("Recognize", "GetRecognition", "GetSubmission"),
     "fovea.gateway.v1.MemoryService": ("ListExemplars", "ListLabels"),
     "fovea.gateway.v1.CollectionService": ("GetCollection", "ListCollections", "UpdateCollection"),
+    "fovea.gateway.v1.OperationsService": ("ListDeadLetters", "GetDeadLetter"),
     "grpc.health.v1.Health": ("Check",),
 }
 """Calls that may be sent again; `Recognize` is one because the client always chooses its id."""
@@ -83,6 +84,7 @@ class Connection:
         self.gateway = gateway_pb2_grpc.GatewayServiceStub(self.channel)
         self.memory = memory_pb2_grpc.MemoryServiceStub(self.channel)
         self.collections = collections_pb2_grpc.CollectionServiceStub(self.channel)
+        self.operations = operations_pb2_grpc.OperationsServiceStub(self.channel)
         self._versions: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
 

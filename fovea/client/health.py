@@ -15,6 +15,7 @@ SERVICES: Final = (
     "fovea.gateway.v1.GatewayService",
     "fovea.gateway.v1.MemoryService",
     "fovea.gateway.v1.CollectionService",
+    "fovea.gateway.v1.OperationsService",
     "fovea.segmentation.v1.SegmentationService",
     "fovea.encoding.v1.EncodingService",
     "fovea.retrieval.v1.RetrievalService",

@@ -17,6 +17,7 @@ from kafka.errors import KafkaError
 from infra.local import daemons
 from infra.local.daemons import Daemon, LocalError, Program
 from infra.local.server import Running
+from services.runtime.event_log.kafka.connecting import connect
 
 VERSION: Final = "4.1.0"
 _LOG4J: Final = "2.25.1"
@@ -169,7 +170,7 @@ def wait_ready(daemon: Daemon, server: str, *, brokers: int) -> None:
 def _visible(server: str) -> int:
     """Return how many brokers one broker tells of; 0 while it cannot be asked."""
     try:
-        client = KafkaAdminClient(bootstrap_servers=server, bootstrap_timeout_ms=2000)
+        client = connect(KafkaAdminClient, {"bootstrap_servers": server, "bootstrap_timeout_ms": 2000})
     except KafkaError:
         return 0
     try:

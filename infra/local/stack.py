@@ -41,7 +41,8 @@ def up(folder: Path) -> None:
     if any(daemon.alive for daemon in _remembered(folder)):
         raise LocalError(f"it is up already (pids in {_state(folder)}); `make down` stops it")
     install(folder)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is started is told secrets
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)  # what is started is told secrets
     started: list[Daemon] = []
     try:
         settings = _start_servers(folder, started)

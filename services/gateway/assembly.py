@@ -17,10 +17,13 @@ from fovea.gateway.v1 import (
     gateway_pb2_grpc,
     memory_pb2,
     memory_pb2_grpc,
+    operations_pb2,
+    operations_pb2_grpc,
 )
 from services.gateway.adapters.announcements import LogAnnouncer
 from services.gateway.adapters.collections import TOPIC as COLLECTIONS
 from services.gateway.adapters.collections import LogCollections
+from services.gateway.adapters.dead_letters import LogDeadLetters
 from services.gateway.adapters.encoder import GrpcEncoder
 from services.gateway.adapters.endings import TOPIC as ENDINGS
 from services.gateway.adapters.endings import LogEndings
@@ -30,9 +33,11 @@ from services.gateway.adapters.segmenter import GrpcSegmenter
 from services.gateway.adapters.stored import StoredImages, StoredRecognitions, StoredSubmissions
 from services.gateway.adapters.sweeper import Sweeper
 from services.gateway.adapters.teacher import ENCODED, SUBMITTED, LogTeacher
+from services.gateway.domain.operations import CHAIN
 from services.gateway.entrypoints.handlers import OnDeadLetter, OnRecognitionsCompleted
 from services.gateway.entrypoints.items import Workers
 from services.gateway.entrypoints.memory_servicer import MemoryCases, MemoryServicer
+from services.gateway.entrypoints.operations_servicer import OperationsCases, OperationsServicer
 from services.gateway.entrypoints.servicer import (
     CollectionCases,
     CollectionServicer,
@@ -53,6 +58,7 @@ from services.gateway.usecases.collections import (
     UpdateCollection,
 )
 from services.gateway.usecases.intake import Intake
+from services.gateway.usecases.operations import GetDeadLetter, ListDeadLetters, ReplayDeadLetters
 from services.gateway.usecases.recognize import Recognize, RunSteps, Steps
 from services.gateway.usecases.submit import (
     EndRecognition,
@@ -86,7 +92,6 @@ SHIPPED: Final = RecognitionOptions(
     trust_threshold=defaults.TRUST_THRESHOLD,
     unknown_threshold=defaults.UNKNOWN_THRESHOLD,
 )
-_CHAIN: Final = ("images.submitted", "regions.proposed", "regions.encoded", "candidates.retrieved")
 _HOUR_S: Final = 3600.0
 
 
@@ -114,6 +119,7 @@ class _Parts:
         self.collections = LogCollections(publisher)
         self.teacher = LogTeacher(log, publisher, self.images)
         self.endings = LogEndings(log, self.claims)
+        self.letters = LogDeadLetters(log, store, self.claims, TOPICS)
         self.retriever = GrpcRetriever(channels.retrieval)
         self.segmenter = GrpcSegmenter(channels.segmentation)
         steps = Steps(
@@ -202,13 +208,18 @@ def _servicers(
             collections_pb2_grpc.add_CollectionServiceServicer_to_server,
             collections,
         ),
+        Servicer(
+            operations_pb2.DESCRIPTOR.services_by_name["OperationsService"].full_name,
+            operations_pb2_grpc.add_OperationsServiceServicer_to_server,
+            OperationsServicer(_operations_cases(parts), shared_log),
+        ),
     )
 
 
 def _subscriptions(parts: _Parts) -> tuple[Subscription, ...]:
     end = EndRecognition(images=parts.images, recognitions=parts.recognitions, submissions=parts.submissions)
     fail = OnDeadLetter(FailRecognition(parts.recognitions, clock=time.time))
-    dead = tuple(Subscription(topic + DEAD, NAME, fail) for topic in _CHAIN)
+    dead = tuple(Subscription(topic + DEAD, NAME, fail) for topic in CHAIN)
     return (Subscription(ENDINGS, NAME, OnRecognitionsCompleted(end)), *dead)
 
 
@@ -249,6 +260,14 @@ def _memory_cases(parts: _Parts) -> MemoryCases:
         list_exemplars=ListExemplars(parts.collections, parts.retriever),
         export_exemplars=ExportExemplars(parts.collections, parts.retriever),
         list_labels=ListLabels(parts.collections, parts.retriever),
+    )
+
+
+def _operations_cases(parts: _Parts) -> OperationsCases:
+    return OperationsCases(
+        list=ListDeadLetters(parts.letters),
+        get=GetDeadLetter(parts.letters),
+        replay=ReplayDeadLetters(parts.letters),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from services.gateway.domain.collections import Collection
+from services.gateway.domain.operations import Letter
 from services.gateway.domain.recognition import Progress, Recognition, RecognitionState
 from services.gateway.domain.teaching import Change, ExemplarPage, ExemplarQuery, Feedback, LabelCounts
 from services.kernel.vocabulary import (
@@ -250,6 +251,26 @@ class Collections(Protocol):
 
     def remove(self, key: CollectionKey) -> None:
         """Remove the collection; returns when `find` misses it."""
+        ...
+
+
+@runtime_checkable
+class DeadLetters(Protocol):
+    """Events that nobody could handle."""
+
+    def read(self, tenant: str, topic: str) -> Iterator[Letter]:
+        """Yield the letters of one topic, or of all for an empty one; those of `tenant` say if replayed.
+
+        Raises NotFound for an unknown topic, Unavailable.
+        """
+        ...
+
+    def value(self, letter: Letter) -> bytes | None:
+        """Return the event's bytes; None if it is a deletion. Raises NotFound, Corrupt, Unavailable."""
+        ...
+
+    def replay(self, letter: Letter) -> None:
+        """Publish the event again as it was, and note that. Raises NotFound, Corrupt, Unavailable."""
         ...
 
 

@@ -24,6 +24,9 @@ from services.runtime.event_log.settings import TopicSettings
 
 DEAD: Final = ".dead"
 DAY_S: Final = 86_400.0
+_RECOGNITION: Final = "tenant/collection/recognition"
+_EXEMPLAR: Final = "tenant/collection/exemplar"
+_COLLECTION: Final = "tenant/collection"
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,31 @@ class Subject:
 
 @dataclass(frozen=True)
 class TopicSpec:
-    """One topic. `subject` returns what a message of it is about."""
+    """One topic.
+
+    Args:
+        name: In the event log.
+        message: Its one message.
+        subject: Returns what a message of it is about.
+        settings: How it is laid out.
+        meaning: What one of its events says.
+        key: What its records are keyed by, hence what keeps its order.
+        owner: The service whose contract the message is.
+        writers: Further services that publish it.
+        consumers: Services that read it.
+        dead_consumers: Services that read its dead letters.
+    """
 
     name: str
     message: type[Message]
     subject: Callable[[Any], Subject]
     settings: TopicSettings = field(default_factory=TopicSettings)
+    meaning: str = ""
+    key: str = _RECOGNITION
+    owner: str = ""
+    writers: tuple[str, ...] = ()
+    consumers: tuple[str, ...] = ()
+    dead_consumers: tuple[str, ...] = ()
 
     @property
     def dead(self) -> str:
@@ -148,19 +170,94 @@ _VIEW = TopicSettings(partitions=4, compacted=True)
 
 TOPICS: Final = TopicTable(
     [
-        TopicSpec("images.submitted", gateway.ImageSubmitted, _of_envelope, _FLOW),
-        TopicSpec("regions.proposed", segmentation.RegionsProposed, _of_envelope, _FLOW),
-        TopicSpec("regions.encoded", encoding.RegionsEncoded, _of_envelope, _FLOW),
-        TopicSpec("candidates.retrieved", retrieval.CandidatesRetrieved, _of_envelope, _FLOW),
-        TopicSpec("recognitions.completed", ranking.RecognitionCompleted, _of_completed, _FLOW),
-        TopicSpec("exemplars.submitted", gateway.ExemplarSubmitted, _of_submitted_exemplar, _FLOW),
-        TopicSpec("exemplars.encoded", encoding.ExemplarEncoded, _of_encoded_exemplar, _VIEW),
+        TopicSpec(
+            "images.submitted",
+            gateway.ImageSubmitted,
+            _of_envelope,
+            _FLOW,
+            meaning="An image is stored and waits for recognition.",
+            owner="gateway",
+            consumers=("segmentation",),
+            dead_consumers=("gateway",),
+        ),
+        TopicSpec(
+            "regions.proposed",
+            segmentation.RegionsProposed,
+            _of_envelope,
+            _FLOW,
+            meaning="All regions of one image.",
+            owner="segmentation",
+            consumers=("encoding",),
+            dead_consumers=("gateway",),
+        ),
+        TopicSpec(
+            "regions.encoded",
+            encoding.RegionsEncoded,
+            _of_envelope,
+            _FLOW,
+            meaning="All regions of one image with their embeddings.",
+            owner="encoding",
+            consumers=("retrieval",),
+            dead_consumers=("gateway",),
+        ),
+        TopicSpec(
+            "candidates.retrieved",
+            retrieval.CandidatesRetrieved,
+            _of_envelope,
+            _FLOW,
+            meaning="The candidates of all regions of one image.",
+            owner="retrieval",
+            consumers=("ranking",),
+            dead_consumers=("gateway",),
+        ),
+        TopicSpec(
+            "recognitions.completed",
+            ranking.RecognitionCompleted,
+            _of_completed,
+            _FLOW,
+            meaning="The record of one image, completed or failed.",
+            owner="ranking",
+            writers=("gateway",),
+            consumers=("gateway",),
+        ),
+        TopicSpec(
+            "exemplars.submitted",
+            gateway.ExemplarSubmitted,
+            _of_submitted_exemplar,
+            _FLOW,
+            meaning="An exemplar waits to be encoded, or is to be forgotten.",
+            key=_EXEMPLAR,
+            owner="gateway",
+            consumers=("encoding",),
+            dead_consumers=("gateway",),
+        ),
+        TopicSpec(
+            "exemplars.encoded",
+            encoding.ExemplarEncoded,
+            _of_encoded_exemplar,
+            _VIEW,
+            meaning="The memory: an exemplar with its embeddings; without a value it is forgotten.",
+            key=_EXEMPLAR,
+            owner="encoding",
+            consumers=("gateway", "retrieval"),
+        ),
         TopicSpec(
             "collections.changed",
             gateway.CollectionChanged,
             _of_collection,
             TopicSettings(partitions=1, compacted=True),
+            meaning="A collection's settings; without a value it is deleted.",
+            key=_COLLECTION,
+            owner="gateway",
+            consumers=("gateway",),
         ),
-        TopicSpec("feedback.given", gateway.FeedbackGiven, _of_feedback, TopicSettings(partitions=4)),
+        TopicSpec(
+            "feedback.given",
+            gateway.FeedbackGiven,
+            _of_feedback,
+            TopicSettings(partitions=4),
+            meaning="A person gave the right label of a recognised region.",
+            owner="gateway",
+        ),
     ]
 )

@@ -15,11 +15,12 @@ from typing import Self
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from fovea.gateway.v1 import collections_pb2_grpc, gateway_pb2_grpc, memory_pb2_grpc
+from fovea.gateway.v1 import collections_pb2_grpc, gateway_pb2_grpc, memory_pb2_grpc, operations_pb2_grpc
 from fovea.gateway.v1 import gateway_pb2 as pb
 from fovea.kernel.v1 import failure_pb2, recognition_pb2
 from tests.fakes.collection_servicer import FakeCollections
 from tests.fakes.memory_servicer import FakeMemory
+from tests.fakes.operations_servicer import FakeOperations
 from tests.fakes.records import a_record
 from tests.fakes.script import Script, Trouble
 
@@ -134,6 +135,7 @@ class FakeServer:
         self.gateway = FakeGateway(self.script)
         self.memory = FakeMemory(self.script, self.gateway.records)
         self.collections = FakeCollections(self.script)
+        self.operations = FakeOperations(self.script)
         self.health = health.HealthServicer()
         self.port = 0
 
@@ -148,6 +150,7 @@ class FakeServer:
         gateway_pb2_grpc.add_GatewayServiceServicer_to_server(self.gateway, self._server)
         memory_pb2_grpc.add_MemoryServiceServicer_to_server(self.memory, self._server)
         collections_pb2_grpc.add_CollectionServiceServicer_to_server(self.collections, self._server)
+        operations_pb2_grpc.add_OperationsServiceServicer_to_server(self.operations, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
         for name in ("fovea.gateway.v1.GatewayService", "fovea.gateway.v1.MemoryService"):
             self.health.set(name, health_pb2.HealthCheckResponse.SERVING)

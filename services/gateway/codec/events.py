@@ -43,7 +43,7 @@ def read_dead_letter(letter: dead_letters.DeadLetter) -> DeadLetter:
         key = CollectionKey(headers.get(TENANT, subject.tenant), headers.get(COLLECTION, subject.collection))
         recognition_id = headers.get(RECOGNITION_ID, subject.name)
     submission_id = envelope.submission_id if envelope else letter.headers.get(SUBMISSION_ID, "")
-    return DeadLetter(key, recognition_id, submission_id, _failure(letter.cause), envelope)
+    return DeadLetter(key, recognition_id, submission_id, read_cause(letter.cause), envelope)
 
 
 def _envelope(letter: dead_letters.DeadLetter) -> Envelope | None:
@@ -54,6 +54,7 @@ def _envelope(letter: dead_letters.DeadLetter) -> Envelope | None:
     return None
 
 
-def _failure(cause: dead_letters.Cause) -> Failure:
+def read_cause(cause: dead_letters.Cause) -> Failure:
+    """Read why an event could not be handled."""
     error = error_named(cause.error_class, cause.message, field=outer_field(cause.field), reason=cause.reason)
     return failure_of(error)

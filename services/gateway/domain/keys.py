@@ -4,6 +4,8 @@
     {tenant}/passing/{collection}/{owner}/{digest}    an image that goes when its work has ended
     {tenant}/recognitions/{recognition}               a record, written once
     {tenant}/submissions/{submission}/{state}/{recognition}   how far one image of a batch is
+    {tenant}/replays/{letter}                         that a dead letter was replayed
+    {tenant}/payloads/{topic}/{digest}                `services.runtime.claim_check`
 
 The second part never is a name that a user chose, so nothing of one kind lies under the prefix of another.
 """
@@ -48,3 +50,8 @@ def recognition(tenant: str, recognition_id: str) -> str:
 def markers(tenant: str, submission_id: str, state: str) -> str:
     """Return the prefix of a batch's images in one state: `accepted`, `completed` or `failed`."""
     return f"{tenant}/submissions/{submission_id}/{state}/"
+
+
+def replays(tenant: str) -> str:
+    """Return the prefix of the markers of dead letters that were replayed."""
+    return f"{tenant}/replays/"

@@ -278,7 +278,22 @@ def test_nobody_there_is_unavailable() -> None:
     (port,) = daemons.free_ports(1)
 
     with pytest.raises(Unavailable):
-        KafkaLog(f"127.0.0.1:{port}", a_topic(), options=KafkaOptions(connect_s=1.0))
+        KafkaLog(f"127.0.0.1:{port}", a_topic(), options=KafkaOptions(start_s=0.5, connect_s=1.0))
+
+
+def test_what_cannot_connect_leaves_no_thread_behind(own_server: Running) -> None:
+    topics = a_topic()
+    (topic,) = topics
+    with opened(own_server, topics, KafkaOptions(connect_s=0.5)) as log:
+        own_server.stop()
+        before = threading.active_count()
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                log.consumer("group", [topic])
+            with pytest.raises(Unavailable):
+                log.end_offsets(topic)
+
+        assert threading.active_count() <= before
 
 
 def test_a_broker_of_three_may_die_while_records_flow_and_none_is_lost(tmp_path: Path) -> None:

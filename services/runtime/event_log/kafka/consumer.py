@@ -110,10 +110,14 @@ class KafkaConsumer:
         self._outside_since_s: float | None = time.monotonic()
         with translated("cannot join the group"):
             self._inner = self._join()
-            self._inner.subscribe(self._topics, listener=self._losses)
-            # Loads the topics' metadata before joining. What arrives later makes a leader join again, and
-            # if a short poll cuts that short, the library forgets that it was joining: see `_watch`.
-            self._inner.topics()
+            try:
+                self._inner.subscribe(self._topics, listener=self._losses)
+                # Loads the topics' metadata before joining. What arrives later makes a leader join again,
+                # and if a short poll cuts that short, the library forgets that it was joining: see `_watch`.
+                self._inner.topics()
+            except BaseException:
+                self._leave()
+                raise
 
     def _turn(self, timeout_s: float, most: int) -> list[Record] | None:
         """Return the next records, or None to let the caller see what it lost before anything else.

@@ -12,6 +12,7 @@ from kafka import TopicPartition as KafkaPartition
 from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
 from services.kernel.errors import Conflict, NotFound, Unavailable
+from services.runtime.event_log.kafka.connecting import connect
 from services.runtime.event_log.kafka.consumer import KafkaConsumer
 from services.runtime.event_log.kafka.errors import FOREIGN, translate
 from services.runtime.event_log.kafka.options import KafkaOptions, consuming, joining
@@ -64,9 +65,10 @@ class KafkaLog:
         for topic in topics:
             self._known(topic)
         given = joining(self._servers, self._options, group_id(group, topics))
+        given |= {"partition_assignment_strategy": [StickyPartitionAssignor]}
 
         def join() -> Any:
-            return kafka.KafkaConsumer(**given, partition_assignment_strategy=[StickyPartitionAssignor])
+            return connect(kafka.KafkaConsumer, given)
 
         return KafkaConsumer(join, topics, self._options, self._check)
 
@@ -153,14 +155,14 @@ class _Asking:
                 found = getattr(inner, method)(partitions, timeout_ms=timeout_ms)
                 return {source: found[KafkaPartition(*source)] for source in sources}
 
-        return patiently(ask, "read offsets from Kafka", self._options)
+        return patiently(ask, "read offsets from Kafka", self._options.connect_s)
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
         """Lend the connection to one thread at a time; after an error the next one opens another."""
         with self._lock:
             if self._inner is None:
-                self._inner = kafka.KafkaConsumer(**consuming(self._servers, self._options))
+                self._inner = connect(kafka.KafkaConsumer, consuming(self._servers, self._options))
             try:
                 yield self._inner
             except FOREIGN:
@@ -175,6 +177,6 @@ class _Asking:
 
 def _reader(servers: str, options: KafkaOptions) -> Any:
     try:
-        return kafka.KafkaConsumer(**consuming(servers, options))
+        return connect(kafka.KafkaConsumer, consuming(servers, options))
     except FOREIGN as error:
         raise translate(error, "cannot reach Kafka") from error

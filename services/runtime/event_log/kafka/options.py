@@ -17,7 +17,8 @@ class KafkaOptions:
             the broker finds too large would end the producer for everybody.
         in_flight_bytes: How much may wait for acknowledgement in this process; further callers wait. The
             client library itself has no such limit.
-        connect_s: How long the first answer of a broker may take, and the topics' creation.
+        start_s: How long a process that starts waits for brokers that start as well.
+        connect_s: How long the first answer of a broker may take.
         request_s: How long any other answer may take, before the request is tried again.
         delivery_s: How long a record may wait for its acknowledgement, before `publish` gives up.
         session_s: After this time without a sign of life a member's partitions go to the others.
@@ -28,6 +29,7 @@ class KafkaOptions:
 
     record_bytes: int = 16 * MIB
     in_flight_bytes: int = 64 * MIB
+    start_s: float = 60.0
     connect_s: float = 10.0
     request_s: float = 10.0
     delivery_s: float = 30.0

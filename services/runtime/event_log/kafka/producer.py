@@ -12,6 +12,7 @@ from typing import Any
 from kafka import KafkaProducer
 
 from services.kernel.errors import FoveaError, InvalidInput, Unavailable
+from services.runtime.event_log.kafka.connecting import connect
 from services.runtime.event_log.kafka.errors import FOREIGN, translate, translated
 from services.runtime.event_log.kafka.options import KafkaOptions, producing
 from services.runtime.event_log.kafka.records import Encoded
@@ -68,7 +69,7 @@ class Producer:
                 raise Unavailable("the event log is closed")
             if self._producer is None:
                 with translated("cannot reach Kafka"):
-                    self._producer = KafkaProducer(**producing(self._servers, self._options))
+                    self._producer = connect(KafkaProducer, producing(self._servers, self._options))
             return self._producer
 
     def _send(self, producer: Any, records: Sequence[Encoded]) -> list[Any]:

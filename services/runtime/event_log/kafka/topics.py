@@ -13,6 +13,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from services.kernel.errors import Conflict, Unavailable
+from services.runtime.event_log.kafka.connecting import connect
 from services.runtime.event_log.kafka.errors import FOREIGN, translate
 from services.runtime.event_log.kafka.options import KafkaOptions, connection
 from services.runtime.event_log.settings import TopicSettings
@@ -30,7 +31,7 @@ def ensure_topics(servers: str, topics: Mapping[str, TopicSettings], options: Ka
     Several processes may do so at once. Raises Conflict if a topic has another number of partitions: keys
     would change theirs. Another difference is logged; it is for whoever runs the cluster to settle.
     """
-    patiently(lambda: _ensure(servers, topics, options), "create the topics", options)
+    patiently(lambda: _ensure(servers, topics, options), "create the topics", options.start_s)
 
 
 def drift_of(servers: str, topics: Mapping[str, TopicSettings], options: KafkaOptions) -> list[str]:
@@ -42,15 +43,15 @@ def drift_of(servers: str, topics: Mapping[str, TopicSettings], options: KafkaOp
             missing = [f"{name} is missing" for name in topics if name not in found]
             return missing + _differences(admin, topics, found, options)
 
-    return patiently(compare, "compare the topics", options)
+    return patiently(compare, "compare the topics", options.connect_s)
 
 
-def patiently(action: Callable[[], R], what: str, options: KafkaOptions) -> R:
+def patiently(action: Callable[[], R], what: str, patience_s: float) -> R:
     """Return what an action gives, trying again for a while: after an outage brokers refuse for seconds.
 
     Raises Unavailable, with the last refusal.
     """
-    end_s = time.monotonic() + options.connect_s
+    end_s = time.monotonic() + patience_s
     while True:
         try:
             return action()
@@ -135,7 +136,7 @@ def _differences(
 
 @contextmanager
 def _admin(servers: str, options: KafkaOptions) -> Iterator[Any]:
-    admin = KafkaAdminClient(**connection(servers, options))
+    admin = connect(KafkaAdminClient, connection(servers, options))
     try:
         yield admin
     finally:

@@ -1,0 +1,28 @@
+"""Clients of the library, made so that one that fails leaves nothing behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kafka.net.compat import KafkaNetClient
+
+
+def connect(make: Callable[..., Any], config: Mapping[str, Any]) -> Any:
+    """Return a consumer, producer or admin client that has reached a broker.
+
+    If none answers, the library raises from its constructor and leaves a thread that goes on asking, and its
+    sockets, each time: an hour's outage would leave thousands. So that part is held here and closed.
+    """
+    made: list[Any] = []
+
+    def networking(**configs: Any) -> Any:
+        made.append(KafkaNetClient(**configs))
+        return made[0]
+
+    try:
+        return make(**config, kafka_client=networking)
+    except BaseException:
+        for one in made:
+            one.close()
+        raise
