@@ -35,6 +35,7 @@ from services.kernel.vocabulary import (
     SpaceVote,
 )
 from services.runtime import deadline, memory_version
+from services.runtime.claim_check import StoredClaims
 from services.runtime.dead_letters import Cause, DeadLetter
 from services.runtime.event_log.ports import Record
 from services.runtime.event_log.sqlite import SqliteLog
@@ -44,6 +45,7 @@ from services.runtime.publisher import Publisher
 from services.runtime.topics import DEAD, TOPICS
 from tests.fakes.gateway import InMemoryImages, task
 from tests.fakes.gateway_case import GatewayCase
+from tests.fakes.object_store import InMemoryStore
 
 BIRDS = CollectionKey("acme", "birds")
 WAIT_S = 5.0
@@ -254,6 +256,23 @@ def test_a_watch_sees_what_ends_after_it_began_and_goes_on_behind_a_token(
     assert _ids(seen) == {"r1", "r2", "r3"}
     assert _ids(rest) == {"r1", "r2", "r3", "r4"} - _ids(seen[:1])
     assert _ids([first]) <= {"r1", "r2", "r3"}
+
+
+def test_a_watch_fetches_large_records_and_leaves_out_those_that_are_lost(log: SqliteLog) -> None:
+    store = InMemoryStore()
+    claims = StoredClaims(store, most_bytes=1)
+    announcer = LogAnnouncer(Publisher(log, EventWriter(TOPICS, producer="gateway/test", claims=claims)))
+    watch = LogEndings(log, claims).watch("")
+    announcer.completed(_record("lost"))
+    (payload,) = store.list("")
+    store.delete(payload.key)
+    announcer.completed(_record("damaged"))
+    (payload,) = store.list("")
+    store.put(payload.key, b"something else")
+    announcer.completed(_record("whole"))
+
+    with deadline.within(WAIT_S):
+        assert _ids([next(watch)]) == {"whole"}
 
 
 def test_a_watch_ends_when_nobody_listens_any_more(log: SqliteLog) -> None:

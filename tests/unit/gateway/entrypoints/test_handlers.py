@@ -15,7 +15,7 @@ from services.kernel.vocabulary import Envelope
 from services.runtime.codec.recognition import write_envelope
 from services.runtime.dead_letters import Cause, DeadLetter
 from services.runtime.event_log.ports import Position
-from services.runtime.events import COLLECTION, RECOGNITION_ID, TENANT
+from services.runtime.events import COLLECTION, RECOGNITION_ID, SUBMISSION_ID, TENANT
 from tests.fakes.gateway import task
 from tests.fakes.gateway_case import GatewayCase
 
@@ -113,6 +113,15 @@ def test_a_wrong_shape_is_named_as_the_caller_knows_it(case: GatewayCase) -> Non
     record = OnDeadLetter(case.fail)(_letter(None, field="shapes[2].box", **HEADERS)).recognition
 
     assert record.failure.field == "options.shapes[2].box"
+
+
+def test_a_dead_letter_that_cannot_be_read_ends_its_batch_as_well(case: GatewayCase) -> None:
+    case.submit(task(recognition_id="r1", submission_id="s1"))
+
+    event = OnDeadLetter(case.fail)(_letter(None, **HEADERS, **{SUBMISSION_ID: "s1"}))
+    OnRecognitionsCompleted(case.end)(event)
+
+    assert case.submissions.progress("default", "s1").failed == 1
 
 
 def test_a_dead_letter_of_a_repeated_event_does_not_spoil_the_record(case: GatewayCase) -> None:

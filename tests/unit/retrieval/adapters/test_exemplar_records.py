@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,11 +12,13 @@ from fovea.encoding.v1.events_pb2 import ExemplarEncoded
 from services.kernel.vocabulary import Embedding, EncodedExemplar
 from services.retrieval.adapters.exemplar_records import TOPIC, ApplyExemplars
 from services.retrieval.adapters.numpy_index import NumpyIndex
+from services.runtime.claim_check import StoredClaims
 from services.runtime.codec.exemplar import write_encoded_exemplar
 from services.runtime.codec.recognition import write_collection
-from services.runtime.event_log.ports import Position, Record
+from services.runtime.event_log.ports import NewRecord, Position, Record
 from services.runtime.metrics import Metrics
 from tests.fakes.exemplars import BIRDS, ENCODER, embedding, encoded
+from tests.fakes.object_store import InMemoryStore
 
 NOW_S = 1_000.0
 NORTH = embedding(0, 1)
@@ -65,6 +68,24 @@ def test_records_are_remembered_and_tombstones_forgotten() -> None:
     (given_back,) = applied.index.view(BIRDS).encoded()
     assert given_back.exemplar == taught.exemplar
     np.testing.assert_array_equal(given_back.embeddings[0].vector, NORTH.vector)
+
+
+def test_a_large_exemplar_is_fetched_and_a_lost_one_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    store = InMemoryStore()
+    claims = StoredClaims(store, most_bytes=1)
+    index = NumpyIndex()
+    apply = ApplyExemplars(index, Metrics().memory, claims=claims)
+    for offset, name in enumerate(("lost", "whole")):
+        small = record(name, encoded(name, "robin", [NORTH]), offset=offset)
+        large = claims.deposit(NewRecord(TOPIC, small.key, small.value, {}))
+        if name == "lost":
+            store.delete(large.headers["payload-key"])
+        with caplog.at_level(logging.ERROR):
+            apply(replace(small, value=large.value, headers=large.headers))
+
+    assert [each.exemplar_id for each in index.view(BIRDS).exemplars()] == ["whole"]
+    (line,) = caplog.records
+    assert line.__dict__["reason"] == "PAYLOAD_MISSING"
 
 
 def test_the_version_says_how_far_each_partition_was_read() -> None:
