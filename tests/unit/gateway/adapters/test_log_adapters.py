@@ -262,7 +262,7 @@ def test_a_watch_fetches_large_records_and_leaves_out_those_that_are_lost(log: S
     store = InMemoryStore()
     claims = StoredClaims(store, most_bytes=1)
     announcer = LogAnnouncer(Publisher(log, EventWriter(TOPICS, producer="gateway/test", claims=claims)))
-    watch = LogEndings(log, claims).watch("")
+    watched = LogEndings(log, claims).watch("")
     announcer.completed(_record("lost"))
     (payload,) = store.list("")
     store.delete(payload.key)
@@ -272,7 +272,7 @@ def test_a_watch_fetches_large_records_and_leaves_out_those_that_are_lost(log: S
     announcer.completed(_record("whole"))
 
     with deadline.within(WAIT_S):
-        assert _ids([next(watch)]) == {"whole"}
+        assert _ids([next(watched.endings)]) == {"whole"}
 
 
 def test_a_watch_ends_when_nobody_listens_any_more(log: SqliteLog) -> None:
