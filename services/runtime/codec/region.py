@@ -82,7 +82,15 @@ def write_box(box: Box) -> region_pb2.Box:
     return region_pb2.Box(left=box.left, top=box.top, right=box.right, bottom=box.bottom)
 
 
-def _read_mask(message: region_pb2.Mask) -> Mask:
+def _read_mask(message: region_pb2.Mask, *, field: str) -> Mask:
+    if (
+        len(message.counts) > LIMITS.mask_runs_per_image
+    ):  # before a hostile message becomes a gigabyte of numbers
+        raise InvalidInput(
+            f"{field} has {len(message.counts):,} runs, at most {LIMITS.mask_runs_per_image:,} are allowed",
+            field=f"{field}.counts",
+            reason="TOO_MANY_MASK_RUNS",
+        )
     return Mask(message.height_px, message.width_px, tuple(message.counts))
 
 
@@ -113,7 +121,7 @@ def read_shape(message: region_pb2.Shape, *, field: str) -> Shape:
     if kind == "polygon":
         return _read_polygon(message.polygon, field=f"{field}.polygon")
     if kind == "mask":
-        return _read_mask(message.mask)
+        return _read_mask(message.mask, field=f"{field}.mask")
     raise InvalidInput(f"{field} names no box, polygon or mask", field=field, reason="SHAPE_MISSING")
 
 
@@ -144,7 +152,7 @@ def read_region(message: region_pb2.Region, *, field: str) -> Region:
         region_id=message.region_id,
         box=read_box(message.box, field=f"{field}.box"),
         origin=_ORIGINS_READ.get(message.origin, RegionOrigin.CALLER),
-        mask=_read_mask(message.mask) if message.HasField("mask") else None,
+        mask=_read_mask(message.mask, field=f"{field}.mask") if message.HasField("mask") else None,
     )
 
 

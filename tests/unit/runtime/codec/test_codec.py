@@ -118,6 +118,16 @@ def test_a_box_without_an_inside_is_refused(edges: tuple[float, float, float, fl
     assert refused.value.field == "options.shapes[0].box"
 
 
+def test_a_mask_of_more_runs_than_the_limit_is_refused_before_it_is_read() -> None:
+    counts = np.ones(LIMITS.mask_runs_per_image + 1, dtype=np.uint32)
+    message = region_pb2.Shape(mask=region_pb2.Mask(height_px=1, width_px=1, counts=counts))
+
+    with pytest.raises(InvalidInput) as refused:
+        region_codec.read_shapes([message], field="shapes")
+
+    assert refused.value.field == "shapes[0].mask.counts"
+
+
 def test_a_polygon_of_two_corners_is_refused() -> None:
     message = region_pb2.Shape(polygon=region_pb2.Polygon(points=[region_pb2.Point(x=1, y=1)] * 2))
 
