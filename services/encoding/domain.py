@@ -16,7 +16,8 @@ from models.vision.images import ImageLimits
 from models.vision.preparation import DEFAULTS, prepare
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
-from services.kernel.vocabulary import Box, Embedding, ImageReference, Mask, Region, RegionOrigin
+from services.kernel.regions import whole_image
+from services.kernel.vocabulary import Box, Embedding, ImageReference, Mask, Region
 
 LEAST_PX = 2 * DEFAULTS.size_px
 """How far a whole picture may be reduced while it is decoded: its crop is still drawn from twice its size."""
@@ -58,12 +59,6 @@ def _mask_digest(mask: Mask | None) -> str:
         return ""
     content = np.asarray((mask.height_px, mask.width_px, *mask.counts), dtype=np.int64)
     return hashlib.sha256(content.tobytes()).hexdigest()
-
-
-def whole_image(image: ImageReference) -> Region:
-    """Return the region that is all of the image."""
-    box = Box(0.0, 0.0, float(image.width_px), float(image.height_px))
-    return Region("0", box, RegionOrigin.WHOLE_IMAGE)
 
 
 def by_resolution(

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from services.gateway.domain.collections import Collection
 from services.gateway.domain.operations import Letter
-from services.gateway.domain.recognition import Progress, Recognition, RecognitionState
+from services.gateway.domain.recognition import Ended, Progress, Recognition, RecognitionState
 from services.gateway.domain.teaching import Change, ExemplarPage, ExemplarQuery, Feedback, LabelCounts
 from services.kernel.vocabulary import (
     Candidates,
@@ -272,14 +272,6 @@ class DeadLetters(Protocol):
     def replay(self, letter: Letter) -> None:
         """Publish the event again as it was, and note that. Raises NotFound, Corrupt, Unavailable."""
         ...
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A record that ended, and where to go on behind it."""
-
-    recognition: Recognition
-    resume_token: str
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,6 @@ def checked_image(image: ImageReference) -> ImageReference:
     return image
 
 
-def whole_image(image: ImageReference) -> Region:
-    """Return the one region that is all of the image."""
-    return Region("0", Box(0.0, 0.0, float(image.width_px), float(image.height_px)), RegionOrigin.WHOLE_IMAGE)
-
-
 def region(index: int, shape: Shape, image: ImageReference) -> Region:
     """Return the region that a shape covers; its id is the shape's index.
 

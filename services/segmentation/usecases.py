@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from services.kernel.errors import Unsupported
 from services.kernel.limits import LIMITS
+from services.kernel.regions import whole_image
 from services.kernel.vocabulary import ImageReference, Prompt, Region, Shape, Stage
 from services.segmentation import domain
 
@@ -61,7 +62,7 @@ class ProposeRegions:
 
     def _regions(self, image: ImageReference, shapes: Sequence[Shape]) -> tuple[Region, ...]:
         if not shapes:
-            return (domain.whole_image(image),)
+            return (whole_image(image),)
         found: list[Region] = []
         runs = 0
         for index, shape in enumerate(shapes):

@@ -12,11 +12,10 @@ import numpy as np
 from PIL import Image
 
 from services.gateway.domain.collections import DEFAULT_COLLECTION, Collection
-from services.gateway.domain.recognition import Progress, Recognition, RecognitionState, Task
+from services.gateway.domain.recognition import Ended, Progress, Recognition, RecognitionState, Task
 from services.gateway.domain.teaching import Change, ExemplarPage, ExemplarQuery, Feedback, LabelCounts
 from services.gateway.ports import (
     Encoding,
-    Ended,
     Ordering,
     Pending,
     Proposal,

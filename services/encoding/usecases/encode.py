@@ -16,6 +16,7 @@ from services.encoding.ports import ImageEncoder, ImageSource, TextEncoder, Time
 from services.encoding.usecases.sharing import Once, Turns
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
+from services.kernel.regions import whole_image
 from services.kernel.validation import checked_text
 from services.kernel.vocabulary import (
     VISUAL_SPACE,
@@ -231,6 +232,6 @@ class EncodeExemplar:
             raise InvalidInput(
                 "image is missing from an image exemplar", field="image", reason="IMAGE_MISSING"
             )
-        region = exemplar.region or domain.whole_image(exemplar.image)
+        region = exemplar.region or whole_image(exemplar.image)
         (encoded,) = self._regions(exemplar.image, [region]).regions
         return tuple(each for each in encoded.embeddings if each.space == VISUAL_SPACE)

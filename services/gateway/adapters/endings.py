@@ -11,8 +11,8 @@ from typing import Final
 
 from fovea.ranking.v1 import events_pb2
 from services.gateway.codec.recognition import read_recognition
-from services.gateway.domain.recognition import Recognition
-from services.gateway.ports import Ended, Watch
+from services.gateway.domain.recognition import Ended, Recognition
+from services.gateway.ports import Watch
 from services.kernel.errors import Corrupt, InvalidInput, NotFound
 from services.runtime import deadline
 from services.runtime.claim_check import Claims, NoClaims

@@ -10,7 +10,6 @@ from services.gateway.domain.collections import Retention
 from services.gateway.domain.options import asks_the_same
 from services.kernel.errors import Conflict
 from services.kernel.vocabulary import (
-    Box,
     Candidates,
     CollectionKey,
     Envelope,
@@ -20,7 +19,6 @@ from services.kernel.vocabulary import (
     RankingStatus,
     RecognitionOptions,
     Region,
-    RegionOrigin,
 )
 
 WHOLE_IMAGE_RUNG = "whole_image"
@@ -63,6 +61,14 @@ class Recognition:
     regions: tuple[RecognizedRegion, ...] = ()
     failure: Failure | None = None
     ended_at_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A record that ended, and where to go on behind it."""
+
+    recognition: Recognition
+    resume_token: str
 
 
 @dataclass(frozen=True)
@@ -150,12 +156,6 @@ def require_same_request(accepted: Accepted, earlier: Envelope, shipped: Recogni
         field="recognition_id",
         reason="RECOGNITION_ID_REUSED",
     )
-
-
-def whole_image(image: ImageReference) -> Region:
-    """Return the region that stands in when segmentation is not to be had."""
-    box = Box(0.0, 0.0, float(image.width_px), float(image.height_px))
-    return Region("0", box, RegionOrigin.WHOLE_IMAGE)
 
 
 def retrieval_order(found: Candidates) -> Ranking:

@@ -14,7 +14,6 @@ from services.gateway.domain.recognition import (
     completed,
     require_same_request,
     retrieval_order,
-    whole_image,
 )
 from services.gateway.ports import (
     Announcer,
@@ -30,6 +29,7 @@ from services.gateway.ports import (
 )
 from services.gateway.usecases.intake import Intake, drop_passing_image, store_image
 from services.kernel.errors import Unavailable
+from services.kernel.regions import whole_image
 from services.kernel.vocabulary import Envelope, Region, Stage
 
 

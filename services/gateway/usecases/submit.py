@@ -8,6 +8,7 @@ from dataclasses import replace
 from services.gateway.domain.recognition import (
     Accepted,
     DeadLetter,
+    Ended,
     Progress,
     Recognition,
     Task,
@@ -17,7 +18,6 @@ from services.gateway.domain.recognition import (
 from services.gateway.ports import (
     Announcer,
     Collections,
-    Ended,
     Endings,
     Images,
     Recognitions,

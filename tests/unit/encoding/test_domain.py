@@ -6,6 +6,7 @@ from models.vision.preparation import prepare
 from services.encoding import domain
 from services.encoding.domain import Vectors
 from services.kernel.errors import InvalidInput
+from services.kernel.regions import whole_image
 from services.kernel.vocabulary import Box, ImageReference, Mask, Region, RegionOrigin
 
 HEIGHT, WIDTH = 60, 80
@@ -34,13 +35,13 @@ def test_a_vector_does_not_keep_its_batch_alive() -> None:
 
 
 def test_the_whole_image_is_prepared_as_such() -> None:
-    whole = domain.whole_image(IMAGE)
+    whole = whole_image(IMAGE)
 
     np.testing.assert_array_equal(domain.crops(NOISE, [whole])[0], prepare(NOISE))
 
 
 def test_a_whole_image_may_be_reduced_and_a_part_of_it_may_not() -> None:
-    whole, part = domain.whole_image(IMAGE), region(0, 0, 20, 20)
+    whole, part = whole_image(IMAGE), region(0, 0, 20, 20)
     masked = Region("m", whole.box, RegionOrigin.CALLER, Mask(HEIGHT, WIDTH, (0, HEIGHT * WIDTH)))
 
     assert list(domain.by_resolution(IMAGE, [whole])) == [(448, [0])]

@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as arrays
 
 from models.vision import masks
 from services.kernel.errors import InvalidInput
+from services.kernel.regions import whole_image
 from services.kernel.vocabulary import Box, ImageReference, Mask, Point, Polygon, Region, RegionOrigin
 from services.segmentation import domain
 
@@ -36,7 +37,7 @@ def refusal(shape: Box | Polygon | Mask, index: int = 2) -> InvalidInput:
 
 
 def test_the_whole_image_is_one_region_without_a_mask() -> None:
-    assert domain.whole_image(IMAGE) == Region("0", Box(0, 0, 8, 6), RegionOrigin.WHOLE_IMAGE)
+    assert whole_image(IMAGE) == Region("0", Box(0, 0, 8, 6), RegionOrigin.WHOLE_IMAGE)
 
 
 def test_a_box_inside_the_image_stays_as_it_is() -> None:

@@ -23,9 +23,8 @@ from services.gateway.domain.collections import (
     RetentionPolicy,
 )
 from services.gateway.domain.keys import passing_image
-from services.gateway.domain.recognition import Recognition, RecognitionState
+from services.gateway.domain.recognition import Ended, Recognition, RecognitionState
 from services.gateway.domain.teaching import Change, Feedback
-from services.gateway.ports import Ended
 from services.kernel.errors import DeadlineExceeded, InvalidInput, Unavailable
 from services.kernel.vocabulary import (
     CollectionKey,
