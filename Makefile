@@ -6,7 +6,7 @@ UV := $(VENV)/bin/uv
 PROTOS := $(wildcard protos/fovea/*/v1/*.proto)
 SOURCES := fovea services models infra tests benchmarks examples
 
-.PHONY: help setup proto format lint types imports test integration check demo bench lock up down logs
+.PHONY: help setup proto format lint types imports test integration chaos check demo bench lock up down logs
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -53,6 +53,10 @@ test: proto ## Run the tests (no network, no GPU)
 integration: proto ## Run the tests against real servers, which are installed into ~/.cache/fovea
 	$(PYTHON) -m infra.local install
 	$(PYTHON) -m pytest -m integration
+
+chaos: proto ## Kill, pause and corrupt real servers and services; writes the figures into docs/reliability.md
+	$(PYTHON) -m infra.local install
+	$(PYTHON) -m tests.chaos
 
 check: proto lint types imports test ## Everything that CI checks
 

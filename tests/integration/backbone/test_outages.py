@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import grpc
@@ -16,10 +15,10 @@ from infra.local import daemons
 from infra.local.minio import MinioServer
 from infra.local.server import Running, running
 from infra.local.triton import TritonServer
+from tests.chaos.platform import Platform, started
 from tests.e2e.calls import Calls
 from tests.e2e.pictures import COLOURS, png
 from tests.e2e.waiting import eventually
-from tests.integration.kafka.test_five_services import Platform
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
@@ -40,8 +39,8 @@ def servers(tmp_path: Path, kafka_server: Running) -> Iterator[dict[str, Running
 @pytest.fixture
 def platform(tmp_path: Path, servers: dict[str, Running]) -> Iterator[Platform]:
     settings = {name: value for server in servers.values() for name, value in server.settings.items()}
-    with ExitStack() as stack:
-        yield Platform(tmp_path, Running([], settings), stack)
+    with started(tmp_path, settings) as platform:
+        yield platform
 
 
 @pytest.mark.parametrize("down", ["minio", "triton"])
@@ -49,7 +48,7 @@ def test_a_server_that_is_away_for_a_while_costs_time_and_no_image(
     platform: Platform, servers: dict[str, Running], down: str
 ) -> None:
     (daemon,) = servers[down].daemons
-    with Calls(platform.gateway.target, collection=f"without-{down}") as calls:
+    with Calls(platform.target, collection=f"without-{down}") as calls:
         calls.create_collection()
         calls.remember([(label, png(label, seed=900)) for label in LABELS])
         before = calls.recognize(png(LABELS[0], seed=1), recognition_id=f"before-{down}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,55 +11,30 @@ import pytest
 from fovea.gateway.v1 import gateway_pb2
 from infra.local.server import Running
 from services.runtime.topics import TOPICS
+from tests.chaos.platform import INNER, Platform, started
 from tests.e2e.calls import Calls
 from tests.e2e.pictures import COLOURS, png
-from tests.e2e.processes import Program
 from tests.e2e.waiting import eventually
 from tests.integration.kafka.test_kafka_log import everything, opened
 
 pytestmark = pytest.mark.integration
 
-INNER = ("segmentation", "encoding", "retrieval", "ranking")
 LABELS = sorted(COLOURS)
 IMAGES = 50
 PATIENCE_S = 60.0
 
 
-class Platform:
-    """Five processes with one event log and one folder of objects; any may be started again."""
-
-    def __init__(self, folder: Path, kafka: Running, stack: ExitStack) -> None:
-        self._folder = folder
-        self._stack = stack
-        self._settings = {**kafka.settings, "FOVEA_OBJECT_FOLDER": str(folder / "objects")}
-        self.programs: dict[str, Program] = {}
-        started = {name: self._start(name, {}) for name in INNER}
-        targets = {f"FOVEA_{name.upper()}_TARGET": one.target for name, one in started.items()}
-        self.gateway = self._start("gateway", targets).wait_ready()
-
-    def kill_and_start(self, name: str) -> None:
-        """End it as a power cut would, and start another on a port of its own: events find it."""
-        self.programs[name].kill()
-        self._start(name, {}).wait_ready()
-
-    def _start(self, name: str, more: dict[str, str]) -> Program:
-        program = Program(f"services.{name}", self._folder / name, {**self._settings, **more})
-        self._stack.callback(program.__exit__)
-        self.programs[name] = program
-        return program
-
-
 @pytest.fixture
 def platform(tmp_path: Path, kafka_server: Running) -> Iterator[Platform]:
-    with ExitStack() as stack:
-        yield Platform(tmp_path, kafka_server, stack)
+    with started(tmp_path, kafka_server.settings) as platform:
+        yield platform
 
 
-@pytest.mark.parametrize("killed", ["segmentation", "encoding", "retrieval", "ranking"])
+@pytest.mark.parametrize("killed", INNER)
 def test_every_accepted_image_ends_as_one_record_though_a_service_is_killed(
     platform: Platform, kafka_server: Running, killed: str
 ) -> None:
-    with Calls(platform.gateway.target, collection=f"killed-{killed}") as calls:
+    with Calls(platform.target, collection=f"killed-{killed}") as calls:
         calls.create_collection()
         calls.remember([(label, png(label, seed=900)) for label in LABELS])
         images = {f"{killed}-{n}": png(LABELS[n % 3], seed=n) for n in range(IMAGES)}
