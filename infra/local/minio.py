@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import shutil
-import subprocess
 import urllib.request
-import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from infra.local import daemons
-from infra.local.daemons import LocalError, Program
+from infra.local import daemons, go
+from infra.local.daemons import Program
 from infra.local.server import Running
 
 VERSION: Final = "v0.0.0-20260212201848-7aac2a2c5b7c"
@@ -35,26 +31,7 @@ class MinioServer:
 
     def install(self, cache: Path) -> None:
         """Build it, which takes minutes the first time."""
-        if _binary(cache).exists():
-            return
-        go = shutil.which("go")
-        if go is None:
-            raise LocalError("MinIO is built with Go, which is not on the PATH: install Go 1.24 or newer")
-        work = cache / f"minio-{VERSION}.part-{uuid.uuid4().hex[:8]}"
-        work.mkdir()
-        built = subprocess.run(  # noqa: S603  (go, with arguments of this file)
-            [go, "install", f"{MODULE}@{VERSION}"],
-            env={**os.environ, "GOBIN": str(work)},
-            cwd=work,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if built.returncode:
-            raise LocalError(f"MinIO could not be built:\n{built.stderr[-3000:]}")
-        _binary(cache).parent.mkdir(exist_ok=True)
-        (work / "minio").replace(_binary(cache))
-        shutil.rmtree(work)
+        go.build(MODULE, VERSION, _binary(cache))
 
     def start(self, cache: Path, folder: Path) -> Running:
         """Start it with the secret that the folder has, a new one if the folder is new."""

@@ -14,9 +14,11 @@ from infra.local.daemons import Daemon, LocalError, Program
 from infra.local.kafka import KafkaServer
 from infra.local.minio import MinioServer
 from infra.local.server import Running, Server, cache_folder
+from infra.local.toxiproxy import ToxiproxyServer
 from infra.local.triton import TritonServer
 
 SERVERS: Final[tuple[Server, ...]] = (KafkaServer(), MinioServer(), TritonServer())
+FOR_TESTS: Final[tuple[Server, ...]] = (ToxiproxyServer(),)
 
 # In the order of starting. The ports are those of the services' settings.
 SERVICES: Final = {
@@ -31,7 +33,7 @@ READY_S: Final = 120.0
 
 def install(_: Path) -> None:
     """Fetch every server into the cache."""
-    for server in SERVERS:
+    for server in (*SERVERS, *FOR_TESTS):
         _say(f"{server.name}: looking in {cache_folder()}")
         server.install(cache_folder())
 
