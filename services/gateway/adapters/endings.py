@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import logging
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -13,38 +14,70 @@ from fovea.ranking.v1 import events_pb2
 from services.gateway.codec.recognition import read_recognition
 from services.gateway.domain.recognition import Ended, Recognition
 from services.gateway.ports import Watch
-from services.kernel.errors import Corrupt, InvalidInput, NotFound
+from services.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound
 from services.runtime import deadline
 from services.runtime.claim_check import Claims, NoClaims
 from services.runtime.event_log.ports import EventLog, Record, Tail, TopicPartition
+from services.runtime.events import SUBMISSION_ID
 
 TOPIC: Final = "recognitions.completed"
 _LOG = logging.getLogger(__name__)
 _LOOK_EVERY_S: Final = 0.5
 _BATCH: Final = 64
+_REMEMBERED: Final = 10_000
+_LOOK_BACK: Final = 256
 
 
 class LogEndings:
-    """Tails the topic, each watcher with a tail of its own."""
+    """Tails the topic, each watcher with a tail of its own.
 
-    def __init__(self, log: EventLog, claims: Claims | None = None) -> None:
+    The log may hold an ending more than once, for every step is done at least once; the first of one
+    recognition is its record, and the others are not shown. A watcher that goes on behind a token has not
+    seen what lies shortly before it once more either.
+
+    Args:
+        log: Where endings are.
+        claims: Has those that are too large for the log.
+        remembered: Of how many endings that it was shown a watcher is not shown the same again.
+        look_back: How many endings of each partition before the token are taken as shown.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        claims: Claims | None = None,
+        *,
+        remembered: int = _REMEMBERED,
+        look_back: int = _LOOK_BACK,
+    ) -> None:
         self._log = log
         self._claims = claims or NoClaims()
+        self._remembered = remembered
+        self._look_back = look_back
 
     def watch(self, resume_token: str) -> Watch:
         """Watch every record from now on, or behind the token."""
-        start = _read(resume_token) if resume_token else dict(self._log.end_offsets(TOPIC))
-        positions = {TopicPartition(TOPIC, partition): offset for partition, offset in start.items()}
+        ends = self._log.end_offsets(TOPIC)
+        start = _read(resume_token) if resume_token else dict(ends)
+        _require_within(start, ends)
+        back = self._look_back if resume_token else 0
+        positions = {TopicPartition(TOPIC, each): max(0, offset - back) for each, offset in start.items()}
         return Watch(_write(start), self._follow(self._log.tail([TOPIC], start=positions), start))
 
     def _follow(self, tail: Tail, offsets: dict[int, int]) -> Iterator[Ended]:
+        shown = _Shown(self._remembered)
         with tail:
             while True:
                 deadline.check(endless=True)
                 for record in tail.poll(_wait_s(), most=_BATCH):
-                    recognition = self._recognition(record)
-                    offsets[record.position.partition] = record.position.offset + 1
+                    _, partition, offset = record.position
+                    if offset < offsets.get(partition, 0):
+                        shown.add(record)
+                        continue
+                    offsets[partition] = offset + 1
+                    recognition = None if record in shown else self._recognition(record)
                     if recognition is not None:
+                        shown.add(record)
                         yield Ended(recognition, _write(offsets))
 
     def _recognition(self, record: Record) -> Recognition | None:
@@ -57,6 +90,32 @@ class LogEndings:
         if value is None:
             return None
         return read_recognition(events_pb2.RecognitionCompleted.FromString(value).recognition)
+
+
+class _Shown:
+    """The last endings that one watcher was shown; an id that came with two batches ended in both."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._keys: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def add(self, record: Record) -> None:
+        self._keys[_ending(record)] = None
+        if len(self._keys) > self._most:
+            self._keys.popitem(last=False)
+
+    def __contains__(self, record: Record) -> bool:
+        return _ending(record) in self._keys
+
+
+def _ending(record: Record) -> tuple[str, str]:
+    return record.key, record.headers.get(SUBMISSION_ID, "")
+
+
+def _require_within(start: Mapping[int, int], ends: Mapping[int, int]) -> None:
+    if any(offset > ends.get(partition, offset) for partition, offset in start.items()):
+        message = "resume_token lies behind the end of the event log; it belongs to another one"
+        raise Conflict(message, field="resume_token", reason="OFFSET_BEYOND_END")
 
 
 def _wait_s() -> float:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,7 @@ from services.gateway.domain.collections import (
 from services.gateway.domain.keys import passing_image
 from services.gateway.domain.recognition import Ended, Recognition, RecognitionState
 from services.gateway.domain.teaching import Change, Feedback
-from services.kernel.errors import DeadlineExceeded, InvalidInput, Unavailable
+from services.kernel.errors import Conflict, DeadlineExceeded, InvalidInput, Unavailable
 from services.kernel.vocabulary import (
     CollectionKey,
     Exemplar,
@@ -255,6 +257,68 @@ def test_a_watch_sees_what_ends_after_it_began_and_goes_on_behind_a_token(
     assert _ids(seen) == {"r1", "r2", "r3"}
     assert _ids(rest) == {"r1", "r2", "r3", "r4"} - _ids(seen[:1])
     assert _ids([first]) <= {"r1", "r2", "r3"}
+
+
+def test_a_watch_shows_an_ending_once_however_often_the_log_has_it(
+    log: SqliteLog, publisher: Publisher
+) -> None:
+    announcer = LogAnnouncer(publisher)
+    watched = LogEndings(log).watch("")
+    for name in ("once", "once", "again", "once", "last"):
+        announcer.completed(_record(name))
+
+    with deadline.within(WAIT_S):
+        seen = [next(watched.endings).recognition.envelope.recognition_id for _ in range(3)]
+
+    assert sorted(seen) == ["again", "last", "once"]
+
+
+def test_a_watch_that_goes_on_is_not_shown_again_what_the_one_before_it_was(
+    log: SqliteLog, publisher: Publisher
+) -> None:
+    announcer = LogAnnouncer(publisher)
+    endings = LogEndings(log, look_back=1)
+    watched = endings.watch("")
+    announcer.completed(_record("seen"))
+    with deadline.within(WAIT_S):
+        token = next(watched.endings).resume_token
+        for name in ("seen", "seen", "new"):
+            announcer.completed(_record(name))
+        resumed = next(endings.watch(token).endings)
+
+    assert _ids([resumed]) == {"new"}
+
+
+def test_a_watch_remembers_so_many_endings_and_not_more(log: SqliteLog, publisher: Publisher) -> None:
+    announcer = LogAnnouncer(publisher)
+    watched = LogEndings(log, remembered=1).watch("")
+    with deadline.within(WAIT_S):
+        for name in ("first", "second", "first"):
+            announcer.completed(_record(name))
+            assert _ids([next(watched.endings)]) == {name}
+
+
+def test_an_id_that_came_with_two_batches_is_shown_for_both(log: SqliteLog, publisher: Publisher) -> None:
+    announcer = LogAnnouncer(publisher)
+    watched = LogEndings(log).watch("")
+    record = _record("both")
+    announcer.completed(record)
+    announcer.completed(replace(record, envelope=replace(record.envelope, submission_id="other")))
+
+    with deadline.within(WAIT_S):
+        seen = [next(watched.endings).recognition.envelope.submission_id for _ in range(2)]
+
+    assert seen == [record.envelope.submission_id, "other"]
+
+
+def test_a_token_of_another_log_is_refused(log: SqliteLog, publisher: Publisher) -> None:
+    LogAnnouncer(publisher).completed(_record("only"))
+    beyond = base64.urlsafe_b64encode(b"[[0, 2], [1, 2], [2, 2], [3, 2]]").decode()
+
+    with pytest.raises(Conflict) as refused:
+        LogEndings(log).watch(beyond)
+
+    assert refused.value.reason == "OFFSET_BEYOND_END"
 
 
 def test_a_watch_fetches_large_records_and_leaves_out_those_that_are_lost(log: SqliteLog) -> None:
