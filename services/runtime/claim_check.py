@@ -112,8 +112,19 @@ def payloads(tenant: str, topic: str) -> str:
 
 
 def redeeming(claims: Claims, apply: Callable[[Record], None]) -> Callable[[Record], None]:
-    """Return what applies records as their writers had them, for a follower."""
-    return lambda record: apply(claims.redeem(record))
+    """Return what applies records as their writers had them, for a follower.
+
+    A record that can never be read, since its payload is lost or it is no message, is logged and left out:
+    one such record must not keep all others from being seen.
+    """
+
+    def redeemed(record: Record) -> None:
+        try:
+            apply(claims.redeem(record))
+        except (InvalidInput, NotFound, Corrupt) as error:
+            _LOG.error("%s cannot be read and is left out: %s", record.position, error.message)
+
+    return redeemed
 
 
 def redeem_letter(claims: Claims, record: Record) -> Record:

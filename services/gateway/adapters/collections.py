@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 from fovea.gateway.v1 import events_pb2
 from services.gateway.adapters.waiting import wait_until
-from services.gateway.codec.collections import read_collection, write_collection
+from services.gateway.codec.collections import read_changed, write_collection
 from services.gateway.domain.collections import DEFAULT_COLLECTION, Collection
+from services.kernel.validation import checked_collection
 from services.kernel.vocabulary import CollectionKey
 from services.runtime.event_log.ports import Position, Record, TopicPartition
 from services.runtime.events import Output, Tombstone
 from services.runtime.publisher import Publisher
+from services.runtime.topics import TOPICS, Subject
 
 TOPIC: Final = "collections.changed"
 
@@ -57,11 +59,11 @@ class LogCollections:
         self._publish(Tombstone(TOPIC, str(key)))
 
     def saw(self, record: Record) -> None:
-        """Take over what the record says."""
-        key = CollectionKey(*record.key.split("/", 1))
-        if record.value is not None:
-            event = events_pb2.CollectionChanged.FromString(record.value)
-            self._view[key] = read_collection(event.collection)
+        """Take over what the record says. Raises InvalidInput if it says nothing that can be understood."""
+        key = _key(record)
+        event = cast("events_pb2.CollectionChanged | None", TOPICS[TOPIC].decode(record))
+        if event is not None:
+            self._view[key] = read_changed(event)
         elif key == DEFAULT_COLLECTION:
             self._view[key] = Collection(key)
         else:
@@ -77,3 +79,8 @@ class LogCollections:
 
     def _has_seen(self, position: Position) -> bool:
         return self._seen.get(TopicPartition(position.topic, position.partition), -1) >= position.offset
+
+
+def _key(record: Record) -> CollectionKey:
+    subject = Subject.of_key(record.key)
+    return checked_collection(CollectionKey(subject.tenant, subject.collection))

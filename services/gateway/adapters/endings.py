@@ -8,10 +8,10 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, cast
 
 from fovea.ranking.v1 import events_pb2
-from services.gateway.codec.recognition import read_recognition
+from services.gateway.codec.events import read_completed
 from services.gateway.domain.recognition import Ended, Recognition
 from services.gateway.ports import Watch
 from services.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound
@@ -19,6 +19,7 @@ from services.runtime import deadline
 from services.runtime.claim_check import Claims, NoClaims
 from services.runtime.event_log.ports import EventLog, Record, Tail, TopicPartition
 from services.runtime.events import SUBMISSION_ID
+from services.runtime.topics import TOPICS
 
 TOPIC: Final = "recognitions.completed"
 _LOG = logging.getLogger(__name__)
@@ -83,13 +84,11 @@ class LogEndings:
     def _recognition(self, record: Record) -> Recognition | None:
         """Return what ended; None if that is lost, since a watcher who came again would meet it again."""
         try:
-            value = self._claims.redeem(record).value
-        except (NotFound, Corrupt) as error:
+            event = TOPICS[TOPIC].decode(self._claims.redeem(record))
+            return None if event is None else read_completed(cast("events_pb2.RecognitionCompleted", event))
+        except (InvalidInput, NotFound, Corrupt) as error:
             _LOG.error("%s cannot be read and is not shown to watchers: %s", record.position, error)
             return None
-        if value is None:
-            return None
-        return read_recognition(events_pb2.RecognitionCompleted.FromString(value).recognition)
 
 
 class _Shown:

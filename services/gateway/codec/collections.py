@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fovea.gateway.v1 import collections_pb2 as pb
+from fovea.gateway.v1 import events_pb2
 from fovea.kernel.v1 import envelope_pb2
 from services.gateway.domain.collections import Collection, Retention, RetentionPolicy
 from services.kernel.errors import InvalidInput
@@ -38,6 +39,16 @@ def read_collection(message: pb.Collection) -> Collection:
         trust_threshold=options.trust_threshold,
         unknown_threshold=options.unknown_threshold,
     )
+
+
+def read_changed(event: events_pb2.CollectionChanged) -> Collection:
+    """Read a collection from the log; how a newer release keeps its images is here to keep them all."""
+    collection = event.collection
+    if collection.image_retention.policy not in _POLICIES_READ:
+        collection = pb.Collection()
+        collection.CopyFrom(event.collection)
+        collection.ClearField("image_retention")
+    return read_collection(collection)
 
 
 def _read_retention(message: pb.ImageRetention) -> Retention:

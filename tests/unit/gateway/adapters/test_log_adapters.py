@@ -18,6 +18,7 @@ from services.gateway.adapters.collections import TOPIC, LogCollections
 from services.gateway.adapters.endings import LogEndings
 from services.gateway.adapters.sweeper import Sweeper
 from services.gateway.adapters.teacher import ENCODED, SUBMITTED, LogTeacher
+from services.gateway.codec.collections import write_collection
 from services.gateway.domain.collections import (
     DEFAULT_COLLECTION,
     Collection,
@@ -36,9 +37,9 @@ from services.kernel.vocabulary import (
     SpaceVote,
 )
 from services.runtime import deadline, memory_version
-from services.runtime.claim_check import StoredClaims
+from services.runtime.claim_check import StoredClaims, redeeming
 from services.runtime.dead_letters import Cause, DeadLetter
-from services.runtime.event_log.ports import Record
+from services.runtime.event_log.ports import NewRecord, Record
 from services.runtime.event_log.sqlite import SqliteLog
 from services.runtime.events import EVENT_ID, EventWriter, Tombstone
 from services.runtime.follower import Follower
@@ -71,6 +72,35 @@ def collections(log: SqliteLog, publisher: Publisher) -> Iterator[LogCollections
     follower.start()
     yield view
     follower.close()
+
+
+@pytest.mark.parametrize("key", ["acme/birds", "no slash", "", "../../etc/passwd"])
+def test_the_collections_stay_known_behind_a_record_that_is_none(
+    log: SqliteLog, publisher: Publisher, key: str
+) -> None:
+    log.publish([NewRecord(TOPIC, key, b"\xff\xff noise"), NewRecord(TOPIC, "not/a name", None)])
+    gone = {"payload-key": f"acme/payloads/{TOPIC}/{'0' * 64}"}
+    log.publish([NewRecord(TOPIC, "acme/lost", b"", gone)])
+    view = LogCollections(publisher)
+    follower = Follower(log, [TOPIC], redeeming(StoredClaims(InMemoryStore()), view.saw))
+    follower.start()
+
+    assert view.create(Collection(BIRDS))
+    follower.check()
+    assert view.list("acme") == [Collection(BIRDS)]
+    follower.close()
+
+
+def test_a_way_to_keep_images_that_a_newer_release_knows_keeps_them(
+    collections: LogCollections, publisher: Publisher
+) -> None:
+    message = write_collection(Collection(BIRDS, "of Europe"))
+    message.image_retention.policy = 99  # type: ignore[assignment]  # a newer release's
+
+    publisher.publish(events_pb2.CollectionChanged(collection=message))
+    assert collections.create(Collection(CollectionKey("acme", "next")))  # behind the other
+
+    assert collections.find(BIRDS) == Collection(BIRDS, "of Europe")
 
 
 def test_a_change_is_seen_as_soon_as_it_returns(collections: LogCollections) -> None:
@@ -336,6 +366,19 @@ def test_a_watch_fetches_large_records_and_leaves_out_those_that_are_lost(log: S
 
     with deadline.within(WAIT_S):
         assert _ids([next(watched.endings)]) == {"whole"}
+
+
+def test_a_watch_goes_on_behind_what_is_no_ending(log: SqliteLog, publisher: Publisher) -> None:
+    watch = LogEndings(log).watch("")
+    absurd = _record("absurd")
+    absurd = replace(absurd, envelope=replace(absurd.envelope, recognition_id="a/b"))
+    for value in (b"\xff\xff noise", b""):
+        log.publish([NewRecord("recognitions.completed", "acme/birds/noise", value)])
+    announcer = LogAnnouncer(publisher)
+    announcer.completed(absurd)
+    announcer.completed(_record("right"))
+
+    assert next(watch.endings).recognition.envelope.recognition_id == "right"
 
 
 def test_a_watch_ends_when_nobody_listens_any_more(log: SqliteLog) -> None:
