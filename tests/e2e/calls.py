@@ -19,7 +19,12 @@ from fovea.kernel.v1.envelope_pb2 import CollectionKey, RecognitionOptions
 from fovea.kernel.v1.recognition_pb2 import Recognition
 
 TIMEOUT_S = 30.0
-_LIMITS = [("grpc.max_receive_message_length", 64 << 20), ("grpc.max_send_message_length", 64 << 20)]
+_OPTIONS = [
+    ("grpc.max_receive_message_length", 64 << 20),
+    ("grpc.max_send_message_length", 64 << 20),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 500),  # two minutes by default, long after a server is back
+]
 
 
 class Calls:
@@ -27,7 +32,7 @@ class Calls:
 
     def __init__(self, target: str, *, tenant: str = "default", collection: str = "default") -> None:
         self.key = CollectionKey(tenant=tenant, collection=collection)
-        self.channel = grpc.insecure_channel(target, options=_LIMITS)
+        self.channel = grpc.insecure_channel(target, options=_OPTIONS)
         self.gateway = gateway_pb2_grpc.GatewayServiceStub(self.channel)
         self.memory = memory_pb2_grpc.MemoryServiceStub(self.channel)
         self.collections = collections_pb2_grpc.CollectionServiceStub(self.channel)
