@@ -110,7 +110,7 @@ class _Parts:
 
     def __init__(self, log: EventLog, store: ObjectStore, channels: Channels, version: str) -> None:
         self.claims = StoredClaims(store)
-        writer = EventWriter(TOPICS, producer=f"{NAME}/{version}", claims=self.claims)
+        writer = EventWriter(TOPICS, producer=f"{NAME}/{version}", system=log.system, claims=self.claims)
         publisher = Publisher(log, writer)
         self.images = StoredImages(store)
         self.recognitions = StoredRecognitions(store)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from google.protobuf.message import Message
 
 from services.kernel.errors import InvalidInput
-from services.runtime import tracing
+from services.runtime import span_names, tracing
 from services.runtime.claim_check import Claims, NoClaims
 from services.runtime.event_log.ports import NewRecord
 from services.runtime.topics import Subject, TopicTable
@@ -49,12 +49,16 @@ class EventWriter:
     Args:
         topics: The table of topics.
         producer: Service and version, such as `encoding/0.1.0`.
+        system: The kind of log they go to, for traces.
         claims: Takes what is too large for the log.
     """
 
-    def __init__(self, topics: TopicTable, *, producer: str, claims: Claims | None = None) -> None:
+    def __init__(
+        self, topics: TopicTable, *, producer: str, system: str = "", claims: Claims | None = None
+    ) -> None:
         self._topics = topics
         self._claims = claims or NoClaims()
+        self._system = system
         self.producer = producer
 
     def record(self, output: Output, *, cause_id: str = "", own_id: str = "") -> NewRecord:
@@ -68,6 +72,7 @@ class EventWriter:
                 without either gets a new one.
         """
         topic, subject, value = self._content(output)
+        span = tracing.open_span(*span_names.sending(self._system, topic))
         headers = {
             EVENT_ID: own_id or _derived_id(topic, subject, cause_id),
             CAUSE_ID: cause_id,
@@ -75,11 +80,11 @@ class EventWriter:
             COLLECTION: subject.collection,
             RECOGNITION_ID: subject.recognition_id,
             SUBMISSION_ID: subject.submission_id,
-            TRACEPARENT: _traceparent(),
+            TRACEPARENT: _traceparent(span),
             PRODUCER: self.producer,
         }
         present = {name: text for name, text in headers.items() if text}
-        return self._claims.deposit(NewRecord(topic, subject.key, value, present))
+        return self._claims.deposit(NewRecord(topic, subject.key, value, present, span))
 
     def _content(self, output: Output) -> tuple[str, Subject, bytes | None]:
         if isinstance(output, Tombstone):
@@ -103,6 +108,13 @@ def _derived_id(topic: str, subject: Subject, cause_id: str) -> str:
     return str(uuid.uuid4())
 
 
-def _traceparent() -> str:
-    context = tracing.current()
+def _traceparent(span: tracing.OpenSpan | None) -> str:
+    context = tracing.current() if span is None else span.context
     return context.traceparent if context else ""
+
+
+def sent(records: Sequence[NewRecord], error: str = "") -> None:
+    """End the spans of records: they are durable, or will never be because of `error`."""
+    for record in records:
+        if record.span is not None:
+            record.span.end(error)

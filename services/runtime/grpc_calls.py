@@ -16,7 +16,7 @@ from typing import Any, Final
 import grpc
 
 from services.kernel.errors import Corrupt, DeadlineExceeded, FoveaError, InvalidInput
-from services.runtime import deadline, tracing
+from services.runtime import deadline, span_names, tracing
 from services.runtime.call_pool import CallPool
 from services.runtime.grpc_errors import status_code, to_status
 from services.runtime.grpc_gate import Gate, Stream, decoded, draining, full, starting
@@ -56,7 +56,8 @@ class Method:
 
     def __init__(self, name: str, handler: grpc.RpcMethodHandler[Any, Any], gate: Gate) -> None:
         _, self._service, short = name.split("/")
-        self._name = name
+        self._span_name, self._attributes = span_names.rpc(name)
+        self._tracer = gate.tracers.get(self._service)
         self._gate = gate
         self._decode = handler.request_deserializer or bytes
         self._encode = handler.response_serializer or bytes
@@ -153,7 +154,7 @@ class Method:
     def _enter(self, context: grpc.ServicerContext) -> None:
         """Open limit and trace. gRPC runs each call in a context of its own, so nothing is put back."""
         self._gate.enter(context)
-        tracing.enter(tracing.begin(_traceparent(context)))
+        tracing.enter(tracing.begin(_traceparent(context), self._tracer))
         left_s = context.time_remaining()
         unlimited = left_s is None or left_s > _NO_DEADLINE_S
         end = None if unlimited else time.monotonic() + left_s
@@ -171,11 +172,30 @@ class Method:
     def _leave(self, code: grpc.StatusCode, started: float) -> None:
         seconds = time.perf_counter() - started
         self._measures.ended(code, seconds)
+        if self._tracer is not None:
+            self._record(self._tracer, code, seconds)
+
+    def _record(self, tracer: tracing.Tracer, code: grpc.StatusCode, seconds: float) -> None:
+        """Give the call's span away if its trace is sampled."""
         context = tracing.current()
-        if self._gate.sink is not None and context is not None and context.sampled:
-            end_ns = time.time_ns()
-            start_ns = end_ns - int(seconds * 1e9)
-            self._gate.sink(tracing.Span(self._name, context, start_ns, end_ns, code.name))
+        if context is None or not context.sampled:
+            return
+        end_ns = time.time_ns()
+        error = code.name if code.name in span_names.SERVER_FAULTS else ""
+        attributes = {**self._attributes, span_names.RPC_STATUS: code.name}
+        if error:
+            attributes[tracing.ERROR_TYPE] = error
+        tracer.take(
+            tracing.Span(
+                name=self._span_name,
+                context=context,
+                start_ns=end_ns - int(seconds * 1e9),
+                end_ns=end_ns,
+                kind="server",
+                error=error,
+                attributes=attributes,
+            )
+        )
 
 
 _SHAPES: Final = {

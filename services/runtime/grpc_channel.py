@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.kernel.errors import DeadlineExceeded, FoveaError, Unavailable
 from services.kernel.limits import LIMITS
-from services.runtime import tracing
+from services.runtime import span_names, tracing
 from services.runtime.deadline import remaining_s
 from services.runtime.grpc_errors import from_rpc_error
 
@@ -86,21 +86,21 @@ class Channel(grpc.Channel):
         self._inner = inner
         self._timeout_s = timeout_s
 
-    def unary_unary(self, *args: Any, **kwargs: Any) -> Any:
+    def unary_unary(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Return a callable for a method with one request and one answer."""
-        return _Single(self._inner.unary_unary(*args, **kwargs), self._timeout_s)
+        return _Single(method, self._inner.unary_unary(method, *args, **kwargs), self._timeout_s)
 
-    def stream_unary(self, *args: Any, **kwargs: Any) -> Any:
+    def stream_unary(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Return a callable for a method with a stream of requests and one answer."""
-        return _Single(self._inner.stream_unary(*args, **kwargs), None)
+        return _Single(method, self._inner.stream_unary(method, *args, **kwargs), None)
 
-    def unary_stream(self, *args: Any, **kwargs: Any) -> Any:
+    def unary_stream(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Return a callable for a method with one request and a stream of answers."""
-        return _Streamed(self._inner.unary_stream(*args, **kwargs))
+        return _Streamed(method, self._inner.unary_stream(method, *args, **kwargs))
 
-    def stream_stream(self, *args: Any, **kwargs: Any) -> Any:
+    def stream_stream(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Return a callable for a method with streams both ways."""
-        return _Streamed(self._inner.stream_stream(*args, **kwargs))
+        return _Streamed(method, self._inner.stream_stream(method, *args, **kwargs))
 
     def subscribe(
         self,
@@ -128,34 +128,42 @@ class Channel(grpc.Channel):
 class _Single:
     """Calls a method that gives one answer."""
 
-    def __init__(self, inner: Any, timeout_s: float | None) -> None:
+    def __init__(self, method: str, inner: Any, timeout_s: float | None) -> None:
+        self._name, self._attributes = span_names.rpc(method)
         self._inner = inner
         self._timeout_s = timeout_s
 
     def __call__(self, request: Any, timeout: float | None = None, metadata: Any = None) -> Any:
+        time_s = _timeout(timeout, self._timeout_s)
+        span = tracing.open_span(self._name, "client", self._attributes)
         try:
-            return self._inner(
-                request, timeout=_timeout(timeout, self._timeout_s), metadata=_traced(metadata)
-            )
+            answer = self._inner(request, timeout=time_s, metadata=_traced(metadata, span))
         except grpc.RpcError as error:
+            _end(span, error)
             _translate(error)
+        _end(span)
+        return answer
 
 
 class _Streamed:
     """Calls a method that gives a stream of answers."""
 
-    def __init__(self, inner: Any) -> None:
+    def __init__(self, method: str, inner: Any) -> None:
+        self._name, self._attributes = span_names.rpc(method)
         self._inner = inner
 
     def __call__(self, request: Any, timeout: float | None = None, metadata: Any = None) -> _Answers:
-        return _Answers(self._inner(request, timeout=_timeout(timeout, None), metadata=_traced(metadata)))
+        time_s = _timeout(timeout, None)
+        span = tracing.open_span(self._name, "client", self._attributes)
+        return _Answers(self._inner(request, timeout=time_s, metadata=_traced(metadata, span)), span)
 
 
 class _Answers:
     """A stream of answers; leaving the block that it opens cancels the call."""
 
-    def __init__(self, call: Any) -> None:
+    def __init__(self, call: Any, span: tracing.OpenSpan | None) -> None:
         self._call = call
+        self._span = span
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -163,18 +171,31 @@ class _Answers:
     def __next__(self) -> Any:
         try:
             return next(self._call)
+        except StopIteration:
+            _end(self._span)
+            raise
         except grpc.RpcError as error:
+            _end(self._span, error)
             _translate(error)
 
     def cancel(self) -> None:
         """Tell the server that nobody listens any more."""
         self._call.cancel()
+        _end(self._span)
 
     def __enter__(self) -> _Answers:  # noqa: PYI034  (beartype cannot check Self)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.cancel()
+
+
+def _end(span: tracing.OpenSpan | None, error: Any = None) -> None:
+    """Record a call by how it ended."""
+    if span is None:
+        return
+    code = grpc.StatusCode.OK if error is None else error.code()
+    span.end("" if error is None else code.name, {span_names.RPC_STATUS: code.name})
 
 
 def _translate(error: grpc.RpcError) -> NoReturn:
@@ -191,8 +212,8 @@ def _timeout(given: float | None, default: float | None) -> float | None:
     return left if given is None else min(given, left)
 
 
-def _traced(metadata: Any) -> Any:
-    context = tracing.current()
+def _traced(metadata: Any, span: tracing.OpenSpan | None) -> Any:
+    context = tracing.current() if span is None else span.context
     if context is None:
         return metadata
     return (*(metadata or ()), (tracing.HEADER, context.traceparent))

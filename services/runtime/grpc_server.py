@@ -21,7 +21,7 @@ from services.runtime.grpc_calls import CallInterceptor
 from services.runtime.grpc_gate import Gate
 from services.runtime.metrics import Metrics
 from services.runtime.settings import ProcessSettings
-from services.runtime.tracing import SpanSink
+from services.runtime.tracing import Tracer
 
 _LOG = logging.getLogger(__name__)
 _SPARE_CALLS: Final = 256  # beyond the lanes: health, reflection, and calls being refused
@@ -55,7 +55,14 @@ class Servicer:
 
 
 class GrpcServer:
-    """Serves some services on one address, a Unix socket, or both; every service starts closed."""
+    """Serves some services on one address, a Unix socket, or both; every service starts closed.
+
+    Args:
+        servicers: The services.
+        settings: Sizes and limits.
+        metrics: Where calls are counted.
+        tracers: By a service's full name, who takes its spans.
+    """
 
     def __init__(
         self,
@@ -63,10 +70,10 @@ class GrpcServer:
         settings: ProcessSettings,
         metrics: Metrics,
         *,
-        sink: SpanSink | None = None,
+        tracers: Mapping[str, Tracer] | None = None,
     ) -> None:
         lanes = {servicer.name: _lane(servicer.name, settings) for servicer in servicers}
-        self._gate = Gate(lanes, metrics.rpc, sink)
+        self._gate = Gate(lanes, metrics.rpc, tracers or {})
         self._others = ThreadPoolExecutor(_HEALTH_THREADS, thread_name_prefix="health")
         self._health = health.HealthServicer()
         self._server = grpc.server(

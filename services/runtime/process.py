@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import metadata
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from services.runtime.admin import AdminServer
 from services.runtime.assembly import Assembly, Background
@@ -25,10 +25,17 @@ from services.runtime.metrics import Metrics
 from services.runtime.readiness import Readiness
 from services.runtime.settings import ProcessSettings
 from services.runtime.topics import TOPICS, TopicTable
-from services.runtime.tracing import SpanSink
+from services.runtime.tracing import Tracer
+
+if TYPE_CHECKING:
+    from services.runtime.span_export import SpanExport
 
 _LOG = logging.getLogger(__name__)
 _LAST_S: Final = 1.0  # what each later step of a drain gets at least
+_FLUSH_S: Final = 2.0  # what sending the last spans gets at most
+
+Tracers = Callable[[str], Tracer | None]
+"""Gives a service, by its name, who takes its spans."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +56,14 @@ class Resources:
         claims: Has the values of events that are too large for the log.
         topics: What the events are.
         metrics: Of the process; what its adapters measure with.
-        sink: Takes the spans of sampled traces.
+        tracers: Who takes the spans of sampled traces; by default what the settings say, which may be nobody.
     """
 
     log: EventLog | None = None
     claims: Claims = field(default_factory=NoClaims)
     topics: TopicTable = TOPICS
     metrics: Metrics = field(default_factory=Metrics)
-    sink: SpanSink | None = None
+    tracers: Tracers | None = None
 
 
 class Process:
@@ -80,10 +87,12 @@ class Process:
         self._settings = settings
         self._resources = resources or Resources()
         self._assemblies = (*internal, *assemblies)
-        self._public = _server(assemblies, settings, self._resources)
-        self._internal = _server(internal, settings, self._resources) if internal else None
+        self._export = None if self._resources.tracers else _export(settings, self._resources.metrics)
+        tracers = self._resources.tracers or (self._export.tracer if self._export else _untraced)
+        self._public = _server(assemblies, settings, self._resources, tracers)
+        self._internal = _server(internal, settings, self._resources, tracers) if internal else None
         self._readiness = Readiness(self._assemblies, self._changed)
-        self._loops = {one.name: _loops(one, self._resources) for one in self._assemblies}
+        self._loops = {one.name: _loops(one, self._resources, tracers(one.name)) for one in self._assemblies}
         self._looping: set[str] = set()
         self._admin: AdminServer | None = None
 
@@ -122,6 +131,8 @@ class Process:
             clean &= self._internal.drain(wait_s=0.0, grace_s=_left(end, hurry), hurry=hurry)
         for background in reversed(self._background()):
             clean &= _closed(background)
+        if self._export is not None and not self._export.close(_LAST_S if hurry.is_set() else _FLUSH_S):
+            _LOG.warning("the last spans did not reach the collector in time")
         if self._admin is not None:
             self._admin.close()
         return clean
@@ -158,16 +169,40 @@ class Process:
         return [background for assembly in self._assemblies for background in assembly.background]
 
 
-def _server(assemblies: Sequence[Assembly], settings: ProcessSettings, shared: Resources) -> GrpcServer:
+def _export(settings: ProcessSettings, metrics: Metrics) -> SpanExport | None:
+    if not settings.otlp_endpoint:
+        return None
+    # OpenTelemetry takes a quarter of a second to import: only whoever uses it pays for that.
+    from services.runtime.span_export import ExportSettings, SpanExport  # noqa: PLC0415
+
+    given = ExportSettings(settings.otlp_endpoint, settings.trace_ratio, metadata.version("fovea"))
+    return SpanExport(given, metrics.traces)
+
+
+def _untraced(_: str) -> None:
+    """Nobody takes spans."""
+
+
+def _server(
+    assemblies: Sequence[Assembly], settings: ProcessSettings, shared: Resources, tracers: Tracers
+) -> GrpcServer:
     servicers = [servicer for assembly in assemblies for servicer in assembly.servicers]
-    return GrpcServer(servicers, settings, shared.metrics, sink=shared.sink)
+    found = {
+        servicer.name: tracer
+        for assembly in assemblies
+        for servicer in assembly.servicers
+        if (tracer := tracers(assembly.name)) is not None
+    }
+    return GrpcServer(servicers, settings, shared.metrics, tracers=found)
 
 
-def _loops(assembly: Assembly, shared: Resources) -> Sequence[EventLoop]:
+def _loops(assembly: Assembly, shared: Resources, tracer: Tracer | None) -> Sequence[EventLoop]:
     if shared.log is None:
         return ()
     version = metadata.version("fovea")
-    platform = Platform(shared.log, shared.topics, assembly.name, version, claims=shared.claims)
+    platform = Platform(
+        shared.log, shared.topics, assembly.name, version, claims=shared.claims, tracer=tracer
+    )
     events = shared.metrics.events
     measured = [
         replace(one, metrics=PrometheusEventMetrics(events, one.topic, one.group))

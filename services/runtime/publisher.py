@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from services.kernel.errors import FoveaError
 from services.runtime.event_log.ports import EventLog, Position
-from services.runtime.events import EventWriter, Output
+from services.runtime.events import EventWriter, Output, sent
 
 
 class Publisher:
@@ -23,6 +24,13 @@ class Publisher:
             event_ids: One for each, for callers who wait for what comes of them (`cause-id`).
         """
         ids = event_ids or [""] * len(outputs)
-        return self._log.publish(
-            [self._writer.record(output, own_id=own_id) for output, own_id in zip(outputs, ids, strict=True)]
-        )
+        records = [
+            self._writer.record(output, own_id=own_id) for output, own_id in zip(outputs, ids, strict=True)
+        ]
+        try:
+            positions = self._log.publish(records)
+        except FoveaError as error:
+            sent(records, type(error).__name__)
+            raise
+        sent(records)
+        return positions

@@ -62,6 +62,14 @@ class ProcessSettings(BaseSettings):
     s3_secret_key: SecretStr = Field(default=SecretStr(""), description="and their secret; never shown")
     s3_timeout_s: float = Field(default=10.0, gt=0, description="the longest that one call of it may take")
     ready_file: Path | None = Field(default=None, description="written with the ports when ready")
+    otlp_endpoint: str = Field(
+        default="",
+        pattern="^(https?://[^/]+/?)?$",
+        description="collector of traces (OTLP over gRPC), such as http://127.0.0.1:4317; empty: no traces",
+    )
+    trace_ratio: float = Field(
+        default=0.01, ge=0, le=1, description="share of new traces that are sampled; headers win over it"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO")
     drain_wait_s: float = Field(
         default=0.0, ge=0, description="between not ready and refusing calls, for load balancers to notice"

@@ -8,7 +8,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from services.kernel.errors import DeadlineExceeded
-from services.runtime import deadline
+from services.runtime import deadline, tracing
 
 R = TypeVar("R")
 
@@ -26,7 +26,7 @@ class Workers:
         self.item_timeout_s = item_timeout_s
 
     def submit(self, work: Callable[[], R]) -> Future[R]:
-        """Do the work with the stream's deadline, trace and cancellation, and the item's own deadline."""
+        """Do the work with the stream's deadline and cancellation, the item's own deadline, and its trace."""
         return self._pool.submit(contextvars.copy_context().run, self._limited, work)
 
     def start(self) -> None:
@@ -37,7 +37,7 @@ class Workers:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _limited(self, work: Callable[[], R]) -> R:
-        with deadline.within(self.item_timeout_s):
+        with deadline.within(self.item_timeout_s), tracing.item("stream item"):
             deadline.check()  # it may have waited for a thread longer than anybody waited for it
             return work()
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
+from services.runtime.tracing import OpenSpan
+
 
 class TopicPartition(NamedTuple):
     """One ordered part of a topic."""
@@ -21,12 +23,16 @@ class TopicPartition(NamedTuple):
 
 @dataclass(frozen=True)
 class NewRecord:
-    """A record to publish. `value=None` deletes the key in a compacted topic."""
+    """A record to publish. `value=None` deletes the key in a compacted topic.
+
+    Whoever publishes ends its `span`, if it has one; the log itself knows nothing of it.
+    """
 
     topic: str
     key: str
     value: bytes | None
     headers: Mapping[str, str] = field(default_factory=dict)
+    span: OpenSpan | None = field(default=None, compare=False, repr=False)
 
 
 class Position(NamedTuple):
@@ -127,7 +133,12 @@ Start = Literal["beginning", "end"]
 
 @runtime_checkable
 class EventLog(Protocol):
-    """Durable topics, safe to use from many threads."""
+    """Durable topics, safe to use from many threads. `system` is the kind of log, as traces name it."""
+
+    @property
+    def system(self) -> str:
+        """Return `kafka`, `sqlite` and the like."""
+        ...
 
     def publish(self, records: Sequence[NewRecord]) -> Sequence[Position]:
         """Append the records, in order; when it returns, all are durable.

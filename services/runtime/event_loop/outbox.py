@@ -10,6 +10,7 @@ from services.kernel.errors import Conflict, FoveaError
 from services.runtime.event_log.ports import Commit, Consumer, NewRecord, TopicPartition
 from services.runtime.event_loop.lane import Done
 from services.runtime.event_loop.subscription import Platform, Subscription
+from services.runtime.events import sent
 
 Bury = Callable[[Done, Exception], list[NewRecord]]
 
@@ -69,6 +70,7 @@ class Outbox:
             if self._platform.retry.transient(error):
                 raise
             self._publish_each()
+        sent(outputs)
         if outputs:
             self._metrics.published(self._platform.clock.monotonic_s() - started_s)
 
@@ -81,6 +83,7 @@ class Outbox:
                 if self._platform.retry.transient(error) or done.dead:
                     raise
                 self._platform.log.publish(self._bury(done, error))
+                sent(done.outputs, type(error).__name__)
 
     def _commit(self) -> None:
         """Commit what is still assigned here; whoever has the rest now does it again."""

@@ -14,6 +14,7 @@ from services.runtime.event_loop.metrics import EventMetrics, NoMetrics
 from services.runtime.event_loop.retry import RetryPolicy
 from services.runtime.events import Output
 from services.runtime.topics import TopicTable
+from services.runtime.tracing import Tracer
 
 Handler = Callable[[Any], Output | Sequence[Output] | None]
 """Takes a topic's message (of a topic of dead letters: a `DeadLetter`) and returns what to publish.
@@ -64,6 +65,7 @@ class Platform:
         service: Who handles them.
         version: In which version.
         claims: Has the values of events that are too large for the log.
+        tracer: Takes the spans of their events, if anybody does.
         retry: What errors mean.
         flush_after_s: Outputs are published together, but none waits longer than this for the next event.
         idle_s: A loop looks at least this often whether it shall stop.
@@ -75,6 +77,7 @@ class Platform:
     service: str
     version: str
     claims: Claims = field(default_factory=NoClaims)
+    tracer: Tracer | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     flush_after_s: float = 0.02
     idle_s: float = 0.25

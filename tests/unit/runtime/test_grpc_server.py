@@ -220,20 +220,51 @@ def test_a_method_belongs_to_the_trace_of_its_caller() -> None:
     assert seen[1].trace_id != seen[0].trace_id
 
 
-def test_sampled_calls_give_a_span_to_the_sink() -> None:
+SAMPLED = (("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),)
+
+
+@contextmanager
+def traced(servicer: Echo, ratio: float) -> Iterator[tuple[grpc.Channel, list[tracing.Span]]]:
+    """Serve it; the spans are complete when the block ends."""
     spans: list[tracing.Span] = []
-    server = GrpcServer([Echo().servicer()], ProcessSettings(), Metrics(), sink=spans.append)
+    tracers = {echo.NAME: tracing.Tracer(spans.append, ratio)}
+    server = GrpcServer([servicer.servicer()], ProcessSettings(), Metrics(), tracers=tracers)
     port = server.listen("127.0.0.1", 0)
     with server, open_bare(f"127.0.0.1:{port}") as channel:
         server.set_serving(echo.NAME, serving=True)
-        metadata = (("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),)
-        channel.unary_unary(echo.UNARY)(b"x", timeout=5, metadata=metadata)
-        channel.unary_unary(echo.UNARY)(b"x", timeout=5)
+        yield channel, spans
         server.drain(wait_s=0.0, grace_s=5.0)
 
+
+def test_a_call_of_a_sampled_trace_gives_a_span_to_whoever_takes_them() -> None:
+    with traced(Echo(), ratio=0.0) as (channel, spans):
+        channel.unary_unary(echo.UNARY)(b"x", timeout=5, metadata=SAMPLED)
+        channel.unary_unary(echo.UNARY)(b"x", timeout=5)
+
     (span,) = spans
-    assert (span.name, span.code, span.context.parent_id) == (echo.UNARY, "OK", "00f067aa0ba902b7")
+    assert (span.name, span.kind, span.error) == (echo.UNARY.removeprefix("/"), "server", "")
+    assert span.context.parent_id == "00f067aa0ba902b7"
+    assert span.attributes["rpc.response.status_code"] == "OK"
     assert span.end_ns > span.start_ns
+
+
+def test_of_new_traces_a_share_is_sampled() -> None:
+    with traced(Echo(), ratio=1.0) as (channel, spans):
+        for _ in range(3):
+            channel.unary_unary(echo.UNARY)(b"x", timeout=5)
+
+    assert len({span.context.trace_id for span in spans}) == 3
+
+
+@pytest.mark.parametrize(("error", "word"), [(InvalidInput("no"), ""), (Unavailable("no"), "UNAVAILABLE")])
+def test_a_span_is_an_error_only_if_the_server_is_at_fault(error: Exception, word: str) -> None:
+    def failing(_: bytes) -> bytes:
+        raise error
+
+    with traced(Echo(failing), ratio=1.0) as (channel, spans), pytest.raises(grpc.RpcError):
+        channel.unary_unary(echo.UNARY)(b"x", timeout=5)
+
+    assert [span.error for span in spans] == [word]
 
 
 def test_a_malformed_message_is_the_callers_fault_in_calls_and_in_streams() -> None:

@@ -40,6 +40,8 @@ class KafkaLog:
         Unavailable: No broker answers.
     """
 
+    system = "kafka"
+
     def __init__(
         self, servers: str, topics: Mapping[str, TopicSettings], *, options: KafkaOptions | None = None
     ) -> None:

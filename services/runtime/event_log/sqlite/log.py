@@ -52,6 +52,8 @@ class SqliteLog:
         Corrupt: It is no event log.
     """
 
+    system = "sqlite"
+
     def __init__(
         self, path: Path, topics: Mapping[str, TopicSettings], *, compaction: Compaction | None = None
     ) -> None:

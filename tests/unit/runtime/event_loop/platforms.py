@@ -98,6 +98,10 @@ class Flaky:
     def tail(self, topics: Sequence[str], *, start: Start | Mapping[TopicPartition, int] = "end") -> Tail:
         return self._log.tail(topics, start=start)
 
+    @property
+    def system(self) -> str:
+        return self._log.system
+
     def end_offsets(self, topic: str) -> Mapping[int, int]:
         return self._log.end_offsets(topic)
 
