@@ -5,5 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from tests.chaos.experiment import Experiment
+from tests.chaos.model_server import MODEL_SERVER
+from tests.chaos.object_store import OBJECT_STORE
 
-EXPERIMENTS: Final[tuple[Experiment, ...]] = ()
+EXPERIMENTS: Final[tuple[Experiment, ...]] = (
+    OBJECT_STORE,
+    MODEL_SERVER,
+)
