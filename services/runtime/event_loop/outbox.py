@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import chain
 
 from services.kernel.errors import Conflict, FoveaError
@@ -11,6 +11,8 @@ from services.runtime.event_log.ports import Commit, Consumer, NewRecord, TopicP
 from services.runtime.event_loop.lane import Done
 from services.runtime.event_loop.subscription import Platform, Subscription
 from services.runtime.events import sent
+
+_log = logging.getLogger(__name__)
 
 Bury = Callable[[Done, Exception], list[NewRecord]]
 
@@ -56,7 +58,7 @@ class Outbox:
         if self._done:
             self._publish()
             for done in self._done:
-                self._commits[done.lane.source] = Commit(done.record.position.offset + 1)
+                self._commits[done.lane.source] = done.lane.after(done.record)
             self._done = []
         if self._commits:
             self._commit()
@@ -89,6 +91,8 @@ class Outbox:
         """Commit what is still assigned here; whoever has the rest now does it again."""
         assigned = self._consumer.assignment()
         kept = {source: commit for source, commit in self._commits.items() if source in assigned}
-        with suppress(Conflict):
+        try:
             self._consumer.commit(kept)
+        except Conflict as error:
+            _log.warning("not committed, so whoever has the events now does them again: %s", error)
         self._commits = {}

@@ -6,12 +6,13 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
-from services.kernel.errors import Corrupt, FoveaError
+from services.kernel.errors import Conflict, Corrupt, FoveaError
 from services.runtime.event_log.ports import Consumer, NewRecord, Record, TopicPartition
 from services.runtime.event_loop.handling import Handling
-from services.runtime.event_loop.lane import Done, Lane, kills_of, mark
+from services.runtime.event_loop.lane import Done, Lane, Note
 from services.runtime.event_loop.metrics import Outcome
 from services.runtime.event_loop.outbox import Outbox
+from services.runtime.event_loop.quarantine import OF_THIS_PROCESS
 from services.runtime.event_loop.subscription import Platform, Subscription
 
 _log = logging.getLogger(__name__)
@@ -74,21 +75,42 @@ class Worker:
             self._subscription.metrics.paused(lost.partition, paused=False)
             del self._lanes[lost]
         for gained in assigned - self._lanes.keys():
-            kills = kills_of(self._consumer.committed(gained))
-            self._lanes[gained] = Lane(gained, guarded=self._subscription.most, kills=kills)
+            note = Note.of(self._consumer.committed(gained))
+            self._lanes[gained] = Lane(gained, guarded=self._subscription.most, note=note)
 
     def _work(self, lane: Lane) -> None:
-        while lane.ready and self._refused_until_s is None and not self._stopping():
-            self._attempt(lane, lane.pending[0])
-            if lane.guarded or self._outbox.due:
-                self._flush()
+        while lane.ready and not self._stopping():
+            with OF_THIS_PROCESS.alone() if lane.kills else OF_THIS_PROCESS.trusted():
+                if not self._begin(lane, lane.pending[0]):
+                    return
+                self._attempt(lane, lane.pending[0])
+                if lane.careful or self._outbox.due:
+                    self._flush()
+
+    def _begin(self, lane: Lane, record: Record) -> bool:
+        """Return whether the lane's first event may be handled now.
+
+        If a process before this one may have died of it, the log is told first; what came before it is
+        published by then. Another error of the log than Conflict ends this membership.
+        """
+        if lane.unmarked:
+            self._flush()
+        if self._refused_until_s is not None:
+            return False
+        if lane.unmarked:
+            try:
+                self._consumer.commit({lane.source: lane.begin(record.position.offset)})
+            except Conflict as error:  # the next poll tells whose the partition is
+                lane.marked = False
+                _log.info("%s is not begun: %s", record.position, error)
+                return False
+        return True
 
     def _attempt(self, lane: Lane, record: Record) -> None:
         """Handle the lane's first event once: then it is done, buried, or waits."""
         started_s, now_s = self._clock.monotonic_s(), self._clock.now_s()
         lane.first_seen_s = lane.first_seen_s if lane.attempts else now_s
         lane.attempts += 1
-        self._mark_begun(lane, record)
         try:
             self._refuse_killer(lane)
             outputs = self._handling(record)
@@ -104,15 +126,6 @@ class Worker:
         attempts = lane.attempts
         self._outbox.add(Done(lane, lane.finish(), outputs, attempts=attempts, dead=dead))
         return "dead" if dead else "ok"
-
-    def _mark_begun(self, lane: Lane, record: Record) -> None:
-        """Note in the log that the event is begun, if the process before this one may have died of it.
-
-        The lane's earlier events are committed by then: a guarded lane is flushed after each. An error of
-        the log ends this membership, and the event starts anew with the next.
-        """
-        if lane.guarded:
-            self._consumer.commit({lane.source: mark(record.position.offset, lane.kills + 1)})
 
     def _refuse_killer(self, lane: Lane) -> None:
         if lane.kills >= self._platform.retry.kills:
@@ -136,9 +149,11 @@ class Worker:
         lane.resume_at_s = self._clock.monotonic_s() + delay_s
         self._consumer.pause(frozenset({lane.source}))
         self._subscription.metrics.paused(lane.source.partition, paused=True)
-        if lane.guarded:
+        if lane.marked:
+            self._flush()
+        if lane.marked and self._refused_until_s is None:
             with suppress(FoveaError):  # at worst the event counts one death too many
-                self._consumer.commit({lane.source: mark(record.position.offset, lane.kills)})
+                self._consumer.commit({lane.source: lane.survive(record.position.offset)})
 
     def _dead_letter(self, record: Record, error: Exception, attempts: int, first_seen_s: float) -> NewRecord:
         foreseen = isinstance(error, FoveaError) and not isinstance(error, Corrupt)

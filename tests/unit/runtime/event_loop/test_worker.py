@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -24,7 +25,7 @@ from services.kernel.errors import (
 from services.runtime import tracing
 from services.runtime.dead_letters import DeadLetter
 from services.runtime.deadline import remaining_s
-from services.runtime.event_log.ports import Commit, NewRecord
+from services.runtime.event_log.ports import Commit, Consumer, NewRecord, TopicPartition
 from services.runtime.events import Tombstone
 from tests.unit.runtime.event_loop.platforms import IN, OUT, Bench, name_of, propose, same_partition
 
@@ -131,16 +132,22 @@ def test_a_refused_publish_is_tried_again_without_handling_the_event_again(bench
 def test_while_the_log_refuses_the_rest_of_the_batch_waits(bench: Bench) -> None:
     names = same_partition(4)
     bench.submit(*names)
-    handler = Scripted()
-    worker, _ = bench.worker(handler)
+    seen: list[str] = []
+
+    def slow(event: ImageSubmitted) -> RegionsProposed:
+        seen.append(name_of(event))
+        bench.time.pass_time(0.03)
+        return propose(event)
+
+    worker, _ = bench.worker(slow)
     bench.log.errors = [Unavailable("no disk")]
 
     worker.step()
-    assert handler.seen == names[:1]
+    assert seen == names[:2]
 
     bench.time.pass_time(1.0)
     worker.step()
-    assert handler.seen == bench.proposed() == names
+    assert seen == bench.proposed() == names
 
 
 def test_while_the_log_refuses_nothing_more_is_read_or_handled(bench: Bench) -> None:
@@ -469,6 +476,22 @@ def test_what_another_member_takes_over_is_not_done_here(bench: Bench) -> None:
     assert sorted(bench.proposed()) == sorted(names)
 
 
+class Refusing:
+    """A consumer whose partitions another member has, for a while."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self.refuses = True
+
+    def commit(self, commits: Mapping[TopicPartition, Commit]) -> None:
+        if self.refuses:
+            raise Conflict("another member has it", reason="PARTITION_NOT_ASSIGNED")
+        self._consumer.commit(commits)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._consumer, name)
+
+
 class PowerCutError(BaseException):
     """Stands for kill -9: nothing of the loop runs after it."""
 
@@ -538,20 +561,85 @@ def test_waiting_for_a_dependency_does_not_count_as_dying(bench: Bench) -> None:
     assert bench.proposed() == ["a"]
 
 
-def test_marks_are_made_only_for_what_the_last_process_may_have_died_of(bench: Bench) -> None:
-    names = same_partition(40)
-    bench.submit(*names)
+def notes_during(bench: Bench, handler: Callable[[ImageSubmitted], RegionsProposed], steps: int) -> list[str]:
+    """Run a worker, and return what the log says of the event at work, for each."""
     notes: list[str] = []
-    worker, consumer = bench.worker(propose)
+    consumers: list[Consumer] = []
 
     def noting(event: ImageSubmitted) -> RegionsProposed:
-        notes.extend(
-            commit.metadata for source in consumer.assignment() if (commit := consumer.committed(source))
-        )
+        (consumer,) = consumers
+        found = [consumer.committed(source) for source in consumer.assignment()]
+        notes.extend(commit.metadata for commit in found if commit)
+        return handler(event)
+
+    worker, consumer = bench.worker(noting)
+    consumers.append(consumer)
+    with suppress(PowerCutError):
+        for _ in range(steps):
+            worker.step()
+    consumer.close()
+    return notes
+
+
+def test_one_mark_stands_for_all_that_the_last_process_may_have_died_of(bench: Bench) -> None:
+    names = same_partition(40)
+    bench.submit(*names)
+
+    notes = notes_during(bench, propose, 4)
+
+    assert notes == ['{"begun": 1, "among": true}'] * 16 + [""] * 24
+    assert bench.metrics.publishes == 3
+
+
+def test_after_a_death_each_event_is_marked_until_the_deadly_one_is_found(bench: Bench) -> None:
+    names = same_partition(20)
+    bench.submit(*names)
+
+    def deadly(event: ImageSubmitted) -> RegionsProposed:
+        if name_of(event) == names[3]:
+            raise PowerCutError
         return propose(event)
 
-    worker._handling._subscription = bench.subscription(noting)
-    for _ in range(4):
-        worker.step()
+    assert not live(bench, deadly)
+    assert notes_during(bench, deadly, 1) == ['{"begun": 2}'] * 4
+    assert notes_during(bench, deadly, 1) == ['{"begun": 3}']
+    assert notes_during(bench, deadly, 3) == ['{"begun": 1}'] * 15 + [""]
+    assert bench.proposed() == names[:3] + names[4:]
 
-    assert notes == ['{"begun": 1}'] * 16 + [""] * 24
+
+def test_nothing_is_marked_once_all_is_done(bench: Bench) -> None:
+    bench.submit("a")
+    worker, consumer = bench.worker(propose)
+    worker.step()
+
+    assert {consumer.committed(source) for source in consumer.assignment()} == {None, Commit(1)}
+
+
+def test_an_event_that_waits_does_not_commit_what_is_not_published(bench: Bench) -> None:
+    names = same_partition(3)
+    bench.submit(*names)
+    bench.log.errors = [Unavailable("no disk")]
+    down: dict[str, list[Exception]] = {names[1]: [Unavailable("down")]}
+    worker, consumer = bench.worker(Scripted(**down))
+    worker.step()
+
+    (source,) = {one.source for one in bench.read(IN)}
+    place = consumer.committed(source)
+    assert place is not None
+    assert place.offset == 0
+    assert not bench.proposed()
+
+
+def test_who_may_not_begin_an_event_leaves_it_to_whoever_has_it(bench: Bench) -> None:
+    bench.submit("a")
+    handler = Scripted()
+    worker, consumer = bench.worker(handler)
+    refusing = Refusing(consumer)
+    worker._consumer = refusing
+
+    worker.step()
+    assert not handler.seen
+
+    refusing.refuses = False
+    worker.step()
+    assert handler.seen == bench.proposed() == ["a"]
