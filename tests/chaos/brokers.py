@@ -16,8 +16,8 @@ from services.runtime.event_log.reading import read_to_end
 from services.runtime.events import identify
 from tests.chaos.cluster import BROKERS, Cluster, started_cluster
 from tests.chaos.experiment import Experiment, Figures, Size
-from tests.chaos.relay import Numbered, Relays, table
 from tests.chaos.publishing import Account, Publishing, account, until
+from tests.chaos.relay import Numbered, Relays, table
 
 MEMBERS: Final = 3
 THREADS: Final = 24
@@ -220,11 +220,11 @@ def _figures(ordeal: Ordeal, scene: Scene, read: Sequence[Account]) -> Figures:
     handled, _, done = read
     writing = scene.writing
     note = (
-        f"{ordeal.fault.capitalize()}: publishing went on after {max(scene.publishing_s):.1f} s at most and "
-        f"handling after {max(scene.handling_s):.1f} s; the longest that one of {THREADS} threads waited for "
-        f"an acknowledgement was {writing.longest_wait_s:.1f} s, {writing.refused} calls were refused and made "
-        f"again, {handled.repeated} events were handled and {done.repeated} results published more than once "
-        f"under the same id, and memory grew by {writing.growth_bytes / 1e6:.0f} MB."
+        f"{ordeal.fault.capitalize()}: publishing went on after {max(scene.publishing_s):.1f} s at most, "
+        f"handling after {max(scene.handling_s):.1f} s; the longest wait of {THREADS} threads for an "
+        f"acknowledgement was {writing.longest_wait_s:.1f} s; {writing.refused} calls were refused and made "
+        f"again; {handled.repeated} events were handled and {done.repeated} results published more than once, "
+        f"under the same id; memory grew by {writing.growth_bytes / 1e6:.0f} MB."
     )
     return Figures(
         fault=ordeal.fault,

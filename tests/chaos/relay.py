@@ -7,14 +7,15 @@ and ends them as one likes.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -82,6 +83,7 @@ def main() -> int:
     run, servers = os.environ["RELAY_RUN"], os.environ["RELAY_SERVERS"]
     notes, ready = Path(os.environ["RELAY_NOTES"]), Path(os.environ["FOVEA_READY_FILE"])
     configure("relay", "INFO")
+    logging.getLogger("kafka").setLevel(logging.WARNING)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     topics = table(run)
@@ -110,6 +112,8 @@ class Relays:
         self._folder = folder
         self._settings = {"RELAY_RUN": run, "RELAY_SERVERS": servers, "FOVEA_PORT": ""}
         self._started = 0
+        self._handled: list[tuple[float, Numbered]] = []
+        self._read: dict[Path, int] = {}
         self.members: list[Program] = []
 
     def join(self) -> None:
@@ -140,12 +144,17 @@ class Relays:
         for member in self.members:
             member.kill()
 
-    def handled(self) -> Iterator[tuple[float, Numbered]]:
-        """Yield when each event was handled, by whomever, in this order."""
-        lines = [line for file in self._folder.glob("*.notes") for line in file.read_text().splitlines(True)]
-        whole = sorted((line.split() for line in lines if line.endswith("\n")), key=lambda one: float(one[0]))
-        for at_s, key, number in whole:
-            yield float(at_s), Numbered(key, int(number))
+    def handled(self) -> list[tuple[float, Numbered]]:
+        """Return when each event was handled, by whomever, in this order."""
+        for file in self._folder.glob("*.notes"):
+            with file.open("rb") as notes:
+                notes.seek(self._read.get(file, 0))
+                whole = notes.read().rpartition(b"\n")[0]
+            self._read[file] = self._read.get(file, 0) + len(whole) + bool(whole)
+            for line in whole.decode().splitlines():
+                at_s, key, number = line.split()
+                self._handled.append((float(at_s), Numbered(key, int(number))))
+        return sorted(self._handled, key=itemgetter(0))
 
 
 if __name__ == "__main__":
