@@ -25,7 +25,7 @@ from services.retrieval.settings import RetrievalSettings
 from services.runtime.backbone import open_backbone
 from services.runtime.grpc_channel import open_channel
 from services.runtime.main import exit_code_of, run, start_logging
-from services.runtime.process import Process, Resources
+from services.runtime.process import Process
 from services.segmentation.assembly import assemble as assemble_segmentation
 
 NAME: Final = "allinone"
@@ -44,7 +44,7 @@ def main() -> None:
     version = metadata.version("fovea")
     with ExitStack() as stack:
         backbone = stack.enter_context(open_backbone(settings))
-        resources = Resources(log=backbone.log, claims=backbone.claims)
+        resources = backbone.resources
         metrics = resources.metrics
         encoding = EncodingSettings.load()
         models, tokenizer = open_models(encoding, metrics.models)

@@ -9,7 +9,7 @@ from services.encoding.assembly import assemble, open_models
 from services.encoding.settings import EncodingSettings
 from services.runtime.backbone import open_backbone
 from services.runtime.main import exit_code_of, run, start_logging
-from services.runtime.process import Process, Resources
+from services.runtime.process import Process
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     settings = EncodingSettings.load()
     start_logging("encoding", settings)
     with open_backbone(settings) as backbone:
-        resources = Resources(log=backbone.log, claims=backbone.claims)
+        resources = backbone.resources
         models, tokenizer = open_models(settings, resources.metrics.models)
         version = metadata.version("fovea")
         encoding = assemble(settings, backbone.store, models, tokenizer, version=version)

@@ -10,7 +10,7 @@ from services.gateway.settings import GatewaySettings
 from services.runtime.backbone import open_backbone
 from services.runtime.grpc_channel import Channel, open_channel
 from services.runtime.main import exit_code_of, run, start_logging
-from services.runtime.process import Process, Resources
+from services.runtime.process import Process
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
             ranking=channel("fovea.ranking.v1.RankingService", settings.ranking_target),
         )
         assembly = assemble(settings, backbone.log, backbone.store, channels, streaming=backbone.shared)
-        resources = Resources(log=backbone.log, claims=backbone.claims)
+        resources = backbone.resources
         run(Process([assembly], settings, resources=resources), settings)
 
 

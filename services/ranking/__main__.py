@@ -9,7 +9,7 @@ from services.ranking.assembly import assemble
 from services.ranking.settings import RankingSettings
 from services.runtime.backbone import open_shared_log
 from services.runtime.main import exit_code_of, run, start_logging
-from services.runtime.process import Process, Resources
+from services.runtime.process import Process
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     settings = RankingSettings.load()
     start_logging("ranking", settings)
     with open_shared_log(settings) as shared:
-        resources = Resources(log=shared.log, claims=shared.claims)
+        resources = shared.resources
         ranking = assemble(metrics=resources.metrics, version=metadata.version("fovea"))
         run(Process([ranking], settings, resources=resources), settings)
 

@@ -9,7 +9,7 @@ from services.retrieval.assembly import assemble
 from services.retrieval.settings import RetrievalSettings
 from services.runtime.backbone import open_backbone
 from services.runtime.main import exit_code_of, run, start_logging
-from services.runtime.process import Process, Resources
+from services.runtime.process import Process
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     settings = RetrievalSettings.load()
     start_logging("retrieval", settings)
     with open_backbone(settings) as backbone:
-        resources = Resources(log=backbone.log, claims=backbone.claims)
+        resources = backbone.resources
         retrieval = assemble(
             settings,
             backbone.log,

@@ -17,8 +17,11 @@ from services.runtime.claim_check import Claims, NoClaims, StoredClaims
 from services.runtime.data_folder import DataFolder
 from services.runtime.event_log.ports import EventLog
 from services.runtime.event_log.sqlite import SqliteLog
+from services.runtime.metrics import Metrics
+from services.runtime.object_store.measured import MeasuredStore
 from services.runtime.object_store.opening import open_store
 from services.runtime.object_store.ports import ObjectStore
+from services.runtime.process import Resources
 from services.runtime.settings import ProcessSettings
 from services.runtime.topics import TOPICS
 
@@ -34,16 +37,23 @@ class Backbone:
         log: Where events are.
         store: Where objects are.
         shared: Whether other processes read the same log.
+        metrics: Of the process; the store counts there what is asked of it.
     """
 
     log: EventLog
     store: ObjectStore
     shared: bool
+    metrics: Metrics
 
     @property
     def claims(self) -> Claims:
         """What keeps large events out of the log."""
         return StoredClaims(self.store)
+
+    @property
+    def resources(self) -> Resources:
+        """What the services of the process share."""
+        return Resources(log=self.log, claims=self.claims, metrics=self.metrics)
 
 
 @dataclass(frozen=True)
@@ -53,10 +63,17 @@ class SharedLog:
     Args:
         log: Where events are.
         claims: Has the values of those that are too large for it.
+        metrics: Of the process.
     """
 
     log: EventLog | None = None
     claims: Claims = field(default_factory=NoClaims)
+    metrics: Metrics = field(default_factory=Metrics)
+
+    @property
+    def resources(self) -> Resources:
+        """What the services of the process share."""
+        return Resources(log=self.log, claims=self.claims, metrics=self.metrics)
 
 
 @contextmanager
@@ -72,7 +89,8 @@ def open_backbone(settings: ProcessSettings) -> Iterator[Backbone]:
     with ExitStack() as stack:
         data = stack.enter_context(_data(settings))
         objects = settings.object_folder or data / "store"
-        store = stack.enter_context(open_store(settings, objects))
+        metrics = Metrics()
+        store = MeasuredStore(stack.enter_context(open_store(settings, objects)), metrics.storage)
         log: EventLog = stack.enter_context(
             closing(
                 _kafka(settings)
@@ -80,7 +98,7 @@ def open_backbone(settings: ProcessSettings) -> Iterator[Backbone]:
                 else SqliteLog(data / "events.sqlite", TOPICS.settings())
             )
         )
-        yield Backbone(log, store, shared=bool(settings.kafka_servers))
+        yield Backbone(log, store, shared=bool(settings.kafka_servers), metrics=metrics)
 
 
 @contextmanager
@@ -99,10 +117,12 @@ def open_shared_log(settings: ProcessSettings) -> Iterator[SharedLog]:
         return
     with ExitStack() as stack:
         claims: Claims = NoClaims()
+        metrics = Metrics()
         if settings.s3_endpoint or settings.object_folder:
             folder = settings.object_folder or settings.data_folder
-            claims = StoredClaims(stack.enter_context(open_store(settings, folder)))
-        yield SharedLog(stack.enter_context(closing(_kafka(settings))), claims)
+            store = stack.enter_context(open_store(settings, folder))
+            claims = StoredClaims(MeasuredStore(store, metrics.storage))
+        yield SharedLog(stack.enter_context(closing(_kafka(settings))), claims, metrics)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from importlib import metadata
 
 from services.runtime.backbone import open_shared_log
 from services.runtime.main import exit_code_of, run, start_logging
-from services.runtime.process import Process, Resources
+from services.runtime.process import Process
 from services.segmentation.assembly import assemble
 from services.segmentation.settings import SegmentationSettings
 
@@ -19,7 +19,7 @@ def main() -> None:
     with open_shared_log(settings) as shared:
         segmentation = assemble(version=metadata.version("fovea"))
         run(
-            Process([segmentation], settings, resources=Resources(log=shared.log, claims=shared.claims)),
+            Process([segmentation], settings, resources=shared.resources),
             settings,
         )
 

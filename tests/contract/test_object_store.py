@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from infra.local.server import Running
 from services.kernel.errors import InvalidInput, NotFound
+from services.runtime.metrics import Metrics
 from services.runtime.object_store.folder import FolderStore
+from services.runtime.object_store.measured import MeasuredStore
 from services.runtime.object_store.minio import MinioStore
 from services.runtime.object_store.ports import ObjectStore
 from tests.fakes.object_store import InMemoryStore
@@ -39,6 +41,12 @@ def in_folder(folder: Path, request: pytest.FixtureRequest) -> Iterator[ObjectSt
 
 
 @contextmanager
+def measured(folder: Path, request: pytest.FixtureRequest) -> Iterator[ObjectStore]:
+    with in_folder(folder, request) as store:
+        yield MeasuredStore(store, Metrics().storage)
+
+
+@contextmanager
 def on_minio(folder: Path, request: pytest.FixtureRequest) -> Iterator[ObjectStore]:
     del folder
     server: Running = request.getfixturevalue("minio_server")
@@ -46,10 +54,15 @@ def on_minio(folder: Path, request: pytest.FixtureRequest) -> Iterator[ObjectSto
         yield store
 
 
-STORES: dict[str, Open] = {"fake": in_memory, "folder": in_folder, "minio": on_minio}
+STORES: dict[str, Open] = {
+    "fake": in_memory,
+    "folder": in_folder,
+    "measured": measured,
+    "minio": on_minio,
+}
 
 
-@pytest.fixture(params=["fake", "folder", pytest.param("minio", marks=pytest.mark.integration)])
+@pytest.fixture(params=["fake", "folder", "measured", pytest.param("minio", marks=pytest.mark.integration)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ObjectStore]:
     with STORES[request.param](tmp_path, request) as opened:
         yield opened

@@ -21,6 +21,19 @@ class ModelMetrics:
         self.batch_size = Histogram(
             "fovea_batch_size", "Items of one forward pass.", ("model",), buckets=BATCH, registry=registry
         )
+        self.wait = Histogram(
+            "fovea_batch_wait_seconds",
+            "Until a forward pass began, for models in this process; Triton tells of its own queue.",
+            ("model",),
+            buckets=WORK_S,
+            registry=registry,
+        )
+        self.queue = Gauge(
+            "fovea_model_queue_depth",
+            "Callers that wait for a forward pass, for models in this process.",
+            ("model",),
+            registry=registry,
+        )
         self.errors = Counter(
             "fovea_model_errors", "Forward passes refused or failed.", ("model", "reason"), registry=registry
         )

@@ -13,8 +13,8 @@ class StorageMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.requests = Counter(
             "fovea_blob_requests",
-            "Requests ended; op is put, put_if_absent, get, list or delete, code is ok, taken (somebody "
-            "else was first) or the error.",
+            "Requests ended; op is put, put_if_absent, get, list (until its first object) or delete; code is "
+            "ok, taken (somebody else was first) or the error.",
             ("op", "code"),
             registry=registry,
         )
@@ -22,7 +22,11 @@ class StorageMetrics:
             "fovea_blob_seconds", "Time of one request.", ("op",), buckets=WORK_S, registry=registry
         )
         self.bytes = Histogram(
-            "fovea_blob_bytes", "Size of objects read and written.", ("op",), buckets=BYTES, registry=registry
+            "fovea_blob_bytes",
+            "Size of objects that were asked to be stored (op put) or were read (get).",
+            ("op",),
+            buckets=BYTES,
+            registry=registry,
         )
         self.digest_mismatch = Counter(
             "fovea_blob_digest_mismatch",

@@ -16,7 +16,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 from prometheus_client import CollectorRegistry
 
 from services.kernel.errors import Corrupt, DeadlineExceeded, FoveaError, InvalidInput, NotFound
-from services.runtime import deadline
+from services.runtime import deadline, span_names, tracing
 from services.runtime.metrics import ModelMetrics
 from services.runtime.model_execution.folder import ModelFolder, TensorSpec
 from services.runtime.model_execution.tensors import ANY, DTYPES, check
@@ -64,7 +64,7 @@ class OnnxModels:
         try:
             batch = check(name, model.folder.description.inputs, tensors)
             deadline.check()
-            with self._turn(name):
+            with model.turn(self._turns):
                 return model.run(tensors, batch)
         except FoveaError as error:
             self._metrics.errors.labels(name, error.reason).inc()
@@ -89,15 +89,6 @@ class OnnxModels:
             raise NotFound(f"there is no model {name}; there are: {known}", reason="NO_MODEL")
         return self._models[name]
 
-    @contextmanager
-    def _turn(self, name: str) -> Iterator[None]:
-        if not self._turns.acquire(timeout=deadline.remaining_s()):
-            raise DeadlineExceeded(f"{name} was busy until the time was used up")
-        try:
-            yield
-        finally:
-            self._turns.release()
-
 
 class _Model:
     """One model, loaded when it is first run."""
@@ -108,9 +99,25 @@ class _Model:
         self._ready = metrics.ready.labels(folder.name)
         self._forward = metrics.forward.labels(folder.name)
         self._batch_size = metrics.batch_size.labels(folder.name)
+        self._wait = metrics.wait.labels(folder.name)
+        self._queue = metrics.queue.labels(folder.name)
+        self._step = span_names.forward(folder.name, "internal")
         self._loading = threading.Lock()
         self._loaded: _Loaded | None = None
         metrics.info.labels(folder.name, folder.digest).set(1)
+
+    @contextmanager
+    def turn(self, turns: threading.Semaphore) -> Iterator[None]:
+        """Wait for one of the turns that all models share, no longer than the call has time."""
+        started = time.perf_counter()
+        with self._queue.track_inprogress():
+            if not turns.acquire(timeout=deadline.remaining_s()):
+                raise DeadlineExceeded(f"{self.folder.name} was busy until the time was used up")
+        try:
+            self._wait.observe(time.perf_counter() - started)
+            yield
+        finally:
+            turns.release()
 
     def run(self, tensors: Mapping[str, np.ndarray], batch: int) -> Mapping[str, np.ndarray]:
         """Run one checked batch."""
@@ -118,7 +125,8 @@ class _Model:
         names = [output.name for output in self.folder.description.outputs]
         started = time.perf_counter()
         try:
-            values = session.run(names, dict(tensors))
+            with tracing.step(*self._step):
+                values = session.run(names, dict(tensors))
         except InvalidArgument as error:
             raise InvalidInput(
                 f"{self.folder.name} refused its input: {error}", reason="TENSOR_VALUE"

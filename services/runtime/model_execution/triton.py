@@ -22,7 +22,7 @@ from services.kernel.errors import (
     Overloaded,
     Unavailable,
 )
-from services.runtime import deadline
+from services.runtime import deadline, span_names, tracing
 from services.runtime.metrics import ModelMetrics
 from services.runtime.model_execution.folder import TensorSpec
 from services.runtime.model_execution.tensors import check
@@ -149,8 +149,9 @@ class TritonModels:
 
     def _part(self, model: _Model, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         inputs = [_input(spec, tensors[spec.name]) for spec in model.inputs]
+        step = tracing.step(*span_names.forward(model.name, "client"))
         started = time.perf_counter()
-        with self._call(model.name) as (client, time_s):
+        with step, self._call(model.name) as (client, time_s):
             reply = client.infer(
                 model.name,
                 inputs,

@@ -75,7 +75,7 @@ def test_many_first_callers_load_a_model_once(tmp_path: Path) -> None:
 
 def test_a_call_waits_for_its_turn_no_longer_than_it_has_time(tmp_path: Path) -> None:
     models = OnnxModels([ModelFolder(write_model(tmp_path))], settings=OnnxSettings(concurrent=1))
-    with models._turn("scale"):
+    with models._model("scale").turn(models._turns):
         started = time.monotonic()
         with within(0.1), pytest.raises(DeadlineExceeded, match="busy"):
             models.run("scale", {"values": ROWS})
