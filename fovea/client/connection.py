@@ -1,7 +1,8 @@
-"""One channel to one server: retries, deadlines and message limits of all calls."""
+"""One channel to a server, or to several alike: retries, deadlines and message limits of all calls."""
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import random
 import threading
@@ -12,7 +13,7 @@ from typing import Final, TypeVar
 
 import grpc
 
-from fovea.client.errors import FoveaError, Overloaded, Unavailable
+from fovea.client.errors import FoveaError, InvalidInput, Overloaded, Unavailable
 from fovea.client.images import MOST_MESSAGE_BYTES
 from fovea.client.statuses import from_rpc_error
 from fovea.gateway.v1 import collections_pb2_grpc, gateway_pb2_grpc, memory_pb2_grpc, operations_pb2_grpc
@@ -30,6 +31,7 @@ _IDEMPOTENT: Final = {
 """Calls that may be sent again; `Recognize` is one because the client always chooses its id."""
 
 _SERVICE_CONFIG: Final = {
+    "loadBalancingConfig": [{"round_robin": {}}],  # over all addresses that answer
     "methodConfig": [
         {
             "name": [
@@ -80,7 +82,7 @@ class Connection:
     def __init__(self, target: str, *, patience: Patience) -> None:
         self.target = target
         self.patience = patience
-        self.channel = grpc.insecure_channel(target, options=_OPTIONS)
+        self.channel = grpc.insecure_channel(_address(target), options=_OPTIONS)
         self.gateway = gateway_pb2_grpc.GatewayServiceStub(self.channel)
         self.memory = memory_pb2_grpc.MemoryServiceStub(self.channel)
         self.collections = collections_pb2_grpc.CollectionServiceStub(self.channel)
@@ -130,6 +132,23 @@ class Connection:
     def close(self) -> None:
         """Cancel what is in flight and close the channel."""
         self.channel.close()
+
+
+def _address(target: str) -> str:
+    """Return a target in gRPC's words, which has no list of names but one of addresses."""
+    if "," not in target or target.startswith(("ipv4:", "ipv6:", "unix:", "dns:")):
+        return target
+    hosts = [each.rpartition(":")[0] for each in target.split(",")]
+    try:
+        (version,) = {ipaddress.ip_address(host.strip("[]")).version for host in hosts}
+    except ValueError as error:
+        raise InvalidInput(
+            f"{target!r} names several servers: give each as a numeric address with a port, all of one kind, "
+            "or one name that has all their addresses as dns:///name:port",
+            reason="TARGET_INVALID",
+            field="target",
+        ) from error
+    return f"ipv{version}:{target}"
 
 
 def worth_another_try(error: FoveaError) -> bool:

@@ -6,6 +6,7 @@ the current call and raises kernel errors instead of `grpc.RpcError`.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NoReturn
@@ -13,7 +14,7 @@ from typing import Any, Final, NoReturn
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.kernel.errors import DeadlineExceeded, FoveaError, Unavailable
+from services.kernel.errors import DeadlineExceeded, FoveaError, InvalidInput, Unavailable
 from services.kernel.limits import LIMITS
 from services.runtime import span_names, tracing
 from services.runtime.deadline import remaining_s
@@ -26,6 +27,7 @@ _OPTIONS: Final = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
+_BALANCING: Final = {"loadBalancingConfig": [{"round_robin": {}}]}  # over all addresses that answer
 _RETRY_POLICY: Final = {
     "maxAttempts": 4,
     "initialBackoff": "0.05s",
@@ -46,11 +48,15 @@ def open_channel(
     """Return a channel; it connects when it is first used.
 
     Args:
-        target: `host:port` or `unix:/path`.
+        target: `host:port`, `unix:/path`, or replicas that share the calls: `10.0.0.1:8501,10.0.0.2:8501`, or
+            `dns:///name:port` for all addresses of a name, as a headless service of Kubernetes has them.
         idempotent: Full names of services (`fovea.encoding.v1.EncodingService`) or of methods
             (`fovea.encoding.v1.EncodingService/Encode`) that may be tried again when UNAVAILABLE.
         timeout_s: Deadline of a unary call outside any call that has one.
         message_bytes: Largest message; the server's setting.
+
+    Raises:
+        InvalidInput: The target names several servers, and not by address.
     """
     options: list[tuple[str, Any]] = [
         *_OPTIONS,
@@ -59,7 +65,23 @@ def open_channel(
         ("grpc.per_rpc_retry_buffer_size", message_bytes),
         ("grpc.service_config", _service_config(idempotent)),
     ]
-    return Channel(grpc.insecure_channel(target, options=options), timeout_s)
+    return Channel(grpc.insecure_channel(address(target), options=options), timeout_s)
+
+
+def address(target: str) -> str:
+    """Return a target in gRPC's words, which has no list of names but one of addresses."""
+    if "," not in target or target.startswith(("ipv4:", "ipv6:", "unix:", "dns:")):
+        return target
+    hosts = [each.rpartition(":")[0] for each in target.split(",")]
+    try:
+        (version,) = {ipaddress.ip_address(host.strip("[]")).version for host in hosts}
+    except ValueError as error:
+        raise InvalidInput(
+            f"{target!r} names several servers: give each as a numeric address with a port, all of one kind, "
+            "or one name that has all their addresses as dns:///name:port",
+            reason="TARGET_INVALID",
+        ) from error
+    return f"ipv{version}:{target}"
 
 
 def check_health(channel: Channel, service: str = "", *, timeout_s: float = 1.0) -> None:
@@ -221,10 +243,10 @@ def _traced(metadata: Any, span: tracing.OpenSpan | None) -> Any:
 
 def _service_config(idempotent: Sequence[str]) -> str:
     if not idempotent:
-        return "{}"
+        return json.dumps(_BALANCING)
     names = [
         {"service": service, "method": method} if method else {"service": service}
         for service, _, method in (name.partition("/") for name in idempotent)
     ]
     method_config = [{"name": names, "retryPolicy": _RETRY_POLICY}]
-    return json.dumps({"methodConfig": method_config, "retryThrottling": _RETRY_BUDGET})
+    return json.dumps({**_BALANCING, "methodConfig": method_config, "retryThrottling": _RETRY_BUDGET})

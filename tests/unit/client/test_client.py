@@ -2,12 +2,13 @@ import concurrent.futures
 import inspect
 import subprocess
 import sys
+import time
 
 import pytest
 from grpc_health.v1 import health_pb2
 
 import fovea
-from fovea.client import Unavailable
+from fovea.client import InvalidInput, Unavailable
 from tests.fakes.gateway_server import FakeServer
 
 
@@ -54,6 +55,29 @@ def test_health_names_the_services_that_are_here(client: fovea.Client, server: F
         "fovea.gateway.v1.MemoryService": True,
         "fovea.ranking.v1.RankingService": False,
     }
+
+
+def test_replicas_share_the_calls_and_one_may_go() -> None:
+    with (
+        FakeServer() as one,
+        FakeServer() as other,
+        fovea.Client(f"{one.target},{other.target}", timeout_s=10) as client,
+    ):
+        until = time.monotonic() + 5
+        while not (one.gateway.records and other.gateway.records) and time.monotonic() < until:
+            client.recognize(b"goldfinch")
+        assert one.gateway.records
+        assert other.gateway.records
+        one.stop()
+        for _ in range(20):
+            assert client.recognize(b"goldfinch").best == "goldfinch"
+
+
+def test_several_servers_are_given_by_address() -> None:
+    with pytest.raises(InvalidInput, match="dns:///") as refused:
+        fovea.Client("one:8500,other:8500")
+
+    assert refused.value.field == "target"
 
 
 def test_health_of_nobody_is_unavailable() -> None:

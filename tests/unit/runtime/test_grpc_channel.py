@@ -3,7 +3,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import grpc
@@ -20,7 +21,7 @@ from services.kernel.errors import (
     Unsupported,
 )
 from services.runtime import deadline, tracing
-from services.runtime.grpc_channel import Channel, check_health, open_channel
+from services.runtime.grpc_channel import Channel, address, check_health, open_channel
 from services.runtime.grpc_server import GrpcServer
 from services.runtime.metrics import Metrics
 from services.runtime.settings import ProcessSettings
@@ -155,6 +156,63 @@ def test_a_server_that_is_not_there_is_unavailable() -> None:
 def test_a_message_over_the_limit_is_refused_before_it_is_sent() -> None:
     with connected(Echo(), message_bytes=1000) as channel, pytest.raises(InvalidInput, match="1000"):
         channel.unary_unary(echo.UNARY)(b"x" * 2000)
+
+
+@contextmanager
+def replicas(*implementations: Echo) -> Iterator[tuple[list[GrpcServer], str]]:
+    with ExitStack() as stack:
+        servers = [GrpcServer([one.servicer()], ProcessSettings(), Metrics()) for one in implementations]
+        ports = [server.listen("127.0.0.1", 0) for server in servers]
+        for server in servers:
+            stack.enter_context(server).set_serving(echo.NAME, serving=True)
+        yield servers, ",".join(f"127.0.0.1:{port}" for port in ports)
+
+
+def test_replicas_share_the_calls() -> None:
+    seen: list[str] = []
+    each = [Echo(remembering(seen, partial(str, name))) for name in "ab"]
+    with replicas(*each) as (_, target), open_channel(target, idempotent=[echo.NAME]) as channel:
+        until = time.monotonic() + 5
+        while set(seen) != {"a", "b"} and time.monotonic() < until:
+            channel.unary_unary(echo.UNARY)(b"x")
+
+    assert set(seen) == {"a", "b"}
+
+
+def test_while_a_replica_drains_the_others_have_its_calls() -> None:
+    answered: list[bytes] = []
+    with (
+        replicas(Echo(), Echo()) as (servers, target),
+        open_channel(target, idempotent=[echo.NAME]) as channel,
+    ):
+        call = channel.unary_unary(echo.UNARY)
+        drain = threading.Thread(target=servers[0].drain, kwargs={"wait_s": 0.0, "grace_s": 5.0})
+        drain.start()
+        while drain.is_alive():
+            answered.append(call(b"x"))
+        answered.append(call(b"x"))
+
+    assert set(answered) == {b"x"}
+
+
+@pytest.mark.parametrize("target", ["one:1,other:2", "127.0.0.1:1,[::1]:2", "127.0.0.1,127.0.0.2:1,"])
+def test_several_servers_are_given_by_address(target: str) -> None:
+    with pytest.raises(InvalidInput, match="dns:///"):
+        open_channel(target)
+
+
+@pytest.mark.parametrize(
+    ("target", "address_"),
+    [
+        ("127.0.0.1:1,127.0.0.2:1", "ipv4:127.0.0.1:1,127.0.0.2:1"),
+        ("[::1]:1,[::1]:2", "ipv6:[::1]:1,[::1]:2"),
+        ("ipv4:127.0.0.1:1,127.0.0.2:1", "ipv4:127.0.0.1:1,127.0.0.2:1"),
+        ("dns:///ranking:1", "dns:///ranking:1"),
+        ("unix:/a,b", "unix:/a,b"),
+    ],
+)
+def test_a_target_becomes_what_grpc_calls_it(target: str, address_: str) -> None:
+    assert address(target) == address_
 
 
 def test_leaving_a_stream_cancels_it() -> None:
