@@ -36,7 +36,7 @@ class Client(RecognitionCalls, MemoryCalls, CollectionCalls, OperationsCalls):
 
     Args:
         target: `host:port`, or `unix:/path`, of the gateway. Replicas share the calls, and while one is away
-            the others have them: `10.0.0.1:8500,10.0.0.2:8500`, or `dns:///name:port` for all that a name has.
+            the others have them: `10.0.0.1:8500,10.0.0.2:8500`, or `dns:///name:port` for those of a name.
         tenant: Whose collections are meant.
         collection: The memory that is taught and asked; `using` changes it.
         timeout_s: Deadline of each call with one answer, repetitions included. Streams have none.

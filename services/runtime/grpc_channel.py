@@ -27,7 +27,9 @@ _OPTIONS: Final = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
-_BALANCING: Final = {"loadBalancingConfig": [{"round_robin": {}}]}  # over all addresses that answer
+_BALANCING: Final[dict[str, object]] = {
+    "loadBalancingConfig": [{"round_robin": {}}]
+}  # over all addresses that answer
 _RETRY_POLICY: Final = {
     "maxAttempts": 4,
     "initialBackoff": "0.05s",
