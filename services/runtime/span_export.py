@@ -12,7 +12,7 @@ import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -179,5 +179,6 @@ def _readable(span: Span, resource: Resource, scope: InstrumentationScope) -> Re
     )
 
 
-def _context(context: TraceContext, *, remote: bool) -> SpanContext:
+def _context(context: TraceContext, *, remote: bool) -> Any:
+    """Return a SpanContext; the type is left out because beartype cannot resolve that class's own."""
     return SpanContext(int(context.trace_id, 16), int(context.span_id, 16), remote, _SAMPLED)
