@@ -9,6 +9,7 @@ that is being written is ever among the objects.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -21,6 +22,7 @@ from services.kernel.errors import NotFound, Unavailable
 from services.runtime.object_store.keys import check_key, check_prefix
 from services.runtime.object_store.ports import ObjectEntry
 
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FILE = "="
 _FOLDER = "+"  # added to a folder's name only where it would look like a marked one
 
@@ -219,4 +221,5 @@ def _translated(action: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Unavailable(f"the object store could not {action}: {error}") from error
+        reason = "STORE_FULL" if error.errno in _NO_ROOM else ""
+        raise Unavailable(f"the object store could not {action}: {error}", reason=reason) from error

@@ -124,6 +124,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             _create(connection)
         _check_version(connection, path)
         connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:  # the disk's doing, a full one's for instance; not the file's
+        raise Unavailable(f"event log {path} cannot be opened: {error}") from error
     except sqlite3.DatabaseError as error:
         raise Corrupt(f"{path} is not an event log, or is damaged: {error}") from error
 

@@ -46,7 +46,8 @@ class _Ticket:
 
     def fail(self, error: BaseException) -> None:
         if self.error is None:
-            self.error = Unavailable(f"the event log could not write: {error}")
+            reason = "LOG_FULL" if _is_full(error) else ""
+            self.error = Unavailable(f"the event log could not write: {error}", reason=reason)
             self.error.__cause__ = error
 
 
@@ -116,3 +117,7 @@ class Writer:
         with suppress(sqlite3.Error):
             self._connection.rollback()
         self._hooks.rolled_back()
+
+
+def _is_full(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"

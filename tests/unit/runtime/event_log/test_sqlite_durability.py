@@ -17,6 +17,7 @@ from services.runtime.event_log.ports import Commit, NewRecord, TopicPartition
 from services.runtime.event_log.settings import TopicSettings
 from services.runtime.event_log.sqlite import SqliteLog
 from services.runtime.event_log.sqlite.storage import VERSION
+from tests.fakes.small_disk import files_of_at_most
 from tests.unit.runtime.event_log import publish_until_killed as child
 
 ONE = {"things.done": TopicSettings()}
@@ -170,14 +171,22 @@ def test_a_full_disk_is_unavailable_and_leaves_nothing_half_written(tmp_path: Pa
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages + 4}")
 
-    with pytest.raises(Unavailable, match="full"):
+    with pytest.raises(Unavailable, match="full") as caught:
         publish(log, "small", "x" * 10**6)
+    assert caught.value.reason == "LOG_FULL"
     connection.execute(f"PRAGMA max_page_count = {2**30}")
     publish(log, "after")
 
     assert values(log) == ["before", "after"]
     assert log.end_offsets("things.done") == {0: 2}
     log.close()
+
+
+def test_a_log_that_finds_no_room_is_not_called_damaged(tmp_path: Path) -> None:
+    with files_of_at_most(1), pytest.raises(Unavailable, match="cannot be opened"):
+        open_log(tmp_path)
+
+    open_log(tmp_path).close()
 
 
 def test_an_interrupt_in_the_middle_of_a_write_leaves_the_log_usable(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from services.kernel.errors import Unavailable
 from services.runtime.object_store.folder import FolderStore
+from tests.fakes.small_disk import files_of_at_most
 from tests.unit.runtime.object_store import put_until_killed as child
 
 
@@ -85,4 +86,21 @@ def test_a_disk_that_fails_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "store" / "objects" / "a=").mkdir()
     with pytest.raises(Unavailable, match="could not read"):
         store.get("a")
+    store.close()
+
+
+def test_a_disk_without_room_says_so_keeps_what_it_has_and_is_used_again(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.put("a", b"before")
+
+    with files_of_at_most(1_000):
+        for put in (store.put, store.put_if_absent):
+            with pytest.raises(Unavailable) as caught:
+                put("b", bytes(2_000))
+            assert caught.value.reason == "STORE_FULL"
+        assert store.get("a") == b"before"
+
+    store.put("b", bytes(2_000))
+    assert [entry.key for entry in store.list("")] == ["a", "b"]
+    assert sum(path.is_file() for path in (tmp_path / "incoming").rglob("*")) == 2  # door and lock
     store.close()
