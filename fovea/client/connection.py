@@ -44,7 +44,8 @@ _SERVICE_CONFIG: Final = {
                 "initialBackoff": "0.1s",
                 "maxBackoff": "2s",
                 "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
+                # A server that ends cancels calls that arrive at that moment, before it has looked at them.
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
         }
     ],
@@ -61,6 +62,10 @@ _OPTIONS: Final[tuple[tuple[str, int | str], ...]] = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
+
+_NOT_LET_IN: Final = frozenset({"DRAINING", "STARTING"})
+"""Reasons of a server that refused a call before it looked at it."""
+_NEXT_SERVER_S: Final = 0.2
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,7 @@ class Connection:
         self.operations = operations_pb2_grpc.OperationsServiceStub(self.channel)
         self._versions: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
+        self._closed = False
 
     def call(
         self,
@@ -109,13 +115,15 @@ class Connection:
                 return method(request, timeout=max(left_s, 0.001))
             except grpc.RpcError as failed:
                 error = self.translate(failed)
-                pause_s = error.retry_after_s
-                if not isinstance(error, Overloaded) or not 0 < pause_s < end - time.monotonic():
+                pause_s = _pause_s(error)
+                if not 0 < pause_s < end - time.monotonic():
                     raise error from failed
             time.sleep(pause_s)
 
     def translate(self, error: grpc.RpcError) -> FoveaError:
         """Return what a failed call means."""
+        if error.code() is grpc.StatusCode.CANCELLED and not self._closed:
+            return Unavailable("the server gave the call up, as it does when it ends", reason="GIVEN_UP")
         return from_rpc_error(error, target=self.target)
 
     def wrote(self, scope: tuple[str, str], memory_version: str) -> None:
@@ -131,7 +139,15 @@ class Connection:
 
     def close(self) -> None:
         """Cancel what is in flight and close the channel."""
+        self._closed = True
         self.channel.close()
+
+
+def _pause_s(error: FoveaError) -> float:
+    """Return after what time the same call may be made again; 0: not at all, for it may have been begun."""
+    if isinstance(error, Unavailable) and error.reason in _NOT_LET_IN:
+        return _NEXT_SERVER_S * random.uniform(0.5, 1.5)  # noqa: S311  (no secret)
+    return error.retry_after_s if isinstance(error, Overloaded) else 0.0
 
 
 def _address(target: str) -> str:

@@ -35,7 +35,8 @@ _RETRY_POLICY: Final = {
     "initialBackoff": "0.05s",
     "maxBackoff": "1s",
     "backoffMultiplier": 2,
-    "retryableStatusCodes": ["UNAVAILABLE"],
+    # A server that ends cancels calls that arrive at that moment, before it has looked at them.
+    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
 }
 _RETRY_BUDGET: Final = {"maxTokens": 100, "tokenRatio": 0.1}  # retries end when one call in ten fails
 

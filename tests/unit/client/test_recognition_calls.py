@@ -126,6 +126,37 @@ def test_a_call_that_would_not_be_the_same_twice_is_not_repeated(
     assert server.script.calls["Correct"] == 1
 
 
+@pytest.mark.parametrize("reason", ["DRAINING", "STARTING"])
+def test_any_call_that_a_server_did_not_let_in_is_made_again(
+    client: fovea.Client, server: FakeServer, reason: str
+) -> None:
+    refused = Trouble(reason=reason)
+    server.script.plan("Correct", refused, refused)
+    answer = client.recognize(b"goldfinch")
+
+    client.correct(answer.recognition_id, "linnet")
+
+    assert server.script.calls["Correct"] == 3
+
+
+def test_a_call_that_the_server_gave_up_is_made_again_if_that_is_safe(
+    client: fovea.Client, server: FakeServer
+) -> None:
+    given_up = Trouble(StatusCode.CANCELLED)
+    server.script.plan("Recognize", given_up, given_up)
+    server.script.plan("Correct", given_up)
+
+    assert client.recognize(b"goldfinch").best == "goldfinch"
+    with pytest.raises(Unavailable, match="gave the call up"):
+        client.correct("r", "goldfinch")
+
+
+def test_a_stream_that_the_server_gave_up_is_opened_again(client: fovea.Client, server: FakeServer) -> None:
+    server.script.plan("RecognizeStream", Trouble(StatusCode.CANCELLED, after_answers=2))
+
+    assert [answer.best for answer in client.recognize_many([b"finch"] * 5)] == ["finch"] * 5
+
+
 def test_the_server_is_given_the_time_that_it_asks_for(client: fovea.Client, server: FakeServer) -> None:
     overloaded = Trouble(StatusCode.RESOURCE_EXHAUSTED, "full", "OVERLOADED", retry_after_s=0.05)
     server.script.plan("Recognize", overloaded, overloaded)
