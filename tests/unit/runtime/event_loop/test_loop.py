@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from fovea.gateway.v1.events_pb2 import ImageSubmitted
+from fovea.gateway.v1.events_pb2 import ExemplarSubmitted, ImageSubmitted
+from fovea.kernel.v1.envelope_pb2 import CollectionKey
 from fovea.segmentation.v1.events_pb2 import RegionsProposed
 from services.kernel.errors import Overloaded, Unavailable
 from services.runtime import metrics
@@ -21,6 +22,8 @@ from services.runtime.dead_letters import DeadLetter
 from services.runtime.event_log.ports import Consumer
 from services.runtime.event_log.sqlite import SqliteLog
 from services.runtime.event_loop import EventLoop, Platform, PrometheusEventMetrics, RetryPolicy, Subscription
+from services.runtime.events import EventWriter
+from services.runtime.publisher import Publisher
 from services.runtime.topics import TOPICS
 from tests.unit.runtime.event_loop import die_of_poison
 from tests.unit.runtime.event_loop.platforms import GROUP, IN, Bench, Flaky, propose
@@ -179,6 +182,27 @@ def test_a_process_that_an_event_kills_gets_rid_of_it_and_loses_nothing(tmp_path
     assert DeadLetter.of_record(letter).cause.reason == "KILLED_PROCESS"
     assert set(proposed) == set(names)
     assert len(events) == len(names)
+
+
+def test_an_event_that_was_at_work_beside_a_deadly_one_is_not_blamed(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path / "events.db", TOPICS.settings())
+    bench = Bench(Flaky(log))
+    bench.submit("poison")
+    key = CollectionKey(tenant="default", collection="birds")
+    bystander = ExemplarSubmitted(collection=key, exemplar_id="bystander", forget=True)
+    Publisher(log, EventWriter(TOPICS, producer="gateway/0.1.0")).publish(bystander)
+    log.close()
+
+    ends = [run_to_the_end(tmp_path, 2) for _ in range(4)]
+
+    log = SqliteLog(tmp_path / "events.db", TOPICS.settings())
+    bench = Bench(Flaky(log))
+    dead = [record.key for topic in (IN, die_of_poison.BESIDE_IN) for record in bench.read(f"{topic}.dead")]
+    (handled,) = bench.read(die_of_poison.BESIDE_OUT)
+    log.close()
+    assert ends == [-9, -9, -9, 0]
+    assert dead == ["default/birds/poison"]
+    assert handled.key == "default/birds/bystander"
 
 
 def test_waits_are_a_random_part_of_a_growing_ceiling() -> None:
