@@ -53,10 +53,10 @@ logger.server.level = INFO
 PROPERTIES: Final = """process.roles=broker,controller
 node.id={node}
 controller.quorum.voters={voters}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{doors}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{doors}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}
 log.dirs={data}
 auto.create.topics.enable=false
 default.replication.factor={copies}
@@ -73,6 +73,36 @@ log.cleaner.backoff.ms=1000
 num.network.threads=2
 num.io.threads=4
 """
+
+
+@dataclass(frozen=True)
+class Door:
+    """One more way in, beside the one that asks nothing.
+
+    Args:
+        name: Such as GUARDED; the configuration calls it so.
+        protocol: Kafka's word for how clients speak there, such as SASL_SSL.
+        port: Of 127.0.0.1.
+    """
+
+    name: str
+    protocol: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Extra:
+    """What a broker has beyond the usual.
+
+    Args:
+        doors: More ways in; for a single broker, since their ports are given.
+        properties: More lines of its configuration.
+        formatted: More arguments of the tool that formats its data folder.
+    """
+
+    doors: Sequence[Door] = ()
+    properties: str = ""
+    formatted: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -95,13 +125,15 @@ class KafkaServer:
     Args:
         brokers: How many; with three, one may fail.
         heap_mb: Memory of each for the JVM's heap.
+        extra: What else they have.
     """
 
     name = "kafka"
 
-    def __init__(self, *, brokers: int = 1, heap_mb: int = 512) -> None:
+    def __init__(self, *, brokers: int = 1, heap_mb: int = 512, extra: Extra | None = None) -> None:
         self._brokers = brokers
         self._heap_mb = heap_mb
+        self._extra = extra or Extra()
 
     def install(self, cache: Path) -> None:
         """Fetch the jars with Maven, about 43 MB."""
@@ -148,11 +180,14 @@ class KafkaServer:
             data=place / "data",
             copies=min(3, self._brokers),
             in_sync=min(2, self._brokers),
+            doors="".join(f",{door.name}://127.0.0.1:{door.port}" for door in self._extra.doors),
+            protocols="".join(f",{door.name}:{door.protocol}" for door in self._extra.doors),
         )
-        (place / "server.properties").write_text(properties, encoding="utf-8")
+        (place / "server.properties").write_text(properties + self._extra.properties, encoding="utf-8")
         if not (place / "data" / "meta.properties").exists():
             main = ("kafka.tools.StorageTool", "format", "-t", _cluster_id(folder))
-            _run([*_java(cache, place, "-Xmx128m"), *main, "-c", "server.properties"], place)
+            command = [*_java(cache, place, "-Xmx128m"), *main, "-c", "server.properties"]
+            _run([*command, *self._extra.formatted], place)
 
     def _program(self, cache: Path, place: Path) -> Program:
         heap = f"-Xmx{self._heap_mb}m"

@@ -35,12 +35,20 @@ class TritonServer:
     Args:
         store: The folder of the models.
         serving: How they are served, apart from the backend.
+        arguments: More of the server's, such as those for encryption.
     """
 
     name = "triton"
 
-    def __init__(self, store: Path = SHIPPED_MODELS, *, serving: Serving | None = None) -> None:
+    def __init__(
+        self,
+        store: Path = SHIPPED_MODELS,
+        *,
+        serving: Serving | None = None,
+        arguments: Sequence[str] = (),
+    ) -> None:
         self._store = ModelStore(store)
+        self._arguments = arguments
         self._serving = serving or Serving(backend="python")
 
     def install(self, cache: Path) -> None:
@@ -61,7 +69,7 @@ class TritonServer:
         render(self._store, folder / "repository", self._serving)
         http, grpc, metrics = daemons.free_ports(3)
         ports = {"http": http, "grpc": grpc, "metrics": metrics}
-        daemon = daemons.start(_program(_home(cache), folder, ports))
+        daemon = daemons.start(_program(_home(cache), folder, ports, self._arguments))
         running = Running([daemon], {"FOVEA_TRITON_URL": f"127.0.0.1:{grpc}"})
         try:
             daemons.wait_ready(daemon, lambda: answers(f"http://127.0.0.1:{http}/v2/health/ready"))
@@ -71,7 +79,7 @@ class TritonServer:
         return running
 
 
-def _program(home: Path, folder: Path, ports: dict[str, int]) -> Program:
+def _program(home: Path, folder: Path, ports: dict[str, int], more: Sequence[str]) -> Program:
     """Return the server with EXPLICIT model control: what it loads beyond its start, somebody asked for."""
     binary = _server(home) / "bin" / "tritonserver"
     command = [
@@ -84,6 +92,7 @@ def _program(home: Path, folder: Path, ports: dict[str, int]) -> Program:
         "--exit-timeout-secs=10",
         *(f"--{door}-address=127.0.0.1" for door in ports),
         *(f"--{door}-port={port}" for door, port in ports.items()),
+        *more,
     ]
     libraries = [sysconfig.get_config_var("LIBDIR"), str(_packages(home) / "nvidia_pytriton.libs")]
     environment = {

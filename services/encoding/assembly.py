@@ -80,7 +80,9 @@ def open_models(settings: EncodingSettings, metrics: ModelMetrics) -> tuple[Mode
     tokenizer = Tokenizer.from_file(text.external("tokenizer"))
     names = (settings.image_model, settings.bridge_model, settings.text_model)
     if settings.triton_url:
-        triton = TritonSettings(settings.triton_url, timeout_s=settings.triton_timeout_s)
+        triton = TritonSettings(
+            settings.triton_url, timeout_s=settings.triton_timeout_s, ca_file=settings.triton_ca_file
+        )
         return TritonModels(triton, names, expected={text.name: text.identity}, metrics=metrics), tokenizer
     models = OnnxModels([text if name == text.name else store.open(name) for name in names], metrics=metrics)
     models.warm_up()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 import models
-from services.runtime.settings import ProcessSettings
+from services.runtime.settings import ProcessSettings, problem, tls_problems
+from services.runtime.tls import Tls
 
 
 def _cores() -> int:
@@ -27,8 +28,12 @@ class EncodingSettings(ProcessSettings):
     text_model: str = Field(default="all-minilm-l6-v2", description="from texts to names")
     triton_url: str = Field(
         default="",
-        pattern=r"^([^:/\s]+:\d+)?$",
-        description="gRPC host:port of a Triton that runs the models, in place of this process",
+        pattern=r"^((grpcs?://)?[^:/\s]+:\d+)?$",
+        description="gRPC host:port of a Triton that runs the models, in place of this process;"
+        " grpcs://host:port encrypts",
+    )
+    triton_ca_file: Path | None = Field(
+        default=None, description="PEM: who vouches for a grpcs:// Triton; default: those that gRPC ships"
     )
     triton_timeout_s: float = Field(
         default=10.0, gt=0, description="the longest that a request to it may take"
@@ -44,3 +49,16 @@ class EncodingSettings(ProcessSettings):
     kept_texts: int = Field(
         default=8192, ge=0, description="texts whose embeddings (2 kB each) are kept; 0 keeps none"
     )
+
+    @model_validator(mode="after")
+    def _triton_protected_as_said(self) -> EncodingSettings:
+        if self.triton_ca_file is None:
+            return self
+        problems = list(tls_problems(Tls(self.triton_ca_file), "triton_"))
+        if not self.triton_url.startswith("grpcs://"):
+            problems.append(
+                problem("triton_ca_file", "is of no use unless FOVEA_TRITON_URL begins with grpcs://")
+            )
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self

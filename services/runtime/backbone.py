@@ -139,6 +139,7 @@ def _data(settings: ProcessSettings) -> Iterator[Path]:
 
 def _kafka(settings: ProcessSettings) -> KafkaLog:
     # Its client takes a third of a second to import: only whoever uses it pays for that.
-    from services.runtime.event_log.kafka import KafkaLog  # noqa: PLC0415
+    from services.runtime.event_log.kafka import KafkaLog, KafkaOptions, Security  # noqa: PLC0415
 
-    return KafkaLog(settings.kafka_servers, TOPICS.settings())
+    options = KafkaOptions(security=Security.of(settings))
+    return KafkaLog(settings.kafka_servers, TOPICS.settings(), options=options)

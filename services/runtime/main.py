@@ -34,8 +34,8 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 def start_logging(name: str, settings: ProcessSettings) -> None:
     """Log as JSON from here on, and warn of variables that nothing reads; the first thing a process does."""
     configure(name, settings.log_level)
-    if settings.log_level != "DEBUG":
-        logging.getLogger("kafka").setLevel(logging.WARNING)  # its client tells of every connection
+    # Kafka's client tells of every connection; of every byte it sends at DEBUG, passwords among them.
+    logging.getLogger("kafka").setLevel(logging.INFO if settings.log_level == "DEBUG" else logging.WARNING)
     for variable, meant in misspelt(type(settings).model_fields).items():
         _LOG.warning("%s is set, but nothing reads it; is %s meant?", variable, meant)
 

@@ -1,6 +1,7 @@
 """What every process can be told through its environment, read once when it starts.
 
-A field `data_folder` is the variable `FOVEA_DATA_FOLDER`, and the same name in chart values.
+A field `data_folder` is the variable `FOVEA_DATA_FOLDER`, and the same name in chart values. docs/settings.md
+lists all of them: `python -m infra.settings` writes it.
 """
 
 from __future__ import annotations
@@ -8,18 +9,22 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
+from services.runtime.tls import Tls
 
 PREFIX: Final = "FOVEA_"
 _ADMIN_OFFSET: Final = 1000
 S = TypeVar("S", bound="ProcessSettings")
+KafkaSecurity = Literal["PLAINTEXT", "SSL", "SASL_SSL"]
+KafkaMechanism = Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"]
 _MOST_SOCKET_BYTES: Final = 107  # sun_path of Linux, without its final zero
 
 
@@ -31,7 +36,11 @@ class ProcessSettings(BaseSettings):
     """What every process needs; a service adds its own fields in a subclass."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, validate_default=True
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        frozen=True,
+        validate_default=True,
+        hide_input_in_errors=True,  # it may be a secret
     )
 
     host: str = Field(default="127.0.0.1", description="address of the gRPC and admin doors; loopback only")
@@ -49,6 +58,22 @@ class ProcessSettings(BaseSettings):
         pattern=r"^([^:,\s]+:\d+(,[^:,\s]+:\d+)*)?$",
         description="event log shared by processes, such as 10.0.0.1:9092,10.0.0.2:9092, in place of a file",
     )
+    kafka_security: KafkaSecurity = Field(
+        default="PLAINTEXT",
+        description="SSL encrypts and checks who the brokers are, SASL_SSL signs in with a password as well",
+    )
+    kafka_ca_file: Path | None = Field(
+        default=None, description="PEM: who vouches for the brokers; default: whom the system trusts"
+    )
+    kafka_certificate_file: Path | None = Field(
+        default=None, description="PEM: this client's certificate, where brokers ask for one"
+    )
+    kafka_key_file: Path | None = Field(default=None, description="PEM: its private key, without a password")
+    kafka_mechanism: KafkaMechanism = Field(
+        default="SCRAM-SHA-512", description="how SASL_SSL proves the password"
+    )
+    kafka_user: str = Field(default="", description="who signs in, with SASL_SSL")
+    kafka_password: SecretStr = Field(default=SecretStr(""), description="and their password; never shown")
     s3_endpoint: str = Field(
         default="",
         pattern="^(https?://[^/]+/?)?$",
@@ -60,7 +85,14 @@ class ProcessSettings(BaseSettings):
     s3_region: str = Field(default="us-east-1", description="as the object store has it")
     s3_access_key: str = Field(default="", description="who asks the object store")
     s3_secret_key: SecretStr = Field(default=SecretStr(""), description="and their secret; never shown")
+    s3_ca_file: Path | None = Field(
+        default=None, description="PEM: who vouches for an https endpoint; default: whom the system trusts"
+    )
     s3_timeout_s: float = Field(default=10.0, gt=0, description="the longest that one call of it may take")
+    secrets_folder: Path | None = Field(
+        default=None,
+        description="its files are named like variables, such as fovea_s3_secret_key, and hold their values",
+    )
     ready_file: Path | None = Field(default=None, description="written with the ports when ready")
     otlp_endpoint: str = Field(
         default="",
@@ -70,7 +102,9 @@ class ProcessSettings(BaseSettings):
     trace_ratio: float = Field(
         default=0.01, ge=0, le=1, description="share of new traces that are sampled; headers win over it"
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="the least that is logged: DEBUG, INFO, WARNING or ERROR"
+    )
     drain_wait_s: float = Field(
         default=0.0, ge=0, description="between not ready and refusing calls, for load balancers to notice"
     )
@@ -101,6 +135,18 @@ class ProcessSettings(BaseSettings):
     def _any_case(cls, level: object) -> object:
         return level.upper() if isinstance(level, str) else level
 
+    @model_validator(mode="after")
+    def _protected_as_said(self: S) -> S:  # noqa: PYI019  (beartype cannot check Self)
+        """Refuse what looks like protection and is none."""
+        if problems := [*_kafka_problems(self), *_s3_problems(self)]:
+            raise ValueError("\n".join(problems))
+        return self
+
+    @property
+    def kafka_tls(self) -> Tls:
+        """Whom to trust among brokers, and what to show them."""
+        return Tls(self.kafka_ca_file, self.kafka_certificate_file, self.kafka_key_file)
+
     @property
     def effective_admin_port(self) -> int:
         """The admin port: the one given, or port + 1000, or the system's choice with port 0."""
@@ -110,13 +156,16 @@ class ProcessSettings(BaseSettings):
 
     @classmethod
     def load(cls: type[S], **given: Any) -> S:  # noqa: PYI019  (beartype cannot check Self)
-        """Read the environment; `given` values win over it.
+        """Read the environment, then the folder of secrets; `given` values win over both.
 
         Raises:
             SettingsError: Names every variable that is wrong, and why.
         """
+        secrets = given.get("secrets_folder") or os.environ.get(f"{PREFIX}SECRETS_FOLDER") or None
+        if secrets is not None and not Path(secrets).is_dir():
+            raise SettingsError(f"{PREFIX}SECRETS_FOLDER: there is no folder {secrets}")
         try:
-            return cls(**given)
+            return cls(_secrets_dir=secrets, **given)
         except ValidationError as error:
             raise SettingsError("\n".join(_explained(error))) from None
 
@@ -132,6 +181,46 @@ def misspelt(known: Iterable[str], environ: Mapping[str, str] = os.environ) -> d
     return {name: match[0] for name, match in near.items() if match}
 
 
+def tls_problems(tls: Tls, prefix: str) -> Iterator[str]:
+    """Yield what is wrong with files of certificates and keys, for fields that begin with `prefix`."""
+    try:
+        tls.context()
+    except InvalidInput as error:
+        yield problem(prefix + error.field, error.message)
+
+
+def problem(field: str, what: str) -> str:
+    """Return a line of a SettingsError."""
+    return f"{PREFIX}{field.upper()}: {what}"
+
+
+def _kafka_problems(settings: ProcessSettings) -> Iterator[str]:
+    security = settings.kafka_security
+    files = ("kafka_ca_file", "kafka_certificate_file", "kafka_key_file")
+    if security == "PLAINTEXT":
+        for name in files:
+            if getattr(settings, name) is not None:
+                yield problem(
+                    name, "is of no use while FOVEA_KAFKA_SECURITY is PLAINTEXT: nothing is encrypted"
+                )
+    else:
+        yield from tls_problems(settings.kafka_tls, "kafka_")
+    for name in ("kafka_user", "kafka_password"):
+        given = bool(getattr(settings, name))
+        if given and security != "SASL_SSL":
+            yield problem(name, f"is of no use while FOVEA_KAFKA_SECURITY is {security}; SASL_SSL signs in")
+        if security == "SASL_SSL" and not given:
+            yield problem(name, "is missing; FOVEA_KAFKA_SECURITY=SASL_SSL signs in with user and password")
+
+
+def _s3_problems(settings: ProcessSettings) -> Iterator[str]:
+    if settings.s3_ca_file is None:
+        return
+    if settings.s3_endpoint.startswith("http://"):
+        yield problem("s3_ca_file", "is of no use while FOVEA_S3_ENDPOINT begins with http://")
+    yield from tls_problems(Tls(settings.s3_ca_file), "s3_")
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
@@ -140,8 +229,10 @@ def _is_loopback(host: str) -> bool:
 
 
 def _explained(error: ValidationError) -> Iterable[str]:
-    for problem in error.errors(include_url=False, include_context=False):
-        variable = PREFIX + "_".join(str(part) for part in problem["loc"]).upper()
-        what = problem["msg"].removeprefix("Value error, ")
-        shown = repr(problem["input"])[:100]
-        yield f"{variable}: {what} (it is {shown})"
+    for found in error.errors(include_url=False, include_context=False):
+        what = found["msg"].removeprefix("Value error, ")
+        if not found["loc"]:  # of several fields; says itself which, and the input would be all of them
+            yield what
+            continue
+        shown = repr(found["input"])[:100]
+        yield problem("_".join(str(part) for part in found["loc"]), f"{what} (it is {shown})")

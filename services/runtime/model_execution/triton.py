@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -48,15 +49,17 @@ class TritonSettings:
     """Where the server is.
 
     Args:
-        address: Host and port of its gRPC door, such as `127.0.0.1:8001`.
+        address: Host and port of its gRPC door, such as `127.0.0.1:8001`; `grpcs://` before them encrypts.
         timeout_s: The longest that one request may take; a caller with less time is not kept longer.
         fresh_s: How long what the server said about a model is taken as true. A version that went away,
             or a lost connection, is noticed at once.
+        ca_file: PEM of who vouches for the server; without it, those that gRPC ships.
     """
 
     address: str
     timeout_s: float = 10.0
     fresh_s: float = 5.0
+    ca_file: Path | None = None
 
 
 class TritonModels:
@@ -120,7 +123,13 @@ class TritonModels:
         self._client.close()
 
     def _connected(self) -> InferenceServerClient:
-        return InferenceServerClient(self._settings.address, channel_args=_CHANNEL)
+        scheme, _, address = self._settings.address.rpartition("://")
+        return InferenceServerClient(
+            address,
+            ssl=scheme == "grpcs",
+            root_certificates=self._settings.ca_file,
+            channel_args=_CHANNEL,
+        )
 
     def _model(self, name: str) -> _Model:
         """Return what the server says about a model, if it said so a moment ago; else ask."""

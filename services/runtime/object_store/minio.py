@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error, ServerError
 from pydantic import SecretStr
-from urllib3.exceptions import EmptyPoolError, HTTPError, ProtocolError
+from urllib3.exceptions import EmptyPoolError, HTTPError, ProtocolError, SSLError
 
 from services.kernel.errors import (
     DeadlineExceeded,
@@ -49,6 +50,7 @@ class MinioSettings:
         access_key: Who asks.
         secret_key: Never shown.
         region: As the server has it.
+        ca_file: PEM of who vouches for it; without it, those that the system trusts.
         timeout_s: The longest that one call may take; a caller with less time is not kept longer.
         connections: At most so many at a time; who finds none free waits.
     """
@@ -58,6 +60,7 @@ class MinioSettings:
     access_key: str
     secret_key: SecretStr
     region: str = "us-east-1"
+    ca_file: Path | None = None
     timeout_s: float = 10.0
     connections: int = 32
 
@@ -190,7 +193,8 @@ class _Pool(urllib3.PoolManager):
     """
 
     def __init__(self, settings: MinioSettings, headers: dict[str, str], *, again: bool) -> None:
-        super().__init__(maxsize=settings.connections, block=True, retries=False)
+        trusted = None if settings.ca_file is None else str(settings.ca_file)
+        super().__init__(maxsize=settings.connections, block=True, retries=False, ca_certs=trusted)
         self._added = headers
         self._again = again
 
@@ -258,5 +262,11 @@ def _unreachable(error: Exception, action: str) -> FoveaError:
     """Return what no answer means, or one that nobody can read. Says the kind of error alone."""
     if isinstance(error, EmptyPoolError):
         return Overloaded(f"no connection was free to {action}", reason="STORE_BUSY")
+    if isinstance(error, SSLError):
+        said = error.args[0] if error.args else error  # OpenSSL's own words: nothing has been sent by then
+        return Unavailable(
+            f"the object store could not {action}: no encrypted connection: {said}",
+            reason="STORE_NOT_TRUSTED",
+        )
     status = f" {error.status_code}" if isinstance(error, ServerError) else ""
     return Unavailable(f"the object store could not {action}: {type(error).__name__}{status}")

@@ -39,6 +39,7 @@ def _minio(settings: ProcessSettings) -> MinioStore:
             access_key=settings.s3_access_key,
             secret_key=settings.s3_secret_key,
             region=settings.s3_region,
+            ca_file=settings.s3_ca_file,
             timeout_s=settings.s3_timeout_s,
         )
     )

@@ -2,6 +2,7 @@
 
 from services.runtime.event_log.kafka.log import KafkaLog
 from services.runtime.event_log.kafka.options import KafkaOptions
+from services.runtime.event_log.kafka.security import Security
 from services.runtime.event_log.kafka.topics import drift_of
 
-__all__ = ["KafkaLog", "KafkaOptions", "drift_of"]
+__all__ = ["KafkaLog", "KafkaOptions", "Security", "drift_of"]

@@ -47,6 +47,7 @@ class KafkaConsumer:
         self._paused: frozenset[TopicPartition] = frozenset()
         self._held: list[Record] = []
         self._unseen_loss = False
+        self._sharings = _Sharings()
         self._closed = False
         self._patience_s = options.join_s
         self._start()
@@ -77,6 +78,20 @@ class KafkaConsumer:
             return None
         return Commit(found.offset, found.metadata or "")
 
+    def position(self, source: TopicPartition) -> int | None:
+        """Return where the next poll goes on; what was read and could not be taken yet is still to come."""
+        if source not in self._owned:
+            return None
+        if held := [record.position.offset for record in self._held if record.source == source]:
+            return min(held)
+        with translated("cannot tell the position"):
+            offset: int | None = self._inner.position(KafkaPartition(*source), timeout_ms=0)
+        return offset
+
+    def sharings(self) -> int:
+        """Return how often this member was told what belongs to it."""
+        return self._sharings.count
+
     def assignment(self) -> frozenset[TopicPartition]:
         """Return what the last poll left assigned."""
         return self._owned
@@ -106,7 +121,7 @@ class KafkaConsumer:
         self.close()
 
     def _start(self) -> None:
-        self._losses = _Losses()
+        self._losses = _Losses(self._sharings)
         self._outside_since_s: float | None = time.monotonic()
         with translated("cannot join the group"):
             self._inner = self._join()
@@ -211,6 +226,13 @@ class KafkaConsumer:
             _log.warning("could not say goodbye to the group", exc_info=True)
 
 
+class _Sharings:
+    """Counts how often the group told this member what belongs to it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
 class _Losses(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has no types
     """Notes which partitions the group took away without asking.
 
@@ -218,15 +240,17 @@ class _Losses(ConsumerRebalanceListener):  # type: ignore[misc]  # the library h
     rebalance needs no note: all are, and most come back with their position.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sharings: _Sharings) -> None:
+        self._sharings = sharings
         self._lost: set[TopicPartition] = set()
         self._lock = threading.Lock()
 
     def on_partitions_revoked(self, revoked: object) -> None:
         """Do nothing."""
 
-    def on_partitions_assigned(self, assigned: object) -> None:
-        """Do nothing."""
+    def on_partitions_assigned(self, _: object) -> None:
+        """Count."""
+        self._sharings.count += 1
 
     def on_partitions_lost(self, lost: Iterable[tuple[str, int]]) -> None:
         """Note."""

@@ -9,6 +9,7 @@ from typing import Final
 from kafka import errors as kafka
 
 from services.kernel.errors import Conflict, FoveaError, InvalidInput, Unavailable
+from services.runtime.event_log.kafka.greeting import NotTrusted
 
 # A member that is no longer, or not yet again, part of its group: whoever has the partitions does the work.
 _NOT_MINE: Final = (
@@ -17,6 +18,13 @@ _NOT_MINE: Final = (
     kafka.IllegalGenerationError,
     kafka.RebalanceInProgressError,
     kafka.UnknownMemberIdError,
+)
+# Asking again does not help: somebody has to change what this client is told, or what it may do.
+REFUSED: Final = (
+    NotTrusted,
+    kafka.AuthorizationError,
+    kafka.SaslAuthenticationFailedError,
+    kafka.UnsupportedSaslMechanismError,
 )
 # What this library raises beside its own errors when the other side is not there or is just going away.
 FOREIGN: Final = (kafka.KafkaError, OSError, ValueError, AssertionError, RuntimeError)
@@ -33,8 +41,9 @@ def translate(error: BaseException, what: str) -> FoveaError:
         return InvalidInput(f"{what}: the note is too long", field="metadata")
     if isinstance(error, _NOT_MINE):
         return Conflict(f"{what}: {said}", reason="PARTITION_NOT_ASSIGNED")
-    if isinstance(error, kafka.AuthorizationError | kafka.SaslAuthenticationFailedError):
-        return Unavailable(f"{what}: Kafka does not allow it to this client: {said}", reason="NOT_ALLOWED")
+    if isinstance(error, REFUSED):
+        reason = "NOT_TRUSTED" if isinstance(error, NotTrusted) else "NOT_ALLOWED"
+        return Unavailable(f"{what}: Kafka does not allow it to this client: {said}", reason=reason)
     return Unavailable(f"{what}: {said}")
 
 

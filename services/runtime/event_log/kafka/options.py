@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from services.runtime.event_log.kafka.security import Security
 
 MIB = 2**20
 
 
 @dataclass(frozen=True)
 class KafkaOptions:
-    """Sizes and times; the defaults are those of the platform.
+    """Sizes and times, whose defaults are those of the platform, and how brokers let this process in.
 
     Args:
+        security: Encryption, and who this process is.
         record_bytes: The largest record that is sent. Topics are created to take it: a record that only
             the broker finds too large would end the producer for everybody.
         in_flight_bytes: How much may wait for acknowledgement in this process; further callers wait. The
@@ -27,6 +30,7 @@ class KafkaOptions:
             longer than a session: joining may have to wait until a dead member's session ends.
     """
 
+    security: Security = field(default_factory=Security)
     record_bytes: int = 16 * MIB
     in_flight_bytes: int = 64 * MIB
     start_s: float = 60.0
@@ -46,6 +50,7 @@ def connection(servers: str, options: KafkaOptions) -> dict[str, Any]:
         "bootstrap_timeout_ms": _ms(options.connect_s),
         "request_timeout_ms": _ms(options.request_s),
         "reconnect_backoff_max_ms": 2_000,  # half a minute by default, long after the broker is back
+        **options.security.config(),
     }
 
 

@@ -14,7 +14,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from services.kernel.errors import Conflict, Unavailable
 from services.runtime.event_log.kafka.connecting import connect
-from services.runtime.event_log.kafka.errors import FOREIGN, translate
+from services.runtime.event_log.kafka.errors import FOREIGN, REFUSED, translate
 from services.runtime.event_log.kafka.options import KafkaOptions, connection
 from services.runtime.event_log.settings import TopicSettings
 
@@ -49,14 +49,14 @@ def drift_of(servers: str, topics: Mapping[str, TopicSettings], options: KafkaOp
 def patiently(action: Callable[[], R], what: str, patience_s: float) -> R:
     """Return what an action gives, trying again for a while: after an outage brokers refuse for seconds.
 
-    Raises Unavailable, with the last refusal.
+    Raises Unavailable, with the last refusal; at once if it is one of this client.
     """
     end_s = time.monotonic() + patience_s
     while True:
         try:
             return action()
         except FOREIGN as error:
-            if time.monotonic() > end_s:
+            if isinstance(error, REFUSED) or time.monotonic() > end_s:
                 raise translate(error, f"cannot {what}") from error
             time.sleep(0.2)
 
