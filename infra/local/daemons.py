@@ -69,8 +69,9 @@ class Daemon:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """End it as a power cut would."""
-        self.send(signal.SIGKILL)
+        """End it as a power cut would, and with it what it has started."""
+        if self.alive:
+            os.killpg(self.pid, signal.SIGKILL)  # it leads a group of its own
         wait_until(lambda: not self.alive, f"{self.program.name} did not end", patience_s=30.0)
 
     def ask_to_stop(self) -> None:

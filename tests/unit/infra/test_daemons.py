@@ -54,6 +54,27 @@ def test_one_that_does_not_want_to_end_is_made_to(tmp_path: Path) -> None:
     assert not daemon.alive
 
 
+def test_a_kill_takes_what_the_program_started_with_it(tmp_path: Path) -> None:
+    code = (
+        f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {SLEEPS!r}]).pid, flush=True)"
+    )
+    daemon = daemons.start(python(tmp_path, f"{code}; {SLEEPS}"))
+    daemons.wait_ready(daemon, lambda: daemon.program.log.read_text().count("up") == 2)
+    child = Path("/proc", daemon.program.log.read_text().split()[0])
+    assert child.exists()
+
+    daemon.kill()
+
+    daemons.wait_until(lambda: _has_ended(child), "the child lives on", patience_s=10)
+
+
+def _has_ended(process: Path) -> bool:
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()[0] in {"Z", "X"}
+    except OSError:
+        return True
+
+
 def test_a_paused_one_can_be_stopped(sleeper: Daemon) -> None:
     sleeper.send(signal.SIGSTOP)
 
