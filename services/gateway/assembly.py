@@ -118,7 +118,7 @@ class _Parts:
         self.announcer = LogAnnouncer(publisher)
         self.collections = LogCollections(publisher)
         self.teacher = LogTeacher(log, publisher, self.images)
-        self.endings = LogEndings(log, self.claims)
+        self.endings = LogEndings(log, self.recognitions, self.claims)
         self.letters = LogDeadLetters(log, store, self.claims, TOPICS)
         self.retriever = GrpcRetriever(channels.retrieval)
         self.segmenter = GrpcSegmenter(channels.segmentation)

@@ -6,19 +6,18 @@ import base64
 import binascii
 import json
 import logging
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import Final, cast
 
 from fovea.ranking.v1 import events_pb2
+from services.gateway.adapters.shown import Shown
 from services.gateway.codec.events import read_completed
 from services.gateway.domain.recognition import Ended, Recognition
-from services.gateway.ports import Watch
+from services.gateway.ports import Recognitions, Watch
 from services.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound
 from services.runtime import deadline
 from services.runtime.claim_check import Claims, NoClaims
 from services.runtime.event_log.ports import EventLog, Record, Tail, TopicPartition
-from services.runtime.events import SUBMISSION_ID
 from services.runtime.topics import TOPICS
 
 TOPIC: Final = "recognitions.completed"
@@ -33,25 +32,27 @@ class LogEndings:
     """Tails the topic, each watcher with a tail of its own.
 
     The log may hold an ending more than once, for every step is done at least once; the first of one
-    recognition is its record, and the others are not shown. A watcher that goes on behind a token has not
-    seen what lies shortly before it once more either.
+    recognition is its record, and the others are not shown, not even behind a token.
 
     Args:
         log: Where endings are.
+        recognitions: Where records are kept.
         claims: Has those that are too large for the log.
-        remembered: Of how many endings that it was shown a watcher is not shown the same again.
-        look_back: How many endings of each partition before the token are taken as shown.
+        remembered: How many endings are known to be shown without asking for the record.
+        look_back: Of how many endings of each partition before a token that is so as well.
     """
 
     def __init__(
         self,
         log: EventLog,
+        recognitions: Recognitions,
         claims: Claims | None = None,
         *,
         remembered: int = _REMEMBERED,
         look_back: int = _LOOK_BACK,
     ) -> None:
         self._log = log
+        self._recognitions = recognitions
         self._claims = claims or NoClaims()
         self._remembered = remembered
         self._look_back = look_back
@@ -66,18 +67,19 @@ class LogEndings:
         return Watch(_write(start), self._follow(self._log.tail([TOPIC], start=positions), start))
 
     def _follow(self, tail: Tail, offsets: dict[int, int]) -> Iterator[Ended]:
-        shown = _Shown(self._remembered)
+        shown = Shown(self._recognitions, most=self._remembered)
         with tail:
             while True:
                 deadline.check(endless=True)
                 for record in tail.poll(_wait_s(), most=_BATCH):
                     _, partition, offset = record.position
                     if offset < offsets.get(partition, 0):
-                        shown.add(record)
+                        shown.add_earlier(record)
                         continue
-                    offsets[partition] = offset + 1
                     recognition = None if record in shown else self._recognition(record)
-                    if recognition is not None:
+                    repeated = recognition is not None and shown.repeats(recognition)
+                    offsets[partition] = offset + 1
+                    if recognition is not None and not repeated:
                         shown.add(record)
                         yield Ended(recognition, _write(offsets))
 
@@ -89,26 +91,6 @@ class LogEndings:
         except (InvalidInput, NotFound, Corrupt) as error:
             _LOG.error("%s cannot be read and is not shown to watchers: %s", record.position, error)
             return None
-
-
-class _Shown:
-    """The last endings that one watcher was shown; an id that came with two batches ended in both."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._keys: OrderedDict[tuple[str, str], None] = OrderedDict()
-
-    def add(self, record: Record) -> None:
-        self._keys[_ending(record)] = None
-        if len(self._keys) > self._most:
-            self._keys.popitem(last=False)
-
-    def __contains__(self, record: Record) -> bool:
-        return _ending(record) in self._keys
-
-
-def _ending(record: Record) -> tuple[str, str]:
-    return record.key, record.headers.get(SUBMISSION_ID, "")
 
 
 def _require_within(start: Mapping[int, int], ends: Mapping[int, int]) -> None:

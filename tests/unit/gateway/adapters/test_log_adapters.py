@@ -45,7 +45,7 @@ from services.runtime.events import EVENT_ID, EventWriter, Tombstone
 from services.runtime.follower import Follower
 from services.runtime.publisher import Publisher
 from services.runtime.topics import DEAD, TOPICS
-from tests.fakes.gateway import InMemoryImages, task
+from tests.fakes.gateway import InMemoryImages, InMemoryRecognitions, task
 from tests.fakes.gateway_case import GatewayCase
 from tests.fakes.object_store import InMemoryStore
 
@@ -270,7 +270,7 @@ def test_a_watch_sees_what_ends_after_it_began_and_goes_on_behind_a_token(
     log: SqliteLog, publisher: Publisher
 ) -> None:
     announcer = LogAnnouncer(publisher)
-    endings = LogEndings(log)
+    endings = LogEndings(log, InMemoryRecognitions())
     records = [_record(f"r{i}") for i in range(6)]
     announcer.completed(records[0])
     watched = endings.watch("")
@@ -293,7 +293,7 @@ def test_a_watch_shows_an_ending_once_however_often_the_log_has_it(
     log: SqliteLog, publisher: Publisher
 ) -> None:
     announcer = LogAnnouncer(publisher)
-    watched = LogEndings(log).watch("")
+    watched = LogEndings(log, InMemoryRecognitions()).watch("")
     for name in ("once", "once", "again", "once", "last"):
         announcer.completed(_record(name))
 
@@ -307,7 +307,7 @@ def test_a_watch_that_goes_on_is_not_shown_again_what_the_one_before_it_was(
     log: SqliteLog, publisher: Publisher
 ) -> None:
     announcer = LogAnnouncer(publisher)
-    endings = LogEndings(log, look_back=1)
+    endings = LogEndings(log, InMemoryRecognitions(), look_back=1)
     watched = endings.watch("")
     announcer.completed(_record("seen"))
     with deadline.within(WAIT_S):
@@ -321,16 +321,53 @@ def test_a_watch_that_goes_on_is_not_shown_again_what_the_one_before_it_was(
 
 def test_a_watch_remembers_so_many_endings_and_not_more(log: SqliteLog, publisher: Publisher) -> None:
     announcer = LogAnnouncer(publisher)
-    watched = LogEndings(log, remembered=1).watch("")
+    watched = LogEndings(log, InMemoryRecognitions(), remembered=1).watch("")
     with deadline.within(WAIT_S):
         for name in ("first", "second", "first"):
             announcer.completed(_record(name))
             assert _ids([next(watched.endings)]) == {name}
 
 
+def test_a_repeated_ending_is_not_shown_though_the_first_is_forgotten(
+    log: SqliteLog, publisher: Publisher
+) -> None:
+    announcer = LogAnnouncer(publisher)
+    recognitions = InMemoryRecognitions()
+    watched = LogEndings(log, recognitions, remembered=1).watch("")
+    first = recognitions.keep(_record("first"))
+    with deadline.within(WAIT_S):
+        for record in (first, _record("second")):
+            announcer.completed(record)
+            next(watched.endings)
+        announcer.completed(replace(first, ended_at_s=first.ended_at_s + 1))
+        announcer.completed(_record("third"))
+        seen = next(watched.endings)
+
+    assert _ids([seen]) == {"third"}
+
+
+def test_a_repeated_ending_is_not_shown_behind_a_token_far_from_the_first(
+    log: SqliteLog, publisher: Publisher
+) -> None:
+    announcer = LogAnnouncer(publisher)
+    recognitions = InMemoryRecognitions()
+    endings = LogEndings(log, recognitions, look_back=1)
+    watched = endings.watch("")
+    first = recognitions.keep(_record("first"))
+    for record in (first, *(_record(f"r{number}") for number in range(40))):  # some in each partition
+        announcer.completed(record)
+    with deadline.within(WAIT_S):
+        token = [next(watched.endings) for _ in range(41)][-1].resume_token
+        announcer.completed(replace(first, ended_at_s=first.ended_at_s + 1))
+        announcer.completed(_record("new"))
+        seen = next(endings.watch(token).endings)
+
+    assert _ids([seen]) == {"new"}
+
+
 def test_an_id_that_came_with_two_batches_is_shown_for_both(log: SqliteLog, publisher: Publisher) -> None:
     announcer = LogAnnouncer(publisher)
-    watched = LogEndings(log).watch("")
+    watched = LogEndings(log, InMemoryRecognitions()).watch("")
     record = _record("both")
     announcer.completed(record)
     announcer.completed(replace(record, envelope=replace(record.envelope, submission_id="other")))
@@ -346,7 +383,7 @@ def test_a_token_of_another_log_is_refused(log: SqliteLog, publisher: Publisher)
     beyond = base64.urlsafe_b64encode(b"[[0, 2], [1, 2], [2, 2], [3, 2]]").decode()
 
     with pytest.raises(Conflict) as refused:
-        LogEndings(log).watch(beyond)
+        LogEndings(log, InMemoryRecognitions()).watch(beyond)
 
     assert refused.value.reason == "OFFSET_BEYOND_END"
 
@@ -355,7 +392,7 @@ def test_a_watch_fetches_large_records_and_leaves_out_those_that_are_lost(log: S
     store = InMemoryStore()
     claims = StoredClaims(store, most_bytes=1)
     announcer = LogAnnouncer(Publisher(log, EventWriter(TOPICS, producer="gateway/test", claims=claims)))
-    watched = LogEndings(log, claims).watch("")
+    watched = LogEndings(log, InMemoryRecognitions(), claims).watch("")
     announcer.completed(_record("lost"))
     (payload,) = store.list("")
     store.delete(payload.key)
@@ -369,7 +406,7 @@ def test_a_watch_fetches_large_records_and_leaves_out_those_that_are_lost(log: S
 
 
 def test_a_watch_goes_on_behind_what_is_no_ending(log: SqliteLog, publisher: Publisher) -> None:
-    watch = LogEndings(log).watch("")
+    watch = LogEndings(log, InMemoryRecognitions()).watch("")
     absurd = _record("absurd")
     absurd = replace(absurd, envelope=replace(absurd.envelope, recognition_id="a/b"))
     for value in (b"\xff\xff noise", b""):
@@ -383,13 +420,13 @@ def test_a_watch_goes_on_behind_what_is_no_ending(log: SqliteLog, publisher: Pub
 
 def test_a_watch_ends_when_nobody_listens_any_more(log: SqliteLog) -> None:
     with deadline.within(0.05), pytest.raises(DeadlineExceeded):
-        next(LogEndings(log).watch("").endings)
+        next(LogEndings(log, InMemoryRecognitions()).watch("").endings)
 
 
 @pytest.mark.parametrize("token", ["no token", "e30", "MQ==", "W1siYSIsMV1d", "W1swLC0xXV0=", "é"])
 def test_a_token_that_is_none_is_refused(log: SqliteLog, token: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        LogEndings(log).watch(token)
+        LogEndings(log, InMemoryRecognitions()).watch(token)
 
     assert refused.value.field == "resume_token"
 
