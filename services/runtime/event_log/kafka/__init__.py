@@ -3,6 +3,6 @@
 from services.runtime.event_log.kafka.log import KafkaLog
 from services.runtime.event_log.kafka.options import KafkaOptions
 from services.runtime.event_log.kafka.security import Security
-from services.runtime.event_log.kafka.topics import drift_of
+from services.runtime.event_log.kafka.topics import create_missing, drift_of
 
-__all__ = ["KafkaLog", "KafkaOptions", "Security", "drift_of"]
+__all__ = ["KafkaLog", "KafkaOptions", "Security", "create_missing", "drift_of"]

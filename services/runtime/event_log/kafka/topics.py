@@ -34,6 +34,26 @@ def ensure_topics(servers: str, topics: Mapping[str, TopicSettings], options: Ka
     patiently(lambda: _ensure(servers, topics, options), "create the topics", options.start_s)
 
 
+def create_missing(
+    servers: str, topics: Mapping[str, TopicSettings], options: KafkaOptions, *, dry_run: bool = False
+) -> list[str]:
+    """Create the topics that are missing and return their names; with `dry_run`, only return them.
+
+    Those that are there are left as they are: a shorter retention deletes, and that is not for a deployment
+    to decide. Raises Unavailable.
+    """
+
+    def create() -> list[str]:
+        with _admin(servers, options) as admin:
+            found = _found(admin, topics)
+            missing = {name: settings for name, settings in topics.items() if name not in found}
+            if missing and not dry_run:
+                _create(admin, missing, options)
+            return list(missing)
+
+    return patiently(create, "create the topics", options.start_s)
+
+
 def drift_of(servers: str, topics: Mapping[str, TopicSettings], options: KafkaOptions) -> list[str]:
     """Return, in words, where the brokers differ from the table; empty if nowhere. Raises Unavailable."""
 
