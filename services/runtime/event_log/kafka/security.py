@@ -10,9 +10,6 @@ from pydantic import SecretStr
 from services.runtime.settings import KafkaMechanism, KafkaSecurity, ProcessSettings
 from services.runtime.tls import Tls
 
-_LOOK_S: Final = 2.0
-_ALERT_S: Final = 0.5  # a broker refuses a client's certificate only after the handshake
-
 
 @dataclass(frozen=True)
 class Security:
