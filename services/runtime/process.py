@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Final
@@ -19,7 +19,7 @@ from services.runtime.admin import AdminServer
 from services.runtime.assembly import Assembly, Background
 from services.runtime.claim_check import Claims, NoClaims
 from services.runtime.event_log.ports import EventLog
-from services.runtime.event_loop import EventLoop, Platform, PrometheusEventMetrics
+from services.runtime.event_loop import EventLoop, LagWatch, Platform, PrometheusEventMetrics
 from services.runtime.grpc_server import GrpcServer
 from services.runtime.metrics import Metrics
 from services.runtime.readiness import Readiness
@@ -94,6 +94,7 @@ class Process:
         self._readiness = Readiness(self._assemblies, self._changed)
         self._loops = {one.name: _loops(one, self._resources, tracers(one.name)) for one in self._assemblies}
         self._looping: set[str] = set()
+        self._lag = _lag_watch(self._resources, self._loops)
         self._admin: AdminServer | None = None
 
     def start(self) -> Doors:
@@ -111,6 +112,8 @@ class Process:
             server.start()
         for background in self._background():
             background.start()
+        if self._lag is not None:
+            self._lag.start()
         self._readiness.start()
         return Doors(port, self._admin.port, str(socket_path or ""))
 
@@ -127,6 +130,8 @@ class Process:
             wait_s=self._settings.drain_wait_s, grace_s=self._settings.drain_grace_s, hurry=hurry
         )
         clean &= self._stop_loops(_left(end, hurry))
+        if self._lag is not None:
+            self._lag.close()
         if self._internal is not None:
             clean &= self._internal.drain(wait_s=0.0, grace_s=_left(end, hurry), hurry=hurry)
         for background in reversed(self._background()):
@@ -209,6 +214,14 @@ def _loops(assembly: Assembly, shared: Resources, tracer: Tracer | None) -> Sequ
         for one in assembly.subscriptions
     ]
     return [EventLoop(subscription, platform) for subscription in measured]
+
+
+def _lag_watch(shared: Resources, loops: Mapping[str, Sequence[EventLoop]]) -> LagWatch | None:
+    watched = [loop.metrics for some in loops.values() for loop in some]
+    if shared.log is None or not watched:
+        return None
+    measured = [one for one in watched if isinstance(one, PrometheusEventMetrics)]
+    return LagWatch(shared.log.end_offsets, measured, time.time)
 
 
 def _left(end: float, hurry: threading.Event) -> float:

@@ -410,6 +410,33 @@ def _owned(consumer: Consumer) -> int:
     return len(consumer.assignment())
 
 
+def test_a_member_knows_where_it_goes_on_whether_or_not_that_is_committed(bench: Bench) -> None:
+    bench.publish(*(f"key-{number}" for number in range(20)))
+    with bench.consumer() as consumer:
+        read(consumer, 20)
+        consumer.poll(0.0, most=1)
+        ends = bench.log.end_offsets(bench.topic)
+        assert {source.partition: consumer.position(source) for source in consumer.assignment()} == ends
+        consumer.commit({source: Commit(ends[source.partition]) for source in consumer.assignment()})
+    with bench.consumer() as again:
+        for source in join(again):
+            assert again.position(source) in {ends[source.partition], None}
+        assert again.position(TopicPartition(bench.other, 0)) is None
+
+
+def test_a_member_knows_that_its_group_was_shared_out_anew(bench: Bench) -> None:
+    with bench.consumer() as first:
+        join(first)
+        before = first.sharings()
+        assert before >= 1
+        with bench.consumer() as second:
+            deadline = time.monotonic() + PATIENCE_S
+            while first.sharings() == before and time.monotonic() < deadline:
+                first.poll(0.05, most=1)
+                second.poll(0.05, most=1)
+            assert first.sharings() > before
+
+
 def test_a_tail_from_the_end_sees_what_is_published_after_it_was_opened(bench: Bench) -> None:
     bench.publish("before")
 

@@ -86,8 +86,16 @@ class Consumer(Protocol):
         """Return the group's place in one partition, or None if it never committed."""
         ...
 
+    def position(self, source: TopicPartition) -> int | None:
+        """Return the offset that `poll` goes on from, past gaps; None if that is not known. Never waits."""
+        ...
+
     def assignment(self) -> frozenset[TopicPartition]:
         """Return the partitions that belong to this member now."""
+        ...
+
+    def sharings(self) -> int:
+        """Return how often the group was shared out anew, as far as this member saw."""
         ...
 
     def pause(self, sources: frozenset[TopicPartition]) -> None:

@@ -1,5 +1,6 @@
 """Runs handlers over topics: at least once, in order of key, with retries and dead letters."""
 
+from services.runtime.event_loop.lag import LagWatch
 from services.runtime.event_loop.loop import EventLoop
 from services.runtime.event_loop.metrics import EventMetrics, PrometheusEventMetrics
 from services.runtime.event_loop.retry import RetryPolicy
@@ -10,6 +11,7 @@ __all__ = [
     "EventLoop",
     "EventMetrics",
     "Handler",
+    "LagWatch",
     "Platform",
     "PrometheusEventMetrics",
     "RetryPolicy",

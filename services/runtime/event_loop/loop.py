@@ -20,6 +20,7 @@ class EventLoop:
     """
 
     def __init__(self, subscription: Subscription, platform: Platform) -> None:
+        self.metrics = subscription.metrics
         self._subscription = subscription
         self._platform = platform
         self._stop = threading.Event()
@@ -71,6 +72,9 @@ class EventLoop:
         subscription = self._subscription
         with self._platform.log.consumer(subscription.group, [subscription.topic]) as consumer:
             worker = Worker(subscription, self._platform, consumer, self._stop.is_set)
-            while not self._stop.is_set():
-                worker.step()
-                self._failures.pop(number, None)
+            try:
+                while not self._stop.is_set():
+                    worker.step()
+                    self._failures.pop(number, None)
+            finally:
+                worker.leave()

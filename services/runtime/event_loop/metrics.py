@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Literal, Protocol, runtime_checkable
 
 from services.runtime import metrics
+from services.runtime.event_loop.lag import Place, Places
 
 Outcome = Literal["ok", "retry", "dead", "skipped"]
 
@@ -33,6 +36,22 @@ class EventMetrics(Protocol):
         """A partition waits, or goes on."""
         ...
 
+    def stands(self, partition: int, place: Place) -> None:
+        """So far the group is in a partition of this process. Said every second or so."""
+        ...
+
+    def left(self, partition: int) -> None:
+        """A partition is no longer of this process."""
+        ...
+
+    def shared_out(self, times: int) -> None:
+        """The group was shared out anew."""
+        ...
+
+    def refused(self, more: int) -> None:
+        """So many more events than before are done with and wait for the log to take their outputs."""
+        ...
+
 
 class NoMetrics:
     """Takes no note."""
@@ -52,17 +71,32 @@ class NoMetrics:
     def paused(self, partition: int, *, paused: bool) -> None:
         """Do nothing."""
 
+    def stands(self, partition: int, place: Place) -> None:
+        """Do nothing."""
+
+    def left(self, partition: int) -> None:
+        """Do nothing."""
+
+    def shared_out(self, times: int) -> None:
+        """Do nothing."""
+
+    def refused(self, more: int) -> None:
+        """Do nothing."""
+
 
 class PrometheusEventMetrics:
     """Takes note in the platform's catalogue."""
 
     def __init__(self, catalogue: metrics.EventMetrics, topic: str, group: str) -> None:
+        self.topic = topic
+        self.places = Places()
         self._catalogue = catalogue
         self._labels = (topic, group)
         self._received = catalogue.received.labels(topic, group)
         self._process = catalogue.process.labels(topic, group)
         self._age = catalogue.age.labels(topic, group)
         self._produce = catalogue.produce.labels(topic, group)
+        catalogue.outbox.labels(topic, group).set(0)
 
     def received(self, count: int) -> None:
         """Count."""
@@ -85,3 +119,32 @@ class PrometheusEventMetrics:
     def paused(self, partition: int, *, paused: bool) -> None:
         """Set the partition's gauge."""
         self._catalogue.paused.labels(*self._labels, str(partition)).set(paused)
+
+    def stands(self, partition: int, place: Place) -> None:
+        """Keep it until lag is looked at."""
+        self.places.put(partition, place)
+
+    def left(self, partition: int) -> None:
+        """Take the partition's gauges away: another process has them now."""
+        labels = (*self._labels, str(partition))
+        with self.places.without(partition):
+            for gauge in (self._catalogue.lag, self._catalogue.lag_seconds, self._catalogue.paused):
+                with suppress(KeyError):
+                    gauge.remove(*labels)
+
+    def shared_out(self, times: int) -> None:
+        """Count."""
+        self._catalogue.rebalances.labels(*self._labels).inc(times)
+
+    def refused(self, more: int) -> None:
+        """Move the gauge."""
+        self._catalogue.outbox.labels(*self._labels).inc(more)
+
+    def show_lag(self, ends: Mapping[int, int] | None, now_s: float) -> None:
+        """Set the gauges of all partitions of this process; without `ends`, those that need none."""
+        with self.places.lags(ends, now_s) as lags:
+            for partition, lag in lags.items():
+                labels = (*self._labels, str(partition))
+                self._catalogue.lag_seconds.labels(*labels).set(lag.seconds)
+                if lag.messages is not None:
+                    self._catalogue.lag.labels(*labels).set(lag.messages)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import chain
 
 from services.kernel.errors import Conflict, FoveaError
-from services.runtime.event_log.ports import Commit, Consumer, NewRecord, TopicPartition
+from services.runtime.event_log.ports import Commit, Consumer, NewRecord, Record, TopicPartition
 from services.runtime.event_loop.lane import Done
 from services.runtime.event_loop.subscription import Platform, Subscription
 from services.runtime.events import sent
@@ -52,6 +52,17 @@ class Outbox:
         """Whether the oldest of them has waited long enough for company."""
         waited_s = self._platform.clock.monotonic_s() - self._since_s
         return bool(self._done) and waited_s >= self._platform.flush_after_s
+
+    def first(self, source: TopicPartition) -> Record | None:
+        """Return the first event of a partition that is here, or None."""
+        return next((done.record for done in self._done if done.lane.source == source), None)
+
+    def committing(self, source: TopicPartition) -> bool:
+        """Return whether events of a partition are published and not yet committed."""
+        return source in self._commits
+
+    def __len__(self) -> int:
+        return len(self._done)
 
     def flush(self) -> None:
         """Publish and commit. Raises what the log raises; call again later."""

@@ -13,6 +13,7 @@ from services.runtime.event_loop.lane import Done, Lane, Note
 from services.runtime.event_loop.metrics import Outcome
 from services.runtime.event_loop.outbox import Outbox
 from services.runtime.event_loop.quarantine import OF_THIS_PROCESS
+from services.runtime.event_loop.report import Report
 from services.runtime.event_loop.subscription import Platform, Subscription
 
 _log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Worker:
         self._stopping = stopping
         self._handling = Handling(subscription, platform)
         self._outbox = Outbox(subscription, platform, consumer, self._bury)
+        self._report = Report(subscription.metrics, self._clock, consumer, self._outbox)
         self._lanes: dict[TopicPartition, Lane] = {}
         self._refusals = 0  # of the log, in a row
         self._refused_until_s: float | None = None
@@ -61,6 +63,14 @@ class Worker:
         for lane in list(self._lanes.values()):
             self._work(lane)
         self._flush()
+        self._report.now_and_then(self._lanes)
+
+    def leave(self) -> None:
+        """Say that the partitions are no longer here: the membership has ended, one way or the other."""
+        self._report.refused(0)
+        for source in self._lanes:
+            self._report.lost(source)
+        self._lanes = {}
 
     def _timeout_s(self) -> float:
         now_s = self._clock.monotonic_s()
@@ -71,8 +81,9 @@ class Worker:
     def _follow_assignment(self) -> None:
         """Drop what others took over, since they start where this member committed; begin what is new."""
         assigned = self._consumer.assignment()
+        self._report.assigned()
         for lost in self._lanes.keys() - assigned:
-            self._subscription.metrics.paused(lost.partition, paused=False)
+            self._report.lost(lost)
             del self._lanes[lost]
         for gained in assigned - self._lanes.keys():
             note = Note.of(self._consumer.committed(gained))
@@ -86,6 +97,7 @@ class Worker:
                 self._attempt(lane, lane.pending[0])
                 if lane.careful or self._outbox.due:
                     self._flush()
+                self._report.now_and_then(self._lanes)
 
     def _begin(self, lane: Lane, record: Record) -> bool:
         """Return whether the lane's first event may be handled now.
@@ -183,6 +195,7 @@ class Worker:
             self._refused_until_s = self._clock.monotonic_s() + delay_s
         else:
             self._refusals = 0
+        self._report.refused(len(self._outbox))
 
     def _resume(self) -> None:
         """End the waits that are over."""

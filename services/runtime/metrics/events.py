@@ -15,7 +15,8 @@ class EventMetrics:
         self.received = Counter("fovea_events_received", "Events read.", source, registry=registry)
         self.processed = Counter(
             "fovea_events_processed",
-            "Events done with, by outcome: ok, retry, dead, duplicate, skipped.",
+            "Attempts at events, by outcome: ok, retry (after a while), dead (it became a dead letter), "
+            "skipped (a dead letter that nobody could handle).",
             (*source, "outcome"),
             registry=registry,
         )
@@ -31,8 +32,26 @@ class EventMetrics:
         )
         self.lag = Gauge(
             "fovea_consumer_lag_messages",
-            "Events published and not yet committed by the group.",
+            "Events published and not yet done with by the group, of the partitions that this process has.",
             (*source, "partition"),
+            registry=registry,
+        )
+        self.lag_seconds = Gauge(
+            "fovea_consumer_lag_seconds",
+            "Age of the oldest of them or, until that is read, time since there was none; 0 without any.",
+            (*source, "partition"),
+            registry=registry,
+        )
+        self.rebalances = Counter(
+            "fovea_rebalances",
+            "Times that a thread of this process was told which partitions are its own.",
+            source,
+            registry=registry,
+        )
+        self.outbox = Gauge(
+            "fovea_outbox_pending",
+            "Events done with whose outputs the log refuses to take; they are tried again.",
+            source,
             registry=registry,
         )
         self.paused = Gauge(

@@ -224,7 +224,7 @@ SAMPLED = (("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7
 
 
 @contextmanager
-def traced(servicer: Echo, ratio: float) -> Iterator[tuple[grpc.Channel, list[tracing.Span]]]:
+def traced(servicer: Echo, ratio: float) -> Iterator[tuple[Any, list[tracing.Span]]]:
     """Serve it; the spans are complete when the block ends."""
     spans: list[tracing.Span] = []
     tracers = {echo.NAME: tracing.Tracer(spans.append, ratio)}

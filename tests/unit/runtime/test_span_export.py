@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from opentelemetry.semconv._incubating.attributes import messaging_attributes, rpc_attributes
@@ -36,6 +37,10 @@ def outcomes(registry: CollectorRegistry) -> dict[str, int]:
 def work(tracer: tracing.Tracer, count: int = 1) -> None:
     for _ in range(count):
         tracing.OpenSpan("work", tracing.begin(None, tracer), "internal", {}).end()
+
+
+def failed(registry: CollectorRegistry, count: int) -> bool | None:
+    return outcomes(registry)["failed"] >= count or None
 
 
 @contextmanager
@@ -107,10 +112,9 @@ def test_without_a_collector_spans_are_dropped_and_counted_and_the_log_says_so_o
     export = SpanExport(settings(DEAD, timeout_s=0.1, batch=10), TraceMetrics(registry))
     tracer = export.tracer("encoding")
     with caplog.at_level(logging.INFO):
-        for _ in range(3):
+        for number in range(3):
             work(tracer, 10)
-            before = outcomes(registry)["failed"]
-            eventually(lambda before=before: outcomes(registry)["failed"] > before or None)
+            eventually(partial(failed, registry, 10 * (number + 1)))
         export.close(5.0)
 
     assert outcomes(registry) == {"exported": 0, "failed": 30, "dropped": 0}

@@ -53,6 +53,14 @@ class SqliteConsumer:
         """Return the group's place in one partition."""
         return self._reader.place(self._name, source)
 
+    def position(self, source: TopicPartition) -> int | None:
+        """Return where the next poll goes on."""
+        return self._reader.positions.get(source)
+
+    def sharings(self) -> int:
+        """Return how often polls found the group shared out anew."""
+        return self._member.sharings
+
     def assignment(self) -> frozenset[TopicPartition]:
         """Return what the last poll left assigned."""
         return self._member.owned

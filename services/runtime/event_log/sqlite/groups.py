@@ -17,6 +17,7 @@ class Member:
         self.waker = waker
         self.owned: frozenset[TopicPartition] = frozenset()
         self.generation = -1
+        self.sharings = 0
 
 
 class Group:
@@ -50,6 +51,7 @@ class Group:
         if member.generation == self._generation:
             return member.owned
         with self._lock:
+            member.sharings += 1
             target = self._target(member)
             released = member.owned - target
             self._release(member, released)

@@ -21,6 +21,7 @@ from services.runtime.event_log.ports import (
     TopicPartition,
 )
 from services.runtime.event_loop import Handler, Platform, RetryPolicy, Subscription
+from services.runtime.event_loop.lag import Place
 from services.runtime.event_loop.metrics import Outcome
 from services.runtime.event_loop.worker import Worker
 from services.runtime.events import EventWriter
@@ -54,6 +55,9 @@ class RecordedMetrics:
         self.reasons: list[str] = []
         self.pauses: list[bool] = []
         self.publishes = 0
+        self.places: dict[int, Place] = {}
+        self.sharings = 0
+        self.waiting = 0
 
     def received(self, count: int) -> None:
         self.read += count
@@ -73,6 +77,18 @@ class RecordedMetrics:
     def paused(self, partition: int, *, paused: bool) -> None:
         assert partition >= 0
         self.pauses.append(paused)
+
+    def stands(self, partition: int, place: Place) -> None:
+        self.places[partition] = place
+
+    def left(self, partition: int) -> None:
+        self.places.pop(partition, None)
+
+    def shared_out(self, times: int) -> None:
+        self.sharings += times
+
+    def refused(self, more: int) -> None:
+        self.waiting += more
 
 
 class Flaky:
