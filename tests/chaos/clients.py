@@ -21,7 +21,6 @@ T = TypeVar("T")
 _AGAIN_S: Final = 0.1
 _PAUSE_S: Final = 0.3
 _STREAM_S: Final = 60.0
-_WATCH_S: Final = 5.0
 
 # What a caller may hear while a server or a service is away. Anything else is a broken promise.
 _PASSING: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "CANCELLED"})
@@ -72,6 +71,7 @@ class Sender:
         self._submission_id = submission_id
         self._left = dict(enumerate(images.items()))
         self._numbers = {name: number for number, name in enumerate(images)}
+        self.names = frozenset(images)
         self._allowed = 0
         self._changed = threading.Condition()
         self.accepted: set[str] = set()
@@ -132,18 +132,19 @@ class Watcher:
         self.began = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
-        """Watch, for a few seconds at a time."""
+        """Watch."""
         while not stop.is_set():
             request = gateway_pb2.WatchRecognitionsRequest(
                 collection=self._calls.key, resume_token=self._token
             )
+            stream = self._calls.gateway.WatchRecognitions(request)
+            threading.Thread(target=_cancel_at, args=(stop, stream), daemon=True).start()
             try:
-                for answer in self._calls.gateway.WatchRecognitions(request, timeout=_WATCH_S):
+                for answer in stream:
                     self._see(answer)
             except grpc.RpcError as error:
-                if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
-                    self.broken.note(error.code().name, error)
-                    stop.wait(_AGAIN_S)
+                self.broken.note(error.code().name, error)
+                stop.wait(_AGAIN_S)
 
     def _see(self, answer: gateway_pb2.WatchRecognitionsResponse) -> None:
         if answer.HasField("recognition"):
@@ -254,6 +255,11 @@ class Teacher:
         request = memory_pb2.ForgetRequest(collection=self._calls.key, exemplar_ids=[name])
         forget = partial(self._calls.memory.Forget, request, timeout=_STREAM_S)
         return self.broken.until_answered(forget, stop) is not None
+
+
+def _cancel_at(stop: threading.Event, stream: grpc.Call) -> None:
+    stop.wait()
+    stream.cancel()
 
 
 def _degraded(records: Sequence[Recognition]) -> bool:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import random
+import secrets
 import time
-from collections.abc import Collection, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
+
+from pydantic import SecretStr
 
 from fovea.kernel.v1.recognition_pb2 import Recognition
 from infra.local.kafka import KafkaServer
@@ -15,15 +21,18 @@ from infra.local.minio import MinioServer
 from infra.local.server import running
 from services.runtime.event_log.kafka import KafkaLog
 from services.runtime.event_log.ports import EventLog
+from services.runtime.object_store.minio import MinioSettings, MinioStore
+from services.runtime.object_store.ports import ObjectStore
 from services.runtime.topics import TOPICS
 from tests.chaos.clients import Sender, Watcher
+from tests.chaos.experiment import Figures
 from tests.chaos.ledger import Balance, Evidence, balance
 from tests.chaos.platform import Platform, started
 from tests.e2e.calls import Calls
 from tests.e2e.pictures import COLOURS, png
 from tests.e2e.waiting import eventually, unless_missing
 
-PATIENCE_S: Final = 180.0
+PATIENCE_S: Final = 60.0
 _LABELS: Final = sorted(COLOURS)
 _BATCH: Final = "batch"
 
@@ -33,17 +42,20 @@ class Flow:
 
     Args:
         platform: It recognises them.
-        kafka: Its brokers.
+        settings: Say where its servers are.
         pictures: How many different ones.
         images: How many images.
     """
 
-    def __init__(self, platform: Platform, kafka: str, *, pictures: int, images: int) -> None:
+    def __init__(
+        self, platform: Platform, settings: Mapping[str, str], *, pictures: int, images: int
+    ) -> None:
         self.platform = platform
-        self.kafka = kafka
+        self.kafka = settings["FOVEA_KAFKA_SERVERS"]
+        self._settings = settings
         self.calls = Calls(platform.target, collection="flowers")
         self.calls.create_collection()
-        self.calls.remember([(label, png(label, seed=900)) for label in _LABELS])
+        self.calls.remember([(label, _lesson(label)) for label in _LABELS])
         self.pictures = [png(_LABELS[number % len(_LABELS)], seed=number) for number in range(pictures)]
         self.undisturbed = list(_recognized(self.calls, self.pictures))
         shown = {f"image-{number}": number % pictures for number in range(images)}
@@ -54,21 +66,10 @@ class Flow:
         )
         self.watcher = Watcher(self.calls, self.evidence)
 
-    def wait_shown(self, names: Collection[str]) -> None:
-        """Wait until the watcher was shown all of these, or nothing has come for a long time."""
-        missing = self._missing(names)
-        while missing:
-            try:
-                missing = eventually(partial(self._fewer_than, len(missing), names), timeout_s=PATIENCE_S)
-            except AssertionError:
-                return  # the ledger says which are lost
-
-    def _missing(self, names: Collection[str]) -> list[str]:
-        return [name for name in names if name not in self.evidence.shown]
-
-    def _fewer_than(self, count: int, names: Collection[str]) -> list[str] | None:
-        missing = self._missing(names)
-        return missing if len(missing) < count else None
+    def wait_ended(self, names: Collection[str]) -> None:
+        """Wait until all have been shown and have a record, or nothing has come for a long time."""
+        _patiently(lambda left: [name for name in left if name not in self.evidence.shown], names)
+        _patiently(partial(self.evidence.ask, self.calls), names)
 
     @contextmanager
     def log(self) -> Iterator[EventLog]:
@@ -76,21 +77,39 @@ class Flow:
         with closing(KafkaLog(self.kafka, TOPICS.settings())) as log:
             yield log
 
+    @contextmanager
+    def store(self) -> Iterator[ObjectStore]:
+        """Open the object store that the platform uses."""
+        found = MinioSettings(
+            self._settings["FOVEA_S3_ENDPOINT"],
+            self._settings["FOVEA_S3_BUCKET"],
+            self._settings["FOVEA_S3_ACCESS_KEY"],
+            SecretStr(self._settings["FOVEA_S3_SECRET_KEY"]),
+        )
+        with closing(MinioStore(found)) as store:
+            yield store
+
+    @property
+    def digests(self) -> set[str]:
+        """Those of all pictures that the collection was shown."""
+        shown = [*self.pictures, *map(_lesson, _LABELS)]
+        return {hashlib.sha256(picture).hexdigest() for picture in shown}
+
     def balance(self) -> Balance:
-        """Look from every side, and draw the balance of what was accepted at the streaming door."""
+        """Ask once more, read the log, and draw the balance of what was accepted at the streaming door."""
         self.evidence.ask(self.calls, self.sender.accepted)
         with self.log() as log:
             self.evidence.read(log, self.calls.key.collection)
         return balance(self.sender.accepted, self.evidence, self.expected)
 
-    def counted_s(self) -> float:
-        """Return how long counting the batch takes. Raises AssertionError if the count is wrong."""
+    def counted_s(self, found: Balance) -> float:
+        """Return how long counting the batch takes. Raises AssertionError if it counts what is not so."""
         began_s = time.monotonic()
         progress = self.calls.submission(_BATCH)
         took_s = time.monotonic() - began_s
-        ended = progress.completed + progress.failed
-        if not progress.accepted == ended == len(self.expected):
-            raise AssertionError(f"{len(self.expected)} were handed in, and GetSubmission says {progress}")
+        ended = progress.completed + progress.failed + len(found.lost)
+        if not progress.accepted == ended == len(self.sender.accepted):
+            raise AssertionError(f"{len(self.sender.accepted)} were accepted; GetSubmission says {progress}")
         return took_s
 
 
@@ -104,9 +123,26 @@ def flowing(folder: Path, *, pictures: int, images: int) -> Iterator[Flow]:
         ]
         settings = {name: value for server in servers for name, value in server.settings.items()}
         platform = stack.enter_context(started(folder, settings))
-        flow = Flow(platform, settings["FOVEA_KAFKA_SERVERS"], pictures=pictures, images=images)
+        flow = Flow(platform, settings, pictures=pictures, images=images)
         stack.enter_context(flow.calls)
         yield flow
+
+
+def _lesson(label: str) -> bytes:
+    return png(label, seed=900)
+
+
+def _patiently(missing: Callable[[Collection[str]], Collection[str]], names: Collection[str]) -> None:
+    """Wait until none is missing; what is missing when nothing has come for a long time is lost."""
+
+    def fewer(left: Collection[str]) -> Collection[str] | None:
+        now = missing(left)
+        return now if len(now) < len(left) or not now else None
+
+    left: Collection[str] = names
+    with suppress(AssertionError):  # the ledger tells of it
+        while left:
+            left = eventually(partial(fewer, left), timeout_s=PATIENCE_S)
 
 
 def _recognized(calls: Calls, pictures: list[bytes]) -> Iterator[Recognition]:
@@ -114,3 +150,25 @@ def _recognized(calls: Calls, pictures: list[bytes]) -> Iterator[Recognition]:
     list(calls.submit(images, submission_id="undisturbed"))
     for name in images:
         yield eventually(partial(unless_missing, partial(calls.recognition, name)))
+
+
+def chance_of(name: str) -> random.Random:
+    """Return chance that can be had again: by the number that is printed."""
+    seed = int(os.environ.get("CHAOS_SEED") or secrets.randbelow(2**32))
+    print(f"CHAOS_SEED={seed} brings the same {name} again", flush=True)
+    return random.Random(seed)  # noqa: S311  (no secret)
+
+
+def figures(fault: str, injected: int, accepted: Collection[str], found: Balance) -> Figures:
+    """Return the figures of a balance, and print what is held against whom."""
+    if found.text:
+        print(f"{fault}: {found.text}", flush=True)
+    return Figures(
+        fault,
+        injected,
+        len(accepted),
+        lost=len(found.lost),
+        doubled=len(found.doubled),
+        dead=len(found.dead),
+        wrong=len(found.wrong),
+    )

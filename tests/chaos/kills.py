@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import random
-import secrets
 import statistics
 import threading
 import time
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from tests.chaos.clients import Teacher, Waiter, at_work
 from tests.chaos.experiment import Experiment, Figures, Size
-from tests.chaos.flow import PATIENCE_S, Flow, flowing
-from tests.chaos.ledger import Balance, balance
+from tests.chaos.flow import PATIENCE_S, Flow, chance_of, figures, flowing
+from tests.chaos.ledger import balance
 from tests.chaos.platform import SERVICES
 from tests.e2e.calls import Calls
 from tests.e2e.waiting import eventually
@@ -30,7 +29,7 @@ class Plan:
         images: Handed in at the streaming door, some of them before each kill.
         pictures: Different ones.
         kills: Of a random service each.
-        gap_s: The longest time between two kills; each is a random part of it.
+        gap_s: How long to wait for a service to be in the middle of work before it is killed.
     """
 
     images: int
@@ -39,17 +38,25 @@ class Plan:
     gap_s: float
 
 
-PLANS: Final = {Size.SHORT: Plan(60, 6, 8, 3.0), Size.LONG: Plan(2_000, 48, 200, 5.0)}
+# What comes through this topic tells that the service works. The gateway works on it as it comes.
+_DOES: Final = {
+    "segmentation": "regions.proposed",
+    "encoding": "regions.encoded",
+    "retrieval": "candidates.retrieved",
+    "ranking": "recognitions.completed",
+    "gateway": "recognitions.completed",
+}
+_FAULT: Final = "kill -9 of random services"
+_MOMENT_S: Final = 0.06
+PLANS: Final = {Size.SHORT: Plan(60, 6, 8, 5.0), Size.LONG: Plan(2_000, 48, 200, 3.5)}
 
 
 def run(folder: Path, size: Size) -> list[Figures]:
     """Kill services, and account for everything that was accepted."""
     plan = PLANS[size]
-    seed = int(os.environ.get("CHAOS_SEED") or secrets.randbelow(2**32))
-    print(f"CHAOS_SEED={seed} chooses the same services again", flush=True)
     with flowing(folder, pictures=plan.pictures, images=plan.images) as flow:
         scene = _Scene(flow, plan)
-        scene.kill(random.Random(seed))  # noqa: S311  (no secret)
+        scene.kill(chance_of("kills"))
         return scene.account()
 
 
@@ -63,6 +70,7 @@ class _Scene:
         taught.create_collection()
         self._waiter = Waiter(flow.calls, flow.pictures, flow.evidence)
         self._teacher = Teacher(taught, flow.pictures)
+        self._pulse = Pulse(flow)
         self._restarts_s: list[float] = []
 
     def kill(self, chance: random.Random) -> None:
@@ -70,62 +78,48 @@ class _Scene:
         flow = self._flow
         with at_work([flow.watcher]):
             flow.watcher.began.wait(PATIENCE_S)
-            with at_work([flow.sender, self._waiter, self._teacher]):
+            with at_work([flow.sender, self._waiter, self._teacher, self._pulse]):
                 for _ in range(self._plan.kills):
                     flow.sender.allow(-(-self._plan.images // self._plan.kills))
                     self._kill_one(chance)
                 for program in flow.platform.programs.values():
                     program.wait_ready()
                 eventually(lambda: flow.sender.done or None, timeout_s=PATIENCE_S)
-            flow.wait_shown(flow.sender.accepted | self._waiter.answered)
+            flow.wait_ended(flow.sender.accepted | self._waiter.answered)
 
     def _kill_one(self, chance: random.Random) -> None:
-        threading.Event().wait(chance.uniform(0, self._plan.gap_s))
+        """Kill a service a moment after it did something, if it does, for then it does the next thing."""
         name = chance.choice(SERVICES)
+        self._pulse.wait(_DOES[name], self._plan.gap_s)
+        threading.Event().wait(chance.uniform(0, _MOMENT_S))
         self._flow.platform.programs[name].kill()
         self._flow.platform.start(name)
         self._restarts_s.append(time.time())
 
     def account(self) -> list[Figures]:
         """Return the figures of both doors and of the memory."""
-        flow, answered = self._flow, self._waiter.answered
+        flow, answered, kills = self._flow, self._waiter.answered, len(self._restarts_s)
         submitted = flow.balance()
-        flow.evidence.ask(flow.calls, answered)
         waited = balance(answered, flow.evidence, self._waiter.expected(flow.undisturbed))
         gaps_s = recoveries_s(self._restarts_s, flow.evidence.announced_s)
         streaming = (
-            f"{len(flow.sender.accepted):,} images with {flow.sender.broken.counts.total()} broken "
-            f"streams, each kill in the middle of work; half of the restarts had the next record "
-            f"{statistics.median(gaps_s):.1f} s later; counting the batch took {flow.counted_s():.2f} s."
+            f"Half of the restarts had the next record {statistics.median(gaps_s):.1f} s later. "
+            f"Streams of images broke {flow.sender.broken.counts.total()} times. "
+            f"To count the batch took {flow.counted_s(submitted):.2f} s."
         )
+        images = figures(f"{_FAULT}: images submitted", kills, flow.sender.accepted, submitted)
+        waiting = figures(f"{_FAULT}: images waited for", kills, answered, waited)
         return [
-            self._figures("images submitted", flow.sender.accepted, submitted, max(gaps_s), streaming),
-            self._figures("images waited for", answered, waited, None, self._waiter.text),
+            replace(images, recovery_s=max(gaps_s), note=streaming),
+            replace(waiting, note=self._waiter.text),
             self._memory(),
         ]
-
-    def _figures(
-        self, what: str, names: Collection[str], found: Balance, recovery_s: float | None, note: str
-    ) -> Figures:
-        if found.text:
-            print(f"{what}: {found.text}", flush=True)
-        return Figures(
-            f"kill -9 of random services: {what}",
-            len(self._restarts_s),
-            len(names),
-            lost=len(found.lost),
-            doubled=len(found.doubled),
-            dead=len(found.dead),
-            wrong=len(found.wrong),
-            recovery_s=recovery_s,
-            note=note,
-        )
 
     def _memory(self) -> Figures:
         """Return what became of what was taught; a forgotten exemplar that is found is wrong."""
         teacher, found = self._teacher, self._teacher.found()
         return Figures(
-            "kill -9 of random services: exemplars taught and forgotten",
+            f"{_FAULT}: exemplars taught and forgotten",
             len(self._restarts_s),
             len(teacher.known) + len(teacher.forgotten),
             lost=len(teacher.known - found.keys()),
@@ -134,13 +128,37 @@ class _Scene:
         )
 
 
+class Pulse:
+    """Feels what goes through the topics of recognition."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self._beats: Counter[str] = Counter()
+        self._changed = threading.Condition()
+
+    def wait(self, topic: str, timeout_s: float) -> bool:
+        """Return when the next record comes through a topic, or, with False, when the time is up."""
+        with self._changed:
+            before = self._beats[topic]
+            return self._changed.wait_for(lambda: self._beats[topic] > before, timeout_s)
+
+    def run(self, stop: threading.Event) -> None:
+        """Feel."""
+        with self._flow.log() as log, log.tail(sorted(set(_DOES.values()))) as tail:
+            while not stop.is_set():
+                for record in tail.poll(0.1, most=100):
+                    with self._changed:
+                        self._beats[record.position.topic] += 1
+                        self._changed.notify_all()
+
+
 def recoveries_s(restarts_s: Sequence[float], ended_s: Sequence[float]) -> list[float]:
     """Return, for each restart that something ended after, how much later the next thing ended."""
     later = ([end_s - restart_s for end_s in ended_s if end_s > restart_s] for restart_s in restarts_s)
     return [min(gaps_s) for gaps_s in later if gaps_s]
 
 
-EXPERIMENT: Final = Experiment(
+KILLS: Final = Experiment(
     "kills",
     "Whichever service dies, and however often: what was accepted ends as exactly one result or one dead "
     "letter, what was taught is there, and what was forgotten is not.",

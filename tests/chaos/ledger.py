@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
-import grpc
 from google.protobuf.json_format import MessageToDict
 
 from fovea.kernel.v1.recognition_pb2 import RECOGNITION_STATE_FAILED, Recognition
@@ -18,6 +18,7 @@ from services.runtime.event_log.reading import read_to_end
 from services.runtime.events import RECOGNITION_ID
 from services.runtime.topics import DEAD, TOPICS
 from tests.e2e.calls import Calls
+from tests.e2e.waiting import unless_missing
 
 COMPLETED: Final = "recognitions.completed"
 _DIGITS: Final = 6
@@ -41,24 +42,26 @@ class Evidence:
     announced_s: list[float] = field(default_factory=list)
     letters: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
-    def ask(self, calls: Calls, recognition_ids: Iterable[str]) -> None:
-        """Ask for the records; one that is as it was the last time is no news."""
+    def ask(self, calls: Calls, recognition_ids: Iterable[str]) -> list[str]:
+        """Ask for the records, and return the ids of those that there are not."""
+        missing = []
         for recognition_id in recognition_ids:
-            try:
-                record = calls.recognition(recognition_id)
-            except grpc.RpcError as error:
-                if error.code() is not grpc.StatusCode.NOT_FOUND:
-                    raise
+            record = unless_missing(partial(calls.recognition, recognition_id))
+            if record is None:
+                missing.append(recognition_id)
             else:
                 self.hear(recognition_id, record)
+        return missing
 
     def hear(self, recognition_id: str, record: Recognition) -> None:
-        """Note an answer."""
+        """Note an answer; one that is as it was the last time is no news."""
         if record not in self.answers[recognition_id]:
             self.answers[recognition_id].append(record)
 
     def read(self, log: EventLog, collection: str, claims: Claims | None = None) -> None:
-        """Read all that the log says of the recognitions of a collection."""
+        """Read all that the log says of the recognitions of a collection, in place of what it said before."""
+        for known in (self.announced, self.announced_s, self.letters):
+            known.clear()
         redeem = (claims or NoClaims()).redeem
         dead = [spec.dead for spec in TOPICS]
         for record in read_to_end(log, [COMPLETED, *dead]):

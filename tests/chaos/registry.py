@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from tests.chaos.experiment import Experiment
+from tests.chaos.kills import KILLS
 from tests.chaos.model_server import MODEL_SERVER
 from tests.chaos.object_store import OBJECT_STORE
 from tests.chaos.poison import POISON
+from tests.chaos.redelivery import REDELIVERY
 
 EXPERIMENTS: Final[tuple[Experiment, ...]] = (
+    KILLS,
+    REDELIVERY,
     OBJECT_STORE,
     MODEL_SERVER,
     POISON,
