@@ -92,10 +92,11 @@ def restart_in_turn(scene: Scene) -> float:
 
 
 def kill_all(scene: Scene) -> float:
-    """Kill all brokers at once and start them again; the waiting begins with the start."""
+    """Kill all brokers at once and start them again; the waiting begins when all serve clients."""
     scene.cluster.kill_all()
     for broker in range(BROKERS):
         scene.cluster.start(broker)
+    scene.cluster.wait_serving()
     return time.monotonic()
 
 
@@ -223,7 +224,7 @@ def _figures(ordeal: Ordeal, scene: Scene, read: Sequence[Account]) -> Figures:
         f"{ordeal.fault.capitalize()}: publishing went on after {max(scene.publishing_s):.1f} s at most, "
         f"handling after {max(scene.handling_s):.1f} s; the longest wait of {THREADS} threads for an "
         f"acknowledgement was {writing.longest_wait_s:.1f} s; {writing.refused} calls were refused and made "
-        f"again; {handled.repeated} events were handled and {done.repeated} results published more than once, "
+        f"again; {handled.repeated} events were handled and {done.repeated} results published repeatedly, "
         f"under the same id; memory grew by {writing.growth_bytes / 1e6:.0f} MB."
     )
     return Figures(
@@ -238,7 +239,7 @@ def _figures(ordeal: Ordeal, scene: Scene, read: Sequence[Account]) -> Figures:
     )
 
 
-BROKERS_EXPERIMENT: Final = Experiment(
+EXPERIMENT: Final = Experiment(
     "brokers",
     "Every record that was acknowledged is handled, under one id and in the order of its key, "
     "whatever happens to brokers and to members of the group.",

@@ -59,10 +59,14 @@ class Cluster:
         finally:
             self._daemons[broker].send(signal.SIGCONT)
 
-    def wait_whole(self) -> None:
-        """Wait until all brokers serve clients and every copy of every partition is complete."""
+    def wait_serving(self) -> None:
+        """Wait until all brokers serve clients."""
         for daemon, server in zip(self._daemons, self.servers.split(","), strict=True):
             wait_ready(daemon, server, brokers=BROKERS)
+
+    def wait_whole(self) -> None:
+        """Wait until all brokers serve clients and every copy of every partition is complete."""
+        self.wait_serving()
         daemons.wait_until(self._in_sync, "copies are missing", patience_s=_PATIENCE_S)
 
     def controller(self) -> int:

@@ -47,6 +47,16 @@ class Platform:
         self.programs[name] = Program(module, self._folder / name, settings)
         return self.programs[name]
 
+    def start_beside(self, name: str, settings: Mapping[str, str]) -> Program:
+        """Start one more process of a service: it takes its share of events, and gRPC does not reach it."""
+        beside = f"{name}-{len(self.programs)}"
+        module = self._modules.get(name, f"services.{name}")
+        ports = {"FOVEA_PORT": "0", "FOVEA_ADMIN_PORT": "0"}
+        self.programs[beside] = Program(
+            module, self._folder / beside, {**self._settings, **settings, **ports}
+        )
+        return self.programs[beside]
+
     def kill_and_start(self, name: str) -> None:
         """End it as a power cut would, start it again, and wait until it is ready."""
         self.programs[name].kill()
