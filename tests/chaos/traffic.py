@@ -88,7 +88,6 @@ class Waiting:
         self._expected = expected
         self._timeout_s = timeout_s
         self._stop = threading.Event()
-        self._given_up = threading.Event()
         self._names = itertools.cycle(pictures)
         self._pool = ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="waiting-caller")
         self.ended: list[Ended] = []
@@ -141,7 +140,6 @@ class Batch:
         self.refused: Counter[str] = Counter()
         self._left = dict(images)
         self._stop = threading.Event()
-        self._given_up = threading.Event()
         self._thread = threading.Thread(target=self._hand_in, name=f"batch:{name}")
 
     @property
