@@ -77,9 +77,13 @@ class Program:
             self._process.send_signal(signal.SIGTERM)
         return self._process.wait(timeout=60)
 
-    def stop_code(self) -> int:
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, and do not wait."""
+        self._process.send_signal(number)
+
+    def stop_code(self, *, timeout_s: float = READY_TIMEOUT_S) -> int:
         """Wait until it ends by itself, and return its exit status."""
-        return self._process.wait(timeout=READY_TIMEOUT_S)
+        return self._process.wait(timeout=timeout_s)
 
     def _ready(self) -> Mapping[str, int]:
         self.wait_ready()
