@@ -20,6 +20,7 @@ from infra.local.daemons import wait_until
 from infra.local.kafka import KafkaServer, wait_ready
 from infra.local.server import Running, running
 from services.kernel.errors import Conflict, InvalidInput, Unavailable
+from services.runtime.deadline import within
 from services.runtime.event_log.kafka import KafkaLog, KafkaOptions, drift_of
 from services.runtime.event_log.ports import Commit, Consumer, NewRecord, Record, Tail, TopicPartition
 from services.runtime.event_log.settings import TopicSettings
@@ -139,6 +140,29 @@ def test_what_a_silent_broker_does_not_confirm_is_unavailable_and_later_works(ow
             "before",
             "after",
         ]
+
+
+def test_a_caller_with_little_time_is_told_in_time_and_leaves_the_producer_to_others(
+    own_server: Running,
+) -> None:
+    topics = a_topic(1)
+    (topic,) = topics
+    (broker,) = own_server.daemons
+    with opened(own_server, topics) as log:
+        log.publish([NewRecord(topic, "before", b"x")])
+        broker.send(signal.SIGSTOP)
+        started_s = time.monotonic()
+        with within(1.5), pytest.raises(Unavailable) as caught:
+            log.publish([NewRecord(topic, "impatient", b"x")])
+        waited_s = time.monotonic() - started_s
+        with ThreadPoolExecutor(1) as pool:
+            patient = pool.submit(log.publish, [NewRecord(topic, "patient", b"x")])
+            broker.send(signal.SIGCONT)
+
+        assert caught.value.reason == "LOG_SLOW"
+        assert waited_s < 1.5
+        assert patient.result()
+        assert [record.key for record in everything(log, topic)] == ["before", "impatient", "patient"]
 
 
 def publish_in_the_end(log: KafkaLog, records: Sequence[NewRecord]) -> None:

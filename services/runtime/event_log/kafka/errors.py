@@ -44,7 +44,7 @@ def translate(error: BaseException, what: str) -> FoveaError:
     if isinstance(error, REFUSED):
         reason = "NOT_TRUSTED" if isinstance(error, NotTrusted) else "NOT_ALLOWED"
         return Unavailable(f"{what}: Kafka does not allow it to this client: {said}", reason=reason)
-    return Unavailable(f"{what}: {said}")
+    return Unavailable(f"{what}: {said}", reason="LOG_DOWN")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 from kafka import KafkaProducer
 
 from services.kernel.errors import FoveaError, InvalidInput, Unavailable
+from services.runtime import deadline
 from services.runtime.event_log.kafka.connecting import connect
 from services.runtime.event_log.kafka.errors import FOREIGN, translate, translated
 from services.runtime.event_log.kafka.options import KafkaOptions, producing
@@ -21,6 +22,7 @@ from services.runtime.event_log.ports import Position
 _log = logging.getLogger(__name__)
 _WHAT = "Kafka did not confirm the records"
 _CLOSE_S = 5.0
+_ANSWER_S = 0.3  # what the way back to a caller may take
 _SLACK_S = 5.0  # what a future may take beyond the delivery's end to say so
 
 
@@ -79,14 +81,23 @@ class Producer:
         ]
 
     def _wait(self, producer: Any, futures: Sequence[Any]) -> list[Position]:
-        """Look at every future: `flush` returns as if nothing were wrong when sends have failed."""
-        end_s = time.monotonic() + self._options.delivery_s + _SLACK_S
+        """Look at every future: `flush` returns as if nothing were wrong when sends have failed.
+
+        Whoever has less time than a delivery may take goes earlier, and leaves the producer to the others.
+        """
+        patience_s = self._options.delivery_s + _SLACK_S
+        wanted_s = _wanted_s(patience_s)
+        end_s = time.monotonic() + wanted_s
         positions: list[Position] = []
         errors: list[FoveaError] = []
         for future in futures:
             try:
                 written = future.get(max(0.0, end_s - time.monotonic()))
             except FOREIGN as error:
+                if wanted_s < patience_s and not future.is_done:
+                    raise Unavailable(
+                        f"{_WHAT} in the time that the caller has", reason="LOG_SLOW"
+                    ) from error
                 errors.append(_caused(error))
                 self._replace(producer)  # so that the other futures end as well
             else:
@@ -120,11 +131,13 @@ class _Room:
         """Take some while it lasts; a call larger than all there is takes all. Raises Unavailable."""
         share = min(size, self._size)
         with self._changed:
-            free = self._changed.wait_for(lambda: self._closed or self._free >= share, self._patience_s)
+            patience_s = _wanted_s(self._patience_s)
+            free = self._changed.wait_for(lambda: self._closed or self._free >= share, patience_s)
             if self._closed:
                 raise Unavailable("the event log is closed")
             if not free:
-                raise Unavailable("too many records wait for Kafka's confirmation already")
+                message = "too many records wait for Kafka's confirmation already"
+                raise Unavailable(message, reason="LOG_SLOW")
             self._free -= share
         try:
             yield
@@ -138,6 +151,12 @@ class _Room:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+
+def _wanted_s(most_s: float) -> float:
+    """Return how long to wait: less than the caller has, so that the answer says what was waited for."""
+    left_s = deadline.remaining_s()
+    return most_s if left_s is None else min(most_s, max(left_s - _ANSWER_S, left_s / 2))
 
 
 def _caused(error: BaseException) -> FoveaError:
