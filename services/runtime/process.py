@@ -156,7 +156,7 @@ class Process:
 
     def _changed(self, assembly: Assembly, ready: bool) -> None:  # noqa: FBT001  (the callback's shape)
         """Let calls and events in when a service is ready, and say so to health checks."""
-        self._resources.metrics.ready.labels(assembly.name).set(ready)
+        self._resources.metrics.process.ready.labels(assembly.name).set(ready)
         if ready and assembly.name not in self._looping:
             self._looping.add(assembly.name)
             for loop in self._loops[assembly.name]:

@@ -121,8 +121,9 @@ class PrometheusEventMetrics:
         self._catalogue.paused.labels(*self._labels, str(partition)).set(paused)
 
     def stands(self, partition: int, place: Place) -> None:
-        """Keep it until lag is looked at."""
+        """Keep it until lag is looked at; a partition that never waits says so."""
         self.places.put(partition, place)
+        self._catalogue.paused.labels(*self._labels, str(partition))
 
     def left(self, partition: int) -> None:
         """Take the partition's gauges away: another process has them now."""
@@ -142,6 +143,7 @@ class PrometheusEventMetrics:
 
     def show_lag(self, ends: Mapping[int, int] | None, now_s: float) -> None:
         """Set the gauges of all partitions of this process; without `ends`, those that need none."""
+        self._catalogue.log_up.set(ends is not None)
         with self.places.lags(ends, now_s) as lags:
             for partition, lag in lags.items():
                 labels = (*self._labels, str(partition))

@@ -27,11 +27,27 @@ __all__ = [
     "MethodMetrics",
     "Metrics",
     "ModelMetrics",
+    "ProcessMetrics",
     "RankingMetrics",
     "RpcMetrics",
     "StorageMetrics",
     "TraceMetrics",
 ]
+
+
+class ProcessMetrics:
+    """What runs, and whether it is ready."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.ready = Gauge(
+            "fovea_ready", "1 while a service answers its readiness checks.", ("service",), registry=registry
+        )
+        self.build = Gauge(
+            "fovea_build_info",
+            "1, labelled with what runs.",
+            ("service", "version", "python"),
+            registry=registry,
+        )
 
 
 class Metrics:
@@ -46,22 +62,11 @@ class Metrics:
         self.ranking = RankingMetrics(self.registry)
         self.storage = StorageMetrics(self.registry)
         self.traces = TraceMetrics(self.registry)
-        self.ready = Gauge(
-            "fovea_ready",
-            "1 while a service answers its readiness checks.",
-            ("service",),
-            registry=self.registry,
-        )
+        self.process = ProcessMetrics(self.registry)
 
     def describe_process(self, services: Iterable[str]) -> None:
-        """Add the standard process metrics, and `fovea_build_info` for each service; once a process."""
+        """Add the standard process metrics, and say which build of each service runs; once a process."""
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-        build = Gauge(
-            "fovea_build_info",
-            "1, labelled with what runs.",
-            ("service", "version", "python"),
-            registry=self.registry,
-        )
         for service in services:
-            build.labels(service, metadata.version("fovea"), platform.python_version()).set(1)
+            self.process.build.labels(service, metadata.version("fovea"), platform.python_version()).set(1)

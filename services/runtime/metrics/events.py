@@ -30,6 +30,9 @@ class EventMetrics:
             buckets=AGE_S,
             registry=registry,
         )
+        self.log_up = Gauge(
+            "fovea_event_log_up", "1 while the event log answered when it was last asked.", registry=registry
+        )
         self.lag = Gauge(
             "fovea_consumer_lag_messages",
             "Events published and not yet done with by the group, of the partitions that this process has.",

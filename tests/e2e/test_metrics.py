@@ -1,0 +1,157 @@
+"""Whatever the catalogue declares is filled by something: what is always empty tells nobody anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import grpc
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from fovea.kernel.v1.envelope_pb2 import RecognitionOptions
+from fovea.kernel.v1.region_pb2 import Box, Shape
+from infra.metrics import declared, name_of
+from tests.e2e.calls import Calls
+from tests.e2e.pictures import png, wrong
+from tests.e2e.processes import Program
+from tests.e2e.waiting import eventually, unless_missing
+from tests.fakes.collector import collecting
+
+# What cannot happen here, and where it is tested instead.
+ELSEWHERE: Final = {
+    "fovea_model_errors_total": "no model of this process fails: tests/unit/runtime/model_execution",
+    "fovea_memory_left_out_total": "takes another version of the encoder: tests/unit/retrieval",
+}
+MAY_BE_ZERO: Final = {
+    "fovea_consumer_lag_messages",
+    "fovea_consumer_lag_seconds",
+    "fovea_outbox_pending",
+    "fovea_partition_paused",
+    "fovea_rpc_in_flight",
+    "fovea_model_queue_depth",
+    "fovea_memory_replica_lag_versions",
+}
+
+
+class Scrape:
+    """What `/metrics` of a process says."""
+
+    def __init__(self, program: Program) -> None:
+        host = urlsplit(program.admin).netloc
+        connection = HTTPConnection(host, timeout=10)
+        with closing(connection):
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+        self.samples = [sample for found in text_string_to_metric_families(text) for sample in found.samples]
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """Return the sum over all samples of that name with these labels, or None if there is none."""
+        found = [
+            sample.value
+            for sample in self.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        ]
+        return sum(found) if found else None
+
+    def filled(self, name: str) -> bool:
+        value = next((v for v in (self.value(name), self.value(f"{name}_count")) if v is not None), None)
+        return value is not None and (value > 0 or name in MAY_BE_ZERO)
+
+
+@pytest.fixture(scope="module")
+def worked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """A process that has seen a bit of everything, with few threads so that it can be overrun."""
+    folder = tmp_path_factory.mktemp("measured")
+    with collecting() as collector:
+        settings = {
+            "FOVEA_OTLP_ENDPOINT": collector.endpoint,
+            "FOVEA_TRACE_RATIO": "1",
+            "FOVEA_WORKER_THREADS": "1",
+            "FOVEA_QUEUED_CALLS": "0",
+        }
+        with Program("services.allinone", folder, settings) as program:
+            with Calls(program.target, collection="measured") as calls:
+                calls.create_collection()
+                _work(calls)
+                _damage(calls, folder)
+                _overrun(calls)
+            yield program
+
+
+def _work(calls: Calls) -> None:
+    calls.recognize(png("poppy"))  # nothing is known yet
+    twin = png("fern", seed=1)
+    lessons: list[tuple[str, bytes | str]] = [("poppy", png("poppy", seed=1)), ("water lily", "water lily")]
+    calls.remember([*lessons, ("fern", twin), ("tree fern", twin)])
+    calls.recognize(twin)
+    calls.recognize(png("poppy", seed=2), options=RecognitionOptions(size=3))
+    damaged, _ = wrong()["truncated jpeg"]
+    list(calls.submit({"good": png("poppy", seed=3), "dead": damaged}))
+    for name in ("good", "dead"):
+        assert eventually(lambda name=name: unless_missing(lambda: calls.recognition(name)))  # type: ignore[misc]
+    with pytest.raises(grpc.RpcError):
+        calls.recognize(b"no picture")
+
+
+def _damage(calls: Calls, folder: Path) -> None:
+    """Let a stored picture be read again that is not what it was."""
+    image = png("fern", seed=4)
+    calls.recognize(image)
+    for stored in (folder / "data" / "store").rglob("images/**/*"):
+        if stored.is_file():
+            stored.write_bytes(b"damaged")
+    corner = Shape(box=Box(left=8, top=8, right=60, bottom=60))
+    with pytest.raises(grpc.RpcError) as refused:
+        calls.recognize(image, options=RecognitionOptions(shapes=[corner]))
+    assert refused.value.code() is grpc.StatusCode.DATA_LOSS
+
+
+def _overrun(calls: Calls) -> None:
+    def call(number: int) -> grpc.StatusCode | None:
+        try:
+            calls.recognize(png("poppy", seed=10 + number))
+        except grpc.RpcError as error:
+            return error.code()
+        return None
+
+    with ThreadPoolExecutor(8) as pool:
+        assert grpc.StatusCode.RESOURCE_EXHAUSTED in set(pool.map(call, range(16)))
+
+
+@pytest.mark.parametrize("name", [name_of(metric) for _, metric in declared()])
+def test_what_is_declared_is_filled(worked: Program, name: str) -> None:
+    if name in ELSEWHERE:
+        assert not Scrape(worked).filled(name), f"{name} is filled here, so it needs no excuse"
+    else:
+        assert eventually(lambda: Scrape(worked).filled(name) or None)
+
+
+def test_numbers_are_those_of_what_was_done(worked: Program) -> None:
+    lag = {"topic": "images.submitted", "group": "segmentation"}
+    eventually(lambda: Scrape(worked).value("fovea_consumer_lag_messages", **lag) == 0 or None)
+    scrape = Scrape(worked)
+
+    dead: Mapping[str, str] = {"topic": "regions.proposed", "group": "encoding", "reason": "IMAGE_DAMAGED"}
+    assert scrape.value("fovea_dead_letters_total", **dead) == 1
+    processed = {"topic": "images.submitted", "group": "segmentation", "outcome": "ok"}
+    assert scrape.value("fovea_events_processed_total", **processed) == 2
+    assert scrape.value("fovea_blob_digest_mismatch_total") == 1
+    method = {"service": "fovea.gateway.v1.GatewayService", "method": "Recognize"}
+    assert scrape.value("fovea_rpc_requests_total", code="INVALID_ARGUMENT", **method) == 1
+    assert scrape.value("fovea_rpc_requests_total", code="DATA_LOSS", **method) == 1
+    assert scrape.value("fovea_blob_requests_total", op="put_if_absent", code="taken") == 3  # pictures
+
+
+def test_labels_have_few_values(worked: Program) -> None:
+    series = {
+        (sample.name, *sorted(sample.labels.items()))
+        for sample in Scrape(worked).samples
+        if sample.name.startswith("fovea_") and not sample.name.endswith(("_bucket", "_created"))
+    }
+    assert len(series) < 500
