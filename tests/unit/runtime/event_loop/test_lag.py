@@ -36,6 +36,10 @@ class Gauges:
         )
         return messages, seconds
 
+    @property
+    def log_up(self) -> float | None:
+        return self._registry.get_sample_value("fovea_event_log_up")
+
     def value(self, name: str) -> float | None:
         return self._registry.get_sample_value(name, {"topic": IN, "group": GROUP})
 
@@ -113,6 +117,14 @@ def test_the_watch_goes_on_whatever_the_log_says(gauges: Gauges) -> None:
     watch.close()
 
     assert gauges.lag()[0] == 1.0
+
+
+def test_a_log_that_does_not_answer_can_be_seen(gauges: Gauges) -> None:
+    gauges.metrics.show_lag(None, now_s=100.0)
+    assert gauges.log_up == 0.0
+
+    gauges.metrics.show_lag({0: 4}, now_s=105.0)
+    assert gauges.log_up == 1.0
 
 
 def test_a_member_says_how_far_it_is(bench: Bench) -> None:
