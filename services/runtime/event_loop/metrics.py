@@ -144,6 +144,7 @@ class PrometheusEventMetrics:
     def show_lag(self, ends: Mapping[int, int] | None, now_s: float) -> None:
         """Set the gauges of all partitions of this process; without `ends`, those that need none."""
         self._catalogue.log_up.set(ends is not None)
+        self._catalogue.log_up.set(ends is not None)
         with self.places.lags(ends, now_s) as lags:
             for partition, lag in lags.items():
                 labels = (*self._labels, str(partition))
