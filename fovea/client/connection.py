@@ -56,11 +56,10 @@ _OPTIONS: Final[tuple[tuple[str, int | str], ...]] = (
     ("grpc.max_receive_message_length", MOST_MESSAGE_BYTES),
     # Without this a call whose picture is larger than 256 KiB would never be tried again.
     ("grpc.per_rpc_retry_buffer_size", MOST_MESSAGE_BYTES),
-    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
 )
 
 _NOT_LET_IN: Final = frozenset({"DRAINING", "STARTING"})
@@ -87,7 +86,7 @@ class Connection:
     def __init__(self, target: str, *, patience: Patience) -> None:
         self.target = target
         self.patience = patience
-        self.channel = grpc.insecure_channel(_address(target), options=_OPTIONS)
+        self.channel = _open(_address(target))
         self.gateway = gateway_pb2_grpc.GatewayServiceStub(self.channel)
         self.memory = memory_pb2_grpc.MemoryServiceStub(self.channel)
         self.collections = collections_pb2_grpc.CollectionServiceStub(self.channel)
@@ -141,6 +140,14 @@ class Connection:
         """Cancel what is in flight and close the channel."""
         self._closed = True
         self.channel.close()
+
+
+def _open(target: str) -> grpc.Channel:
+    """Return a channel; of replicas it asks only those that say they serve."""
+    several = target.startswith(("ipv4:", "ipv6:", "dns:"))
+    health = {"healthCheckConfig": {"serviceName": "fovea.gateway.v1.GatewayService"}} if several else {}
+    config = json.dumps({**_SERVICE_CONFIG, **health})
+    return grpc.insecure_channel(target, options=[*_OPTIONS, ("grpc.service_config", config)])
 
 
 def _pause_s(error: FoveaError) -> float:

@@ -25,7 +25,7 @@ _OPTIONS: Final = (
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.max_metadata_size", 16_384),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
 )
 _BALANCING: Final[dict[str, object]] = {
     "loadBalancingConfig": [{"round_robin": {}}]
@@ -66,7 +66,7 @@ def open_channel(
         ("grpc.max_receive_message_length", message_bytes),
         ("grpc.max_send_message_length", message_bytes),
         ("grpc.per_rpc_retry_buffer_size", message_bytes),
-        ("grpc.service_config", _service_config(idempotent)),
+        ("grpc.service_config", _service_config(address(target), idempotent)),
     ]
     return Channel(grpc.insecure_channel(address(target), options=options), timeout_s)
 
@@ -244,12 +244,17 @@ def _traced(metadata: Any, span: tracing.OpenSpan | None) -> Any:
     return (*(metadata or ()), (tracing.HEADER, context.traceparent))
 
 
-def _service_config(idempotent: Sequence[str]) -> str:
+def _service_config(target: str, idempotent: Sequence[str]) -> str:
+    """Return what the channel is to do by itself; of replicas it asks only those that say they serve."""
     if not idempotent:
         return json.dumps(_BALANCING)
+    service = idempotent[0].partition("/")[0]
+    several = target.startswith(("ipv4:", "ipv6:", "dns:"))
+    health = {"healthCheckConfig": {"serviceName": service}} if several else {}
     names = [
         {"service": service, "method": method} if method else {"service": service}
         for service, _, method in (name.partition("/") for name in idempotent)
     ]
     method_config = [{"name": names, "retryPolicy": _RETRY_POLICY}]
-    return json.dumps({**_BALANCING, "methodConfig": method_config, "retryThrottling": _RETRY_BUDGET})
+    retries = {"methodConfig": method_config, "retryThrottling": _RETRY_BUDGET}
+    return json.dumps({**_BALANCING, **retries, **health})

@@ -195,6 +195,21 @@ def test_while_a_replica_drains_the_others_have_its_calls() -> None:
     assert set(answered) == {b"x"}
 
 
+def test_a_replica_that_does_not_serve_is_not_asked() -> None:
+    never_again = f"{echo.NAME}/Other"
+    with (
+        replicas(Echo(), Echo()) as (servers, target),
+        open_channel(target, idempotent=[never_again]) as channel,
+    ):
+        call = channel.unary_unary(echo.UNARY)
+        until = time.monotonic() + 5
+        drain = threading.Thread(target=servers[0].drain, kwargs={"wait_s": 0.5, "grace_s": 5.0})
+        drain.start()
+        while drain.is_alive():
+            assert call(b"x") == b"x"
+            assert time.monotonic() < until
+
+
 @pytest.mark.parametrize("target", ["one:1,other:2", "127.0.0.1:1,[::1]:2", "127.0.0.1,127.0.0.2:1,"])
 def test_several_servers_are_given_by_address(target: str) -> None:
     with pytest.raises(InvalidInput, match="dns:///"):
