@@ -32,7 +32,7 @@ from tests.e2e.calls import Calls
 from tests.e2e.pictures import COLOURS, png
 from tests.e2e.waiting import eventually, unless_missing
 
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 120.0
 _LABELS: Final = sorted(COLOURS)
 _BATCH: Final = "batch"
 

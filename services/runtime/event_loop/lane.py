@@ -98,6 +98,10 @@ class Lane:
             self.marked = False
         return self.pending.popleft()
 
+    def here(self, record: Record) -> Commit:
+        """Return the place of an event that is done and not committed; a mark stays."""
+        return Commit(record.position.offset, str(Note(1, among=True) if self.marked else Note()))
+
     def after(self, record: Record) -> Commit:
         """Return the place to commit when everything up to a record is done; a mark for the rest stays."""
         if not self.pending:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from itertools import chain
 
@@ -40,6 +41,7 @@ class Outbox:
         self._done: list[Done] = []
         self._commits: dict[TopicPartition, Commit] = {}
         self._since_s = 0.0
+        self._mine_s = -math.inf
 
     def add(self, done: Done) -> None:
         """Take an event that is done with."""
@@ -52,6 +54,19 @@ class Outbox:
         """Whether the oldest of them has waited long enough for company."""
         waited_s = self._platform.clock.monotonic_s() - self._since_s
         return bool(self._done) and waited_s >= self._platform.flush_after_s
+
+    def mine(self, at_s: float) -> None:
+        """Note that the group knew at this time of the monotonic clock whose the events here are."""
+        self._mine_s = max(self._mine_s, at_s)
+
+    def drop(self, source: TopicPartition) -> None:
+        """Forget the events of a partition that another member has now: it does them again.
+
+        What they led to must not be published any more: by then it may be older than what that member
+        has published under the same keys.
+        """
+        self._done = [done for done in self._done if done.lane.source != source]
+        self._commits.pop(source, None)
 
     def first(self, source: TopicPartition) -> Record | None:
         """Return the first event of a partition that is here, or None."""
@@ -67,12 +82,27 @@ class Outbox:
     def flush(self) -> None:
         """Publish and commit. Raises what the log raises; call again later."""
         if self._done:
+            self._require_mine()
             self._publish()
             for done in self._done:
                 self._commits[done.lane.source] = done.lane.after(done.record)
             self._done = []
         if self._commits:
             self._commit()
+
+    def _require_mine(self) -> None:
+        """Raise Conflict if the events are another member's by now.
+
+        A process that stood still for longer than a session does not know of it. So if it is a while since
+        the group was heard of, it is asked, by a commit that moves nothing.
+        """
+        now_s = self._platform.clock.monotonic_s()
+        if now_s - self._mine_s <= self._platform.trust_s:
+            return
+        self._consumer.commit(
+            {done.lane.source: done.lane.here(done.record) for done in reversed(self._done)}
+        )
+        self.mine(now_s)
 
     def _publish(self) -> None:
         started_s = self._platform.clock.monotonic_s()
@@ -102,8 +132,12 @@ class Outbox:
         """Commit what is still assigned here; whoever has the rest now does it again."""
         assigned = self._consumer.assignment()
         kept = {source: commit for source, commit in self._commits.items() if source in assigned}
+        now_s = self._platform.clock.monotonic_s()
         try:
             self._consumer.commit(kept)
         except Conflict as error:
             _log.warning("not committed, so whoever has the events now does them again: %s", error)
+        else:
+            if kept:
+                self.mine(now_s)
         self._commits = {}

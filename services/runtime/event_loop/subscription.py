@@ -68,6 +68,8 @@ class Platform:
         tracer: Takes the spans of their events, if anybody does.
         retry: What errors mean.
         flush_after_s: Outputs are published together, but none waits longer than this for the next event.
+        trust_s: A member whose group has not been heard of for so long asks it before it publishes; well
+            below the time after which the group takes a silent member for dead.
         idle_s: A loop looks at least this often whether it shall stop.
         clock: The time.
     """
@@ -80,6 +82,7 @@ class Platform:
     tracer: Tracer | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     flush_after_s: float = 0.02
+    trust_s: float = 2.0
     idle_s: float = 0.25
     clock: Clock = field(default_factory=Clock)
 

@@ -54,7 +54,9 @@ class Worker:
     def step(self) -> None:
         """Read once, and work off what was read unless it has to wait."""
         self._resume()
+        began_s = self._clock.monotonic_s()
         records = self._consumer.poll(self._timeout_s(), most=self._subscription.most)
+        self._outbox.mine(began_s)
         self._follow_assignment()
         if records:
             self._subscription.metrics.received(len(records))
@@ -84,6 +86,7 @@ class Worker:
         self._report.assigned()
         for lost in self._lanes.keys() - assigned:
             self._report.lost(lost)
+            self._outbox.drop(lost)
             del self._lanes[lost]
         for gained in assigned - self._lanes.keys():
             note = Note.of(self._consumer.committed(gained))

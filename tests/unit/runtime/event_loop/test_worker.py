@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any
@@ -25,7 +25,7 @@ from services.kernel.errors import (
 from services.runtime import tracing
 from services.runtime.dead_letters import DeadLetter
 from services.runtime.deadline import remaining_s
-from services.runtime.event_log.ports import Commit, Consumer, NewRecord, TopicPartition
+from services.runtime.event_log.ports import Commit, Consumer, NewRecord, Record, TopicPartition
 from services.runtime.events import Tombstone
 from tests.unit.runtime.event_loop.platforms import IN, OUT, Bench, name_of, propose, same_partition
 
@@ -482,6 +482,13 @@ class Refusing:
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer
         self.refuses = True
+        self.lost = False
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        return frozenset() if self.lost else self._consumer.assignment()
+
+    def poll(self, timeout_s: float, *, most: int) -> Sequence[Record]:
+        return () if self.lost else self._consumer.poll(timeout_s, most=most)
 
     def commit(self, commits: Mapping[TopicPartition, Commit]) -> None:
         if self.refuses:
@@ -643,3 +650,54 @@ def test_who_may_not_begin_an_event_leaves_it_to_whoever_has_it(bench: Bench) ->
     refusing.refuses = False
     worker.step()
     assert handler.seen == bench.proposed() == ["a"]
+
+
+def test_who_stood_still_publishes_nothing_that_another_member_has_by_now(bench: Bench) -> None:
+    bench.submit("a", "b")
+    still: list[str] = []
+
+    def stand_still(event: ImageSubmitted) -> RegionsProposed:
+        if not still:
+            bench.time.pass_time(10.0)
+            refusing.refuses = True
+        still.append(name_of(event))
+        return propose(event)
+
+    worker, consumer = bench.worker(stand_still)
+    refusing = Refusing(consumer)
+    refusing.refuses = False
+    worker._consumer = worker._outbox._consumer = refusing
+    worker.step()
+    assert still
+    assert not bench.proposed()
+
+    refusing.lost = True
+    bench.time.pass_time(10.0)
+    worker.step()
+    assert not bench.proposed()
+
+    refusing.refuses = refusing.lost = False
+    bench.time.pass_time(10.0)
+    worker.step()
+    assert not bench.proposed()
+
+    consumer.close()
+    other, _ = bench.worker(propose)
+    other.step()
+    assert sorted(bench.proposed()) == ["a", "b"]
+
+
+def test_who_is_slow_and_still_has_its_events_publishes_them(bench: Bench) -> None:
+    names = same_partition(3)
+    bench.submit(*names)
+
+    def slow(event: ImageSubmitted) -> RegionsProposed:
+        bench.time.pass_time(10.0)
+        return propose(event)
+
+    worker, consumer = bench.worker(slow)
+    worker.step()
+
+    assert bench.proposed() == names
+    (source,) = {one.source for one in bench.read(IN)}
+    assert consumer.committed(source) == Commit(3)
