@@ -71,14 +71,14 @@ def run(folder: Path, size: Size) -> list[Figures]:
         }
         platform = stack.enter_context(started(folder / "platform", told))
         calls = stack.enter_context(Calls(platform.target, collection="models"))
-        scene = Scene(platform, calls, Scale.of(size))
+        scene = Scene(platform.programs, calls, Scale.of(size))
         faults = _faults(models, scene)
         return [endure(scene, name, fault, kafka.settings) for name, fault in faults.items()]
 
 
 def _faults(models: ModelServer, scene: Scene) -> dict[str, Fault]:
     def waits() -> bool:
-        return scene.paused and not scene.metric("fovea_ready", ["encoding"])
+        return scene.waits and not scene.metric("fovea_ready", "encoding")
 
     def away(model: str) -> Fault:
         return Fault(f"{model} unloaded from Triton and loaded again", lambda: models.without(model), waits)

@@ -22,9 +22,12 @@ from infra.local.toxiproxy import ToxiproxyServer, Way
 from infra.local.triton import TritonServer
 from services.gateway.domain import keys
 from services.kernel.vocabulary import CollectionKey
+from services.runtime.event_log.kafka import KafkaLog
 from services.runtime.object_store.minio import MinioSettings, MinioStore
+from services.runtime.topics import TOPICS
 from tests.chaos.experiment import Experiment, Figures, Size
-from tests.chaos.outage import Fault, Scale, Scene, endure, picture, settled, until
+from tests.chaos.ledger import Balance, Evidence, balance
+from tests.chaos.outage import Fault, Scale, Scene, endure, picture, until
 from tests.chaos.platform import started
 from tests.chaos.traffic import Batch
 from tests.chaos.victim import Victim
@@ -93,7 +96,7 @@ def run(folder: Path, size: Size) -> list[Figures]:
         }
         platform = stack.enter_context(started(folder / "platform", told))
         calls = stack.enter_context(Calls(platform.target, collection="store"))
-        scene = Scene(platform, calls, Scale.of(size))
+        scene = Scene(platform.programs, calls, Scale.of(size))
         faults = _faults(store, scene)
         found = [endure(scene, name, fault, kafka.settings) for name, fault in faults.items()]
         return [*found, rotten(scene, store, kafka.settings)]
@@ -109,7 +112,7 @@ def rotten(scene: Scene, store: Store, kafka: Mapping[str, str]) -> Figures:
     names = list(batch.images)
     places = {name: _place(scene, image) for name, image in batch.images.items()}
     overwritten, removed = names[::4], names[1::4]
-    with closing(MinioStore(store.direct)) as objects, scene.held("encoding"):
+    with closing(MinioStore(store.direct)) as objects, scene.encoding_held():
         with batch:
             until(lambda: batch.accepted == len(names), "images are not accepted")
         for name in overwritten:
@@ -123,18 +126,18 @@ def rotten(scene: Scene, store: Store, kafka: Mapping[str, str]) -> Figures:
     }
     failures = {name: scene.calls.recognition(name).failure for name in names}
     odd = [name for name, one in failures.items() if (one.status, one.reason) != expected.get(name, ("", ""))]
-    found = settled(scene, [batch], kafka)
+    drawn = _drawn(scene, batch, kafka)
     _waiting_callers_are_told(scene, batch.images[names[0]], store, places[names[0]])
-    mismatches = scene.metric("fovea_blob_digest_mismatch_total", ["encoding"])
+    mismatches = scene.metric("fovea_blob_digest_mismatch_total", "encoding")
     assert mismatches >= len(overwritten), f"monitoring shows {mismatches} mismatches"
     return Figures(
         fault="images in MinIO overwritten with as many other bytes, or deleted",
         injected=len(overwritten) + len(removed),
         handed_in=len(names),
-        lost=len(found.balance.lost),
-        doubled=len(found.balance.doubled),
-        dead=len(found.balance.dead),
-        wrong=len(odd) + sum(not answer.labels for answer in found.answers.values()),
+        lost=len(drawn.lost),
+        doubled=len(drawn.doubled),
+        dead=len(drawn.dead),
+        wrong=len(odd),
         note="Each dead letter is an image that was overwritten or deleted, and says which of the two.",
     )
 
@@ -148,6 +151,14 @@ def _waiting_callers_are_told(scene: Scene, image: bytes, store: Store, key: str
     assert scene.calls.recognize(image).regions
 
 
+def _drawn(scene: Scene, batch: Batch, kafka: Mapping[str, str]) -> Balance:
+    evidence = Evidence()
+    evidence.ask(scene.calls, batch.images)
+    with closing(KafkaLog(kafka["FOVEA_KAFKA_SERVERS"], TOPICS.settings())) as log:
+        evidence.read(log, scene.calls.key.collection)
+    return balance(list(batch.images), evidence, {}, watched=False)
+
+
 def _place(scene: Scene, image: bytes) -> str:
     tenant, collection = scene.calls.key.tenant, scene.calls.key.collection
     return keys.image(CollectionKey(tenant, collection), hashlib.sha256(image).hexdigest())
@@ -155,7 +166,7 @@ def _place(scene: Scene, image: bytes) -> str:
 
 def _faults(store: Store, scene: Scene) -> dict[str, Fault]:
     def waits() -> bool:
-        return scene.paused
+        return scene.waits
 
     return {
         "killed": Fault("MinIO killed and started again", store.process.killed, waits),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tests.chaos.disk import DISK
 from tests.chaos.experiment import Experiment
 from tests.chaos.kills import KILLS
 from tests.chaos.model_server import MODEL_SERVER
@@ -16,5 +17,6 @@ EXPERIMENTS: Final[tuple[Experiment, ...]] = (
     REDELIVERY,
     OBJECT_STORE,
     MODEL_SERVER,
+    DISK,
     POISON,
 )

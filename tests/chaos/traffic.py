@@ -148,6 +148,11 @@ class Batch:
         return len(self.images) - len(self._left)
 
     @property
+    def accepted_all(self) -> bool:
+        """Whether all have a receipt."""
+        return not self._left
+
+    @property
     def over(self) -> bool:
         """Whether all have ended."""
         try:

@@ -106,7 +106,7 @@ def open_file(path: Path) -> sqlite3.Connection:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = connect(path)
     except sqlite3.OperationalError as error:
-        raise Unavailable(f"event log {path} cannot be opened: {error}") from error
+        raise _unopened(path, error) from error
     except sqlite3.DatabaseError as error:
         raise Corrupt(f"{path} is not an event log: {error}") from error
     try:
@@ -125,9 +125,13 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         _check_version(connection, path)
         connection.execute("PRAGMA journal_mode = WAL")
     except sqlite3.OperationalError as error:  # the disk's doing, a full one's for instance; not the file's
-        raise Unavailable(f"event log {path} cannot be opened: {error}") from error
+        raise _unopened(path, error) from error
     except sqlite3.DatabaseError as error:
         raise Corrupt(f"{path} is not an event log, or is damaged: {error}") from error
+
+
+def _unopened(path: Path, error: sqlite3.Error) -> Unavailable:
+    return Unavailable(f"event log {path} cannot be opened: {error}; is its disk full, or not writable?")
 
 
 def _is_new(connection: sqlite3.Connection) -> bool:
