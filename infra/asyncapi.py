@@ -6,11 +6,12 @@ Run `python -m infra.asyncapi` after a change of `services/runtime/topics.py`.
 # ruff: noqa: INP001  (no package that is installed)
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
+
+import yaml
 
 from services.runtime import claim_check, events
 from services.runtime.event_log.settings import TopicSettings
@@ -88,23 +89,21 @@ def page(text: str) -> str:
     return f"{before}{_BEGIN}{table()}{_END}{after}"
 
 
-def yaml(value: Any, indent: int = 0) -> str:
-    """Return plain data as YAML: texts in JSON's quotes, long ones as blocks."""
-    return "".join(f"{'  ' * indent}{line}\n" for line in _lines(value))
+def written(document: Any) -> str:
+    """Return plain data as YAML, with texts of several lines as they are."""
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
-def _lines(value: Any) -> Iterator[str]:
-    pairs = value.items() if isinstance(value, Mapping) else ((None, entry) for entry in value)
-    for name, entry in pairs:
-        head = "-" if name is None else f"{json.dumps(name)}:"
-        if isinstance(entry, Mapping | list) and entry:
-            yield head
-            yield from (f"  {line}" for line in _lines(entry))
-        elif isinstance(entry, str) and "\n" in entry:
-            yield f"{head} |"
-            yield from (f"  {line}" if line else "" for line in entry.splitlines())
-        else:
-            yield f"{head} {json.dumps(entry)}"
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as blocks."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
 
 
 def _channels(spec: TopicSpec) -> Sequence[tuple[str, Any]]:
@@ -175,7 +174,7 @@ def _kept(settings: TopicSettings) -> str:
 
 def main() -> None:
     """Write both."""
-    ASYNCAPI.write_text(yaml(document()), encoding="utf-8")
+    ASYNCAPI.write_text(written(document()), encoding="utf-8")
     TOPICS_PAGE.write_text(page(TOPICS_PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
