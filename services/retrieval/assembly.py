@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Mapping
 from functools import partial
 
 from fovea.retrieval.v1 import retrieval_pb2_grpc
 from services.kernel import defaults
-from services.kernel.errors import FoveaError, Unavailable
+from services.kernel.errors import Unavailable
 from services.retrieval.adapters.exemplar_records import TOPIC, ApplyExemplars
 from services.retrieval.adapters.log_memory import LogMemory
 from services.retrieval.adapters.numpy_index import NumpyIndex
@@ -19,10 +21,10 @@ from services.retrieval.usecases import ExportExemplars, ListExemplars, ListLabe
 from services.runtime.assembly import Assembly
 from services.runtime.claim_check import Claims, NoClaims
 from services.runtime.event_log.ports import EventLog, TopicPartition
-from services.runtime.event_loop import Subscription
+from services.runtime.event_loop import LagWatch, Subscription
 from services.runtime.follower import Follower
 from services.runtime.grpc_server import Servicer
-from services.runtime.metrics import Metrics
+from services.runtime.metrics import MemoryMetrics, Metrics
 
 
 def assemble(
@@ -44,7 +46,7 @@ def assemble(
     """
     index = NumpyIndex()
     follower = Follower(log, [TOPIC], ApplyExemplars(index, metrics.memory, claims=claims or NoClaims()))
-    metrics.memory.replica_lag.set_function(partial(_lag, log, follower))
+    behind = LagWatch(log.end_offsets, [_Behind(follower, metrics.memory)], time.time)
     memory = LogMemory(index, follower.wait_until, most_wait_s=settings.freshness_wait_s)
     voting = Voting(defaults.VOTES, settings.neighbours_per_space)
     recall = Recall(memory, voting=voting, monitor=MetricsMonitor(metrics.memory), version=version)
@@ -58,7 +60,7 @@ def assemble(
         "retrieval",
         servicers=(servicer,),
         subscriptions=(Subscription("regions.encoded", "retrieval", OnRegionsEncoded(recall)),),
-        background=(follower,),
+        background=(follower, behind),
         checks={"memory": partial(_check, follower)},
     )
 
@@ -69,13 +71,18 @@ def _check(follower: Follower) -> None:
         raise Unavailable("the memory is still being read from the log")
 
 
-def _lag(log: EventLog, follower: Follower) -> float:
-    """Return how many records of the memory are not yet applied; NaN if the log cannot say."""
-    try:
-        ends = log.end_offsets(TOPIC)
-    except FoveaError:
-        return math.nan
-    applied = follower.position()
-    return float(
-        sum(end - applied.get(TopicPartition(TOPIC, partition), 0) for partition, end in ends.items())
-    )
+class _Behind:
+    """Tells how many records of the memory are not yet applied."""
+
+    topic = TOPIC
+
+    def __init__(self, follower: Follower, metrics: MemoryMetrics) -> None:
+        self._follower = follower
+        self._gauge = metrics.replica_lag
+
+    def show_lag(self, ends: Mapping[int, int] | None, _: float) -> None:
+        """Set the gauge; to NaN if the log does not answer."""
+        applied = self._follower.position()
+        sources = {TopicPartition(TOPIC, partition): end for partition, end in (ends or {}).items()}
+        behind = sum(end - applied.get(source, 0) for source, end in sources.items())
+        self._gauge.set(math.nan if ends is None else behind)

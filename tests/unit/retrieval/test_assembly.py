@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from services.runtime.codec.exemplar import write_encoded_exemplar, write_region
 from services.runtime.codec.recognition import write_collection
 from services.runtime.event_log.ports import EventLog
 from services.runtime.event_log.sqlite import SqliteLog
+from services.runtime.event_loop import LagWatch
 from services.runtime.events import EventWriter, Tombstone
 from services.runtime.metrics import Metrics
 from services.runtime.publisher import Publisher
@@ -123,7 +125,7 @@ def test_a_replica_is_not_ready_before_it_has_read_the_log(tmp_path: Path) -> No
     with closing(SqliteLog(tmp_path / "events.db", TOPICS.settings())) as log:
         blocked = _Blocked(log)
         assembly = assemble(RetrievalSettings.load(), blocked, metrics=Metrics(), version="1.2")
-        (follower,) = assembly.background
+        follower, *_ = assembly.background
         follower.start()
         try:
             with pytest.raises(Unavailable, match="still being read"):
@@ -211,6 +213,20 @@ def test_the_lag_is_measured(tmp_path: Path) -> None:
         retrieval.labels(retrieval.teach(encoded("a", "robin", [NORTH])))
 
         assert retrieval.metrics.registry.get_sample_value("fovea_memory_replica_lag_versions") == 0
+
+
+def test_a_scrape_does_not_wait_for_a_log_that_does_not_answer(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path / "events.db", TOPICS.settings())
+    metrics = Metrics()
+    *_, behind = assemble(RetrievalSettings.load(), log, metrics=metrics, version="1.2").background
+    assert isinstance(behind, LagWatch)
+    behind.look()
+    assert metrics.registry.get_sample_value("fovea_memory_replica_lag_versions") == 0
+
+    log.close()
+    assert metrics.registry.get_sample_value("fovea_memory_replica_lag_versions") == 0
+    behind.look()
+    assert math.isnan(metrics.registry.get_sample_value("fovea_memory_replica_lag_versions") or 0.0)
 
 
 def test_embeddings_are_handled_as_events_too(tmp_path: Path) -> None:
