@@ -1,9 +1,10 @@
-"""One hop over Kafka, beside the bare client: its processor time, and how long an event waits for its handler.
+"""One hop over Kafka, beside the bare client: processor time, and how long an event waits for its handler.
 
-Both sides run in this process on one broker and take turns. Ours is the event loop with everything on: protobuf
-read and written, trace and event ids handed on, metrics, dead letters, retries. The bare loop copies the bytes of
-the same records. Where something is passed on, both wait for every acknowledgement, then commit, and read at most
-as many records at once. A member marks its first events in the log; those are over before anything is measured.
+Both sides run in this process on one broker and take turns. Ours is the event loop with everything on:
+protobuf read and written, trace and event ids handed on, metrics, dead letters, retries. The bare loop copies
+the bytes of the same records. Where something is passed on, both wait for every acknowledgement, then commit,
+and read at most as many records at once. A member marks its first events in the log; those are over before
+anything is measured.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def measure(*, rounds: int = ROUNDS, events: int = EVENTS, seconds: float = SECO
             "ours, read": stack.enter_context(ours(log, passes_on=False)),
         }
         cpu = _in_turn(sides, rounds, lambda side: _spent_s(side, events))
-        waits = _in_turn(sides, rounds, lambda side: _waits_s(side, seconds))
+        waits = _in_turn(sides, rounds, lambda side: waits_s(side, seconds))
     return {name: _found(cpu[name][1:], waits[name][1:]) for name in sides}
 
 
@@ -102,7 +103,7 @@ def _spent_s(side: Side, events: int) -> float:
     return (time.process_time() - began_s) / events
 
 
-def _waits_s(side: Side, seconds: float) -> tuple[float, float]:
+def waits_s(side: Side, seconds: float) -> tuple[float, float]:
     """Return the median and the 99th percentile of what events wait that come at a steady pace."""
     side.seen.waited_s.clear()
     stop = threading.Event()

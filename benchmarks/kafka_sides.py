@@ -72,7 +72,7 @@ class Side:
 
 @contextmanager
 def ours(log: KafkaLog, *, passes_on: bool) -> Iterator[Side]:
-    """Give a worker of the event loop with everything on; its handler copies the envelope, or says nothing."""
+    """Give a worker of the event loop with everything on; its handler passes on the envelope, or nothing."""
     seen = Seen()
     publisher = Publisher(log, EventWriter(TOPICS, producer="benchmark/0"))
 
@@ -100,8 +100,8 @@ def ours(log: KafkaLog, *, passes_on: bool) -> Iterator[Side]:
 def bare(servers: str, *, topic: str) -> Iterator[Side]:
     """Give a loop around the library's clients, set as ours are.
 
-    It copies the same records from `bare.in`, from `headless.in` without their headers, and commits; what is in
-    `bare.read` it only reads.
+    It copies the same records from `bare.in`, from `headless.in` without their headers, and commits; what is
+    in `bare.read` it only reads.
     """
     seen = Seen()
     options = KafkaOptions()
