@@ -17,6 +17,7 @@ from benchmarks import (
     recognize,
     search,
     teaching,
+    telemetry,
 )
 
 _BENCHMARKS: dict[str, Callable[[], str]] = {
@@ -24,6 +25,7 @@ _BENCHMARKS: dict[str, Callable[[], str]] = {
     "recognize": lambda: recognize.report(recognize.measure()),
     "teaching": lambda: teaching.report(teaching.measure()),
     "grpc_hop": lambda: grpc_hop.report(grpc_hop.measure()),
+    "telemetry": lambda: telemetry.report(telemetry.measure()),
     "decoding": lambda: decoding.report(decoding.measure()),
     "search": lambda: search.report(search.measure()),
     "claim_check": lambda: claim_check.report(claim_check.measure()),
