@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from fovea.gateway.v1 import memory_pb2
 from fovea.kernel.v1.exemplar_pb2 import EncodedExemplar
-from tests.e2e.calls import TIMEOUT_S, Calls
+from tests.e2e.calls import Calls
+
+_CALL_S: Final = 120.0
 
 
 class Lessons:
@@ -33,11 +36,19 @@ class Lessons:
         self._remember(range(1, self._count, 6), "second")
         self._remember(range(2, self._count, 6), "third")
 
+    def teach_all(self) -> None:
+        """Teach all of them."""
+        self._remember(range(self._count), "again")
+
+    def forget_all(self) -> None:
+        """Forget all of them."""
+        self._forget(range(self._count))
+
     def found(self) -> Mapping[str, EncodedExemplar]:
         """Return what the memory has. Raises AssertionError if it has anything twice."""
         newest = self._forget([])
         request = memory_pb2.ExportExemplarsRequest(collection=self._calls.key, min_memory_version=newest)
-        exported = [each.exemplar for each in self._calls.memory.ExportExemplars(request, timeout=TIMEOUT_S)]
+        exported = [each.exemplar for each in self._calls.memory.ExportExemplars(request, timeout=_CALL_S)]
         found = {each.exemplar.exemplar_id: each for each in exported}
         if len(found) != len(exported):
             raise AssertionError(f"{len(exported)} exemplars have {len(found)} ids")
@@ -57,7 +68,7 @@ class Lessons:
             )
             for number in numbers
         )
-        for answer in self._calls.memory.Remember(requests, timeout=TIMEOUT_S):
+        for answer in self._calls.memory.Remember(requests, timeout=_CALL_S):
             if not answer.HasField("memory_version"):
                 raise AssertionError(f"{answer.exemplar_id} was not taken: {answer.failure}")
             self.right[answer.exemplar_id] = label
@@ -65,7 +76,7 @@ class Lessons:
     def _forget(self, numbers: Sequence[int]) -> str:
         names = [_name(number) for number in numbers]
         request = memory_pb2.ForgetRequest(collection=self._calls.key, exemplar_ids=names or ["nobody"])
-        version = self._calls.memory.Forget(request, timeout=TIMEOUT_S).memory_version
+        version = self._calls.memory.Forget(request, timeout=_CALL_S).memory_version
         for name in names:
             self.right.pop(name)
         return version

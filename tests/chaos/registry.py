@@ -6,6 +6,7 @@ from typing import Final
 
 from tests.chaos.disk import DISK
 from tests.chaos.experiment import Experiment
+from tests.chaos.forgotten import FORGOTTEN
 from tests.chaos.kills import KILLS
 from tests.chaos.model_server import MODEL_SERVER
 from tests.chaos.object_store import OBJECT_STORE
@@ -15,6 +16,7 @@ from tests.chaos.redelivery import REDELIVERY
 EXPERIMENTS: Final[tuple[Experiment, ...]] = (
     KILLS,
     REDELIVERY,
+    FORGOTTEN,
     OBJECT_STORE,
     MODEL_SERVER,
     DISK,
