@@ -76,5 +76,6 @@ class EventLoop:
                 while not self._stop.is_set():
                     worker.step()
                     self._failures.pop(number, None)
+                worker.finish()
             finally:
                 worker.leave()

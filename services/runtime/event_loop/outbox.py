@@ -19,7 +19,10 @@ Bury = Callable[[Done, Exception], list[NewRecord]]
 
 
 class Outbox:
-    """Publishes the outputs of many events in one call, then commits them in one call.
+    """Publishes the outputs of many events in one call, and commits those of many calls in one.
+
+    To commit takes as long as to publish, and only saves work that would otherwise be done again after a
+    death, so it may wait a little; what is read next need not wait for it.
 
     Both may fail and be called again: what is durable is not published again, and an event is never
     committed before its outputs are durable.
@@ -41,6 +44,7 @@ class Outbox:
         self._done: list[Done] = []
         self._commits: dict[TopicPartition, Commit] = {}
         self._since_s = 0.0
+        self._published_s = 0.0
         self._mine_s = -math.inf
 
     def add(self, done: Done) -> None:
@@ -79,15 +83,25 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._done)
 
-    def flush(self) -> None:
-        """Publish and commit. Raises what the log raises; call again later."""
+    @property
+    def commit_in_s(self) -> float | None:
+        """How long the first commit that waits may wait yet; None if none waits."""
+        if not self._commits:
+            return None
+        waited_s = self._platform.clock.monotonic_s() - self._published_s
+        return max(0.0, self._platform.commit_after_s - waited_s)
+
+    def flush(self, *, commit: bool) -> None:
+        """Publish, and commit if asked to or if it is time. Raises what the log raises; call again later."""
         if self._done:
             self._require_mine()
             self._publish()
+            if not self._commits:
+                self._published_s = self._platform.clock.monotonic_s()
             for done in self._done:
                 self._commits[done.lane.source] = done.lane.after(done.record)
             self._done = []
-        if self._commits:
+        if self._commits and (commit or self.commit_in_s == 0.0):
             self._commit()
 
     def _require_mine(self) -> None:

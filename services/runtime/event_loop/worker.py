@@ -64,8 +64,12 @@ class Worker:
             self._lanes[record.source].pending.append(record)
         for lane in list(self._lanes.values()):
             self._work(lane)
-        self._flush()
+        self._flush(commit=not records)
         self._report.now_and_then(self._lanes)
+
+    def finish(self) -> None:
+        """Publish and commit what is done."""
+        self._flush(commit=True)
 
     def leave(self) -> None:
         """Say that the partitions are no longer here: the membership has ended, one way or the other."""
@@ -78,6 +82,8 @@ class Worker:
         now_s = self._clock.monotonic_s()
         ends_s = [lane.resume_at_s for lane in self._lanes.values()] + [self._refused_until_s]
         waits_s = [end_s - now_s for end_s in ends_s if end_s is not None]
+        if (commit_in_s := self._outbox.commit_in_s) is not None:
+            waits_s.append(commit_in_s)
         return max(0.0, min([self._platform.idle_s, *waits_s]))
 
     def _follow_assignment(self) -> None:
@@ -99,7 +105,7 @@ class Worker:
                     return
                 self._attempt(lane, lane.pending[0])
                 if lane.careful or self._outbox.due:
-                    self._flush()
+                    self._flush(commit=lane.careful)
                 self._report.now_and_then(self._lanes)
 
     def _begin(self, lane: Lane, record: Record) -> bool:
@@ -109,7 +115,7 @@ class Worker:
         published by then. Another error of the log than Conflict ends this membership.
         """
         if lane.unmarked:
-            self._flush()
+            self._flush(commit=True)
         if self._refused_until_s is not None:
             return False
         if lane.unmarked:
@@ -165,7 +171,7 @@ class Worker:
         self._consumer.pause(frozenset({lane.source}))
         self._subscription.metrics.paused(lane.source.partition, paused=True)
         if lane.marked:
-            self._flush()
+            self._flush(commit=True)
         if lane.marked and self._refused_until_s is None:
             with suppress(FoveaError):  # at worst the event counts one death too many
                 self._consumer.commit({lane.source: lane.survive(record.position.offset)})
@@ -185,12 +191,12 @@ class Worker:
             return []
         return [self._dead_letter(done.record, error, done.attempts, self._clock.now_s())]
 
-    def _flush(self) -> None:
+    def _flush(self, *, commit: bool = False) -> None:
         """Make what is done durable; if the log refuses, keep it and let nothing in until it takes it."""
         if self._refused_until_s is not None:
             return
         try:
-            self._outbox.flush()
+            self._outbox.flush(commit=commit)
         except FoveaError as error:
             self._refusals += 1
             delay_s = self._platform.retry.delay_s(error, self._refusals, self._clock.random)

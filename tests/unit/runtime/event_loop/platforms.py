@@ -133,11 +133,19 @@ class Bench:
     time: ManualClock = field(default_factory=ManualClock)
     metrics: RecordedMetrics = field(default_factory=RecordedMetrics)
     stopping: bool = False
+    commit_after_s: float = 0.0
 
     def platform(self) -> Platform:
         retry = RetryPolicy(base_s=1.0, cap_s=8.0, unknown_attempts=3, deadline_attempts=4)
         return Platform(
-            self.log, TOPICS, "segmentation", "0.1.0", retry=retry, idle_s=0.0, clock=self.time.clock()
+            self.log,
+            TOPICS,
+            "segmentation",
+            "0.1.0",
+            retry=retry,
+            commit_after_s=self.commit_after_s,
+            idle_s=0.0,
+            clock=self.time.clock(),
         )
 
     def subscription(self, handler: Handler, topic: str = IN) -> Subscription:

@@ -116,6 +116,55 @@ def test_nothing_is_committed_before_the_outputs_are_durable(bench: Bench) -> No
     assert all((consumer.committed(source) or Commit(0)).offset == 0 for source in consumer.assignment())
 
 
+def place_of(consumer: Consumer) -> int:
+    """Return the group's place in the one partition that has events."""
+    commits = [consumer.committed(source) for source in consumer.assignment()]
+    return max((commit.offset for commit in commits if commit), default=0)
+
+
+def test_commits_wait_for_each_other_and_not_for_long(bench: Bench) -> None:
+    bench.commit_after_s = 0.25
+    names = same_partition(50)
+    bench.submit(*names[:20])
+    worker, consumer = bench.worker(propose)
+    for _ in range(2):
+        worker.step()  # past the events that are marked
+    assert place_of(consumer) < 20
+
+    bench.submit(*names[20:40])
+    bench.time.pass_time(0.3)
+    worker.step()
+    assert place_of(consumer) > 20
+    assert bench.proposed()[:20] == names[:20]
+
+
+def test_when_nothing_more_comes_all_is_committed(bench: Bench) -> None:
+    bench.commit_after_s = 60.0
+    names = same_partition(40)
+    bench.submit(*names)
+    worker, consumer = bench.worker(propose)
+    for _ in range(3):
+        worker.step()
+    assert bench.proposed() == names
+    assert place_of(consumer) < 40
+
+    worker.step()
+    assert place_of(consumer) == 40
+
+
+def test_who_stops_commits_first(bench: Bench) -> None:
+    bench.commit_after_s = 60.0
+    names = same_partition(40)
+    bench.submit(*names)
+    worker, consumer = bench.worker(propose)
+    for _ in range(3):
+        worker.step()
+    assert place_of(consumer) < 40
+
+    worker.finish()
+    assert place_of(consumer) == 40
+
+
 def test_a_refused_publish_is_tried_again_without_handling_the_event_again(bench: Bench) -> None:
     bench.submit("a")
     handler = Scripted()
