@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -33,16 +34,15 @@ READY_S: Final = 120.0
 
 def install(_: Path) -> None:
     """Fetch every server into the cache."""
-    for server in (*SERVERS, *FOR_TESTS):
-        _say(f"{server.name}: looking in {cache_folder()}")
-        server.install(cache_folder())
+    _install(SERVERS)
+    _install(FOR_TESTS)
 
 
 def up(folder: Path) -> None:
     """Start the servers, then the services, and say how to call them."""
     if any(daemon.alive for daemon in _remembered(folder)):
         raise LocalError(f"it is up already (pids in {_state(folder)}); `make down` stops it")
-    install(folder)
+    _install(SERVERS)
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)  # what is started is told secrets
     started: list[Daemon] = []
@@ -57,13 +57,18 @@ def up(folder: Path) -> None:
 
 def down(folder: Path) -> None:
     """Stop everything, the services first."""
-    _stop(_remembered(folder))
+    running = [daemon for daemon in _remembered(folder) if daemon.alive]
+    _stop(running)
     _state(folder).unlink(missing_ok=True)
+    names = ", ".join(daemon.program.name for daemon in reversed(running))
+    _say(f"stopped: {names}; the data stays in {folder}" if running else "nothing was up")
 
 
 def logs(folder: Path) -> None:
     """Print the last lines of every log."""
-    for daemon in _remembered(folder):
+    if not (remembered := _remembered(folder)):
+        _say("nothing is up; `make up` starts it")
+    for daemon in remembered:
         _say(f"==> {daemon.program.log}")
         lines = daemon.program.log.read_text(encoding="utf-8", errors="replace").splitlines()
         _say("\n".join(lines[-20:]))
@@ -89,6 +94,12 @@ def wait_service(daemon: Daemon) -> Mapping[str, Any]:
     daemons.wait_ready(daemon, file.exists, patience_s=READY_S)
     ports: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return ports
+
+
+def _install(servers: Sequence[Server]) -> None:
+    for server in servers:
+        _say(f"{server.name}: looking in {cache_folder()}")
+        server.install(cache_folder())
 
 
 def _start_servers(folder: Path, started: list[Daemon]) -> dict[str, str]:
@@ -121,10 +132,12 @@ def _how_to_call(folder: Path, settings: Mapping[str, str]) -> str:
     lines = (f"export {name}={value}\n" for name, value in settings.items())
     file.write_text("".join(lines), encoding="utf-8")
     return (
-        f"\nFovea is up: gRPC at 127.0.0.1:{SERVICES['gateway']}, metrics at port + 1000, logs in {folder}.\n"
-        "  .venv/bin/fovea --help          calls it\n"
-        "  make logs, make down            watch it, stop it\n"
-        f"  . {file}    lets another process join it"
+        f"\nFovea is up: gRPC at 127.0.0.1:{SERVICES['gateway']}, metrics at port + 1000.\n\n"
+        "  .venv/bin/fovea teach --name bear --name cat                 teaches classes by their names\n"
+        "  .venv/bin/fovea recognize examples/emoji/noto/1f43b.png      recognises a picture\n"
+        "  make logs, make down                                         watches it, stops it\n\n"
+        f"Data and logs stay in {folder}. Another process joins with\n"
+        f"  . {shlex.quote(str(file))} && FOVEA_PORT=0 .venv/bin/python -m services.ranking"
     )
 
 
