@@ -28,9 +28,9 @@ class EncodingSettings(ProcessSettings):
     text_model: str = Field(default="all-minilm-l6-v2", description="from texts to names")
     triton_url: str = Field(
         default="",
-        pattern=r"^((grpcs?://)?[^:/\s]+:\d+)?$",
-        description="gRPC host:port of a Triton that runs the models, in place of this process;"
-        " grpcs://host:port encrypts",
+        pattern=r"^((grpcs?://)?[^:/\s,]+:\d+(,[^:/\s,]+:\d+)*)?$",
+        description="gRPC host:port of a Triton that runs the models, in place of this process; of several,"
+        " with commas, one is asked until it does not answer; grpcs://host:port encrypts",
     )
     triton_ca_file: Path | None = Field(
         default=None, description="PEM: who vouches for a grpcs:// Triton; default: those that gRPC ships"

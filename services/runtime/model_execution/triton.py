@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from prometheus_client import CollectorRegistry
@@ -26,30 +26,26 @@ from services.kernel.errors import (
 from services.runtime import deadline, span_names, tracing
 from services.runtime.metrics import ModelMetrics
 from services.runtime.model_execution.folder import TensorSpec
+from services.runtime.model_execution.replicas import Replicas
 from services.runtime.model_execution.tensors import check
+
+T = TypeVar("T")
 
 IDENTITY: Final = "fovea_identity_"
 """With a version added, the parameter of a model's configuration that says which model that version is."""
 ASKED: Final = "fovea_version"
 """The parameter that says which version is asked; without it, the newest that is ready."""
-_CHANNEL: Final = [
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-    # A server that is back is used within a second; the default waits up to two minutes.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-]
 _ANYTHING: Final = (-float("inf"), float("inf"))
 _STATUS: Final = "StatusCode."
 
 
 @dataclass(frozen=True)
 class TritonSettings:
-    """Where the server is.
+    """Where the server is, or those that have the same models.
 
     Args:
-        address: Host and port of its gRPC door, such as `127.0.0.1:8001`; `grpcs://` before them encrypts.
+        address: Host and port of its gRPC door, such as `127.0.0.1:8001`, or of several with commas between
+            them; `grpcs://` before the first encrypts.
         timeout_s: The longest that one request may take; a caller with less time is not kept longer.
         fresh_s: How long what the server said about a model is taken as true. A version that went away,
             or a lost connection, is noticed at once.
@@ -67,7 +63,8 @@ class TritonModels:
 
     Needs no server to be made, only to be used. A model's configuration says its identity, so that it is
     the one that the same folder has in process; whoever needs a reply and the identity to belong together
-    asks for the identity before and after.
+    asks for the identity before and after. Where several servers have the models, one is asked until it is
+    Unavailable, then the next.
 
     Args:
         settings: Where the server is.
@@ -90,10 +87,13 @@ class TritonModels:
         self._expected = expected or {}
         self._metrics = metrics or ModelMetrics(CollectorRegistry())
         self._known: dict[str, _Model] = {}
-        self._client = self._connected()
+        self._replicas = Replicas(settings.address, settings.ca_file)
 
     def run(self, name: str, tensors: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """Run one batch; see the port. One too large for the server goes in parts, one after the other."""
+        return self._somewhere(lambda: self._run(name, tensors))
+
+    def _run(self, name: str, tensors: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         try:
             model = self._model(name)
             batch = check(name, model.inputs, tensors)
@@ -110,26 +110,26 @@ class TritonModels:
 
     def identity(self, name: str) -> str:
         """Return `name@digest`. Raises NotFound, Unavailable."""
-        return self._model(name).identity
+        return self._somewhere(lambda: self._model(name)).identity
 
     def check(self) -> None:
         """Do nothing if the server answers and every model is ready. Raises Unavailable."""
         for name in sorted(self._names):
             self._known.pop(name, None)
-            self._model(name)
+            self.identity(name)
 
     def close(self) -> None:
         """Close the connection."""
-        self._client.close()
+        self._replicas.close()
 
-    def _connected(self) -> InferenceServerClient:
-        scheme, _, address = self._settings.address.rpartition("://")
-        return InferenceServerClient(
-            address,
-            ssl=scheme == "grpcs",
-            root_certificates=self._settings.ca_file,
-            channel_args=_CHANNEL,
-        )
+    def _somewhere(self, ask: Callable[[], T]) -> T:
+        """Return what one of the servers says: who is Unavailable is left for the next, each once."""
+        for _ in range(self._replicas.count - 1):
+            try:
+                return ask()
+            except Unavailable:
+                continue
+        return ask()
 
     def _model(self, name: str) -> _Model:
         """Return what the server says about a model, if it said so a moment ago; else ask."""
@@ -178,20 +178,21 @@ class TritonModels:
         left_s = deadline.remaining_s()
         limited = left_s is not None and left_s < self._settings.timeout_s
         time_s = left_s if left_s is not None and limited else self._settings.timeout_s
+        client = self._replicas.client
         try:
-            yield self._client, time_s
+            yield client, time_s
         except InferenceServerException as error:
             translated = _translated(error, name, limited=limited)
             if isinstance(translated, Unavailable):
-                self._forget(name, reconnect=translated.reason == "MODEL_SLOW")
+                self._forget(name, client, slow=translated.reason == "MODEL_SLOW")
             raise translated from error
 
-    def _forget(self, name: str, *, reconnect: bool) -> None:
-        """Ask again next time, over a new connection if the old one may lead nowhere."""
+    def _forget(self, name: str, client: InferenceServerClient, *, slow: bool) -> None:
+        """Ask again next time, over another connection if there is one or the old one may lead nowhere."""
         self._known.pop(name, None)
         self._metrics.ready.labels(name).set(0)
-        if reconnect:  # whoever still waits on the old one keeps it until then
-            self._client = self._connected()
+        if slow or self._replicas.count > 1:
+            self._replicas.leave(client)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from services.kernel.errors import FoveaError, InvalidInput, Overloaded, Unavailable
 from services.runtime.deadline import within
 from services.runtime.metrics import ModelMetrics
+from services.runtime.model_execution.replicas import Replicas
 from services.runtime.model_execution.triton import TritonModels, TritonSettings
 from tests.fakes.triton import FakeTriton, serving
 
@@ -139,3 +140,39 @@ def test_check_asks_every_time() -> None:
         fake.parameters.clear()
         with pytest.raises(Unavailable):
             models.check()
+
+
+def test_another_server_is_asked_when_one_does_not_answer_and_then_that_one_first() -> None:
+    registry = CollectorRegistry()
+    away = [(StatusCode.UNAVAILABLE, "is not ready")]
+    with serving(FakeTriton(fails=away)) as one, serving(FakeTriton()) as other:
+        settings = TritonSettings(f"{one.address},{other.address}")
+        with closing(TritonModels(settings, ["scale"], metrics=ModelMetrics(registry))) as models:
+            for _ in range(2):
+                np.testing.assert_array_equal(models.run("scale", {"values": ROWS})["scaled"], ROWS * 2)
+
+    assert (len(one.requests), len(other.requests)) == (1, 6)
+    labels = {"model": "scale", "reason": "MODEL_DOWN"}
+    assert registry.get_sample_value("fovea_model_errors_total", labels) == 1
+
+
+def test_each_server_is_asked_once_before_all_are_called_away() -> None:
+    away = [(StatusCode.UNAVAILABLE, "is not ready")]
+    with serving(FakeTriton(fails=[*away])) as one, serving(FakeTriton(fails=[*away])) as other:
+        settings = TritonSettings(f"{one.address},{other.address}")
+        with closing(TritonModels(settings, ["scale"])) as models:
+            with pytest.raises(Unavailable):
+                models.run("scale", {"values": ROWS})
+            np.testing.assert_array_equal(models.run("scale", {"values": ROWS})["scaled"], ROWS * 2)
+
+
+def test_callers_who_find_the_same_server_away_go_to_the_next_one_together() -> None:
+    replicas = Replicas("127.0.0.1:1,127.0.0.1:2", None)
+    first = replicas.client
+    replicas.leave(first)
+    second = replicas.client
+    replicas.leave(first)
+
+    assert replicas.client is second
+    assert second is not first
+    replicas.close()
