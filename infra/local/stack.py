@@ -133,9 +133,9 @@ def _how_to_call(folder: Path, settings: Mapping[str, str]) -> str:
     file.write_text("".join(lines), encoding="utf-8")
     return (
         f"\nFovea is up: gRPC at 127.0.0.1:{SERVICES['gateway']}, metrics at port + 1000.\n\n"
-        "  .venv/bin/fovea teach --name bear --name cat                 teaches classes by their names\n"
-        "  .venv/bin/fovea recognize examples/emoji/noto/1f43b.png      recognises a picture\n"
-        "  make logs, make down                                         watches it, stops it\n\n"
+        "  .venv/bin/fovea teach --label bear examples/emoji/twemoji/1f43b.png    teaches a class\n"
+        "  .venv/bin/fovea recognize examples/emoji/noto/1f43b.png                another artist's bear\n"
+        "  make logs, make down                                                   watch it, stop it\n\n"
         f"Data and logs stay in {folder}. Another process joins with\n"
         f"  . {shlex.quote(str(file))} && FOVEA_PORT=0 .venv/bin/python -m services.ranking"
     )
