@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from benchmarks import (
     claim_check,
+    cold_start,
     decoding,
     grpc_hop,
     model_server,
@@ -22,6 +23,7 @@ from benchmarks import (
 
 _BENCHMARKS: dict[str, Callable[[], str]] = {
     "readiness": lambda: readiness.report(readiness.measure()),
+    "cold_start": lambda: cold_start.report(cold_start.measure()),
     "recognize": lambda: recognize.report(recognize.measure()),
     "teaching": lambda: teaching.report(teaching.measure()),
     "grpc_hop": lambda: grpc_hop.report(grpc_hop.measure()),
