@@ -148,31 +148,45 @@ def test_a_client_without_the_right_certificate_is_not_trusted(place: Place) -> 
         assert caught.value.reason == "NOT_TRUSTED"
 
 
-def test_a_process_ends_with_one_clear_line_and_no_secret_though_it_logs_everything(
-    place: Place, tmp_path: Path
-) -> None:
-    told = {
+def run(module: str, told: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a program that logs everything."""
+    return subprocess.run(
+        [sys.executable, "-m", module, *command],
+        env={**os.environ, "FOVEA_LOG_LEVEL": "DEBUG", **told},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def environment(place: Place) -> dict[str, str]:
+    return {
         "FOVEA_KAFKA_SERVERS": f"127.0.0.1:{place.doors.password.port}",
         "FOVEA_KAFKA_SECURITY": "SASL_SSL",
         "FOVEA_KAFKA_CA_FILE": str(place.server.ca),
         "FOVEA_KAFKA_MECHANISM": "PLAIN",
         "FOVEA_KAFKA_USER": USER,
-        "FOVEA_KAFKA_PASSWORD": "a-wrong-secret",
-        "FOVEA_LOG_LEVEL": "DEBUG",
-        "FOVEA_DATA_FOLDER": str(tmp_path / "data"),
-        "FOVEA_PORT": "0",
     }
-    ended = subprocess.run(
-        [sys.executable, "-m", "services.ranking"],
-        env={**os.environ, **told},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+
+
+def test_a_process_that_may_not_come_in_says_so_in_one_clear_line_without_the_password(
+    place: Place, tmp_path: Path
+) -> None:
+    wrong = {"FOVEA_KAFKA_PASSWORD": "a-wrong-secret", "FOVEA_DATA_FOLDER": str(tmp_path), "FOVEA_PORT": "0"}
+    ended = run("services.ranking", environment(place) | wrong)
 
     said = ended.stdout + ended.stderr
     assert ended.returncode == 1
     assert "Kafka does not allow it to this client" in said
     assert "a-wrong-secret" not in said
-    assert PASSWORD not in said
+
+
+def test_the_password_may_be_a_file_and_is_in_no_log(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "fovea_kafka_password").write_text(f"{PASSWORD}\n")
+    told = environment(place) | {"FOVEA_SECRETS_FOLDER": str(tmp_path)}
+    ended = run("services.runtime.event_log.kafka", told, "apply")
+
+    assert ended.returncode == 0, ended.stderr
+    assert "kafka" in ended.stderr, "it does log something"
+    assert PASSWORD not in ended.stdout + ended.stderr
