@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 
@@ -19,17 +19,11 @@ class Quarantine:
         self._changed = threading.Condition()
         self._inside = 0
         self._suspects = 0  # inside or waiting: nobody else is let in meanwhile
+        self._trusted = _Trusted(self)
 
-    @contextmanager
-    def trusted(self) -> Iterator[None]:
+    def trusted(self) -> AbstractContextManager[None]:
         """Work beside others who are trusted."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._suspects)
-            self._inside += 1
-        try:
-            yield
-        finally:
-            self._leave()
+        return self._trusted
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -41,13 +35,35 @@ class Quarantine:
         try:
             yield
         finally:
-            self._leave(suspects=1)
+            self.leave(suspects=1)
 
-    def _leave(self, *, suspects: int = 0) -> None:
+    def enter(self) -> None:
+        """Begin to work beside others who are trusted."""
+        with self._changed:
+            if self._suspects:
+                self._changed.wait_for(lambda: not self._suspects)
+            self._inside += 1
+
+    def leave(self, *, suspects: int = 0) -> None:
+        """End."""
         with self._changed:
             self._inside -= 1
-            self._suspects -= suspects
-            self._changed.notify_all()
+            if self._suspects:
+                self._suspects -= suspects
+                self._changed.notify_all()
+
+
+class _Trusted:
+    """The block; a class, since every event passes through it and a generator takes twice as long."""
+
+    def __init__(self, quarantine: Quarantine) -> None:
+        self._quarantine = quarantine
+
+    def __enter__(self) -> None:
+        self._quarantine.enter()
+
+    def __exit__(self, *_: object) -> None:
+        self._quarantine.leave()
 
 
 OF_THIS_PROCESS: Final = Quarantine()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -162,3 +164,9 @@ def test_a_long_error_is_cut() -> None:
 def test_another_record_is_no_dead_letter() -> None:
     with pytest.raises(InvalidInput):
         DeadLetter.of_record(Record(Position("t.dead", 0, 0), "k", b"", {}, 0.0))
+
+
+@pytest.mark.parametrize("parts", [("images.submitted", "acme", "r1"), ("x", ""), ("été", "日本")])
+def test_an_event_id_is_the_standards_own(parts: tuple[str, ...]) -> None:
+    namespace = uuid.uuid5(uuid.NAMESPACE_DNS, "events.fovea")
+    assert event_id(*parts) == str(uuid.uuid5(namespace, "\n".join(parts)))

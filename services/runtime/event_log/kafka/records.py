@@ -29,10 +29,10 @@ def encode(record: NewRecord, *, most: int) -> Encoded:
     try:
         key = record.key.encode()
         headers = [(name, text.encode()) for name, text in record.headers.items()]
-        names = sum(len(name.encode()) for name in record.headers)
+        texts = sum([len(text) + _HEADER_BYTES for _, text in headers])
+        names = len("".join(record.headers).encode())
     except UnicodeEncodeError as error:
         raise InvalidInput(f"key {record.key!r} or a header is not valid Unicode", field="key") from error
-    texts = sum(len(text) + _HEADER_BYTES for _, text in headers)
     size = _FRAME_BYTES + len(key) + len(record.value or b"") + names + texts
     if size > most:
         message = f"a record for {record.topic} has {size} bytes, and {most} may be sent"
