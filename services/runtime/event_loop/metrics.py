@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 from services.runtime import metrics
 from services.runtime.event_loop.lag import Place, Places
@@ -93,6 +93,7 @@ class PrometheusEventMetrics:
         self._catalogue = catalogue
         self._labels = (topic, group)
         self._received = catalogue.received.labels(topic, group)
+        self._processed = {one: catalogue.processed.labels(topic, group, one) for one in get_args(Outcome)}
         self._process = catalogue.process.labels(topic, group)
         self._age = catalogue.age.labels(topic, group)
         self._produce = catalogue.produce.labels(topic, group)
@@ -104,7 +105,7 @@ class PrometheusEventMetrics:
 
     def handled(self, outcome: Outcome, *, seconds: float, age_s: float) -> None:
         """Count by outcome, and observe both times."""
-        self._catalogue.processed.labels(*self._labels, outcome).inc()
+        self._processed[outcome].inc()
         self._process.observe(seconds)
         self._age.observe(age_s)
 
