@@ -12,6 +12,7 @@ from tests.chaos.model_server import MODEL_SERVER
 from tests.chaos.object_store import OBJECT_STORE
 from tests.chaos.poison import POISON
 from tests.chaos.redelivery import REDELIVERY
+from tests.chaos.trace_backend import TRACE_BACKEND
 
 EXPERIMENTS: Final[tuple[Experiment, ...]] = (
     KILLS,
@@ -21,4 +22,5 @@ EXPERIMENTS: Final[tuple[Experiment, ...]] = (
     MODEL_SERVER,
     DISK,
     POISON,
+    TRACE_BACKEND,
 )
