@@ -53,19 +53,27 @@ class Lane:
     """The threads of one service, so that no service waits for threads that wait for it.
 
     A stream holds a thread as long as it is open; it has its own threads so that watchers never keep
-    unary calls from being answered.
+    unary calls from being answered. A unary call holds one while its message comes, which a slow caller may
+    draw out; only then it takes one of the turns, so that slow callers never keep others from being answered.
+
+    Args:
+        unary: A thread for each unary call that is at work, is queued, or whose message is on its way.
+        streams: A thread for each stream.
+        turns: How many unary calls may be at work.
     """
 
     unary: CallPool
     streams: CallPool
+    turns: threading.Semaphore
 
     @classmethod
     def of(cls, name: str, *, workers: int, queued: int, streams: int) -> Lane:
         """Return a lane; its threads start when they are first needed."""
         short = name.rpartition(".")[2]
         return cls(
-            unary=CallPool(workers, queued=queued, name=f"{short}-call"),
+            unary=CallPool(workers + queued, queued=0, name=f"{short}-call"),
             streams=CallPool(streams, queued=0, name=f"{short}-stream"),
+            turns=threading.Semaphore(workers),
         )
 
     @property

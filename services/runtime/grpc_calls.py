@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -68,6 +69,7 @@ class Method:
         lane = gate.lanes[self._service]
         streaming = self._takes_stream or self._gives_stream
         self._pool = lane.streams if streaming else lane.unary
+        self._turns = lane.turns
         self._handler = self._on_pool(self._pool, self._streamed if self._gives_stream else self._single)
         self._starting = self._refusal(starting, "starting")
         self._full = self._refusal(full, "full")
@@ -88,7 +90,10 @@ class Method:
             return behaviour(argument, context)
 
         on_pool.experimental_thread_pool = pool  # type: ignore[attr-defined]  # gRPC's own way to choose
-        return _SHAPES[self._takes_stream, self._gives_stream](on_pool)
+        # Also where one message comes: gRPC would wait for it before anything else, and without an end.
+        if self._gives_stream:
+            return grpc.stream_stream_rpc_method_handler(on_pool)
+        return grpc.stream_unary_rpc_method_handler(on_pool)
 
     def _refusal(self, error: Callable[[], FoveaError], reason: str) -> grpc.RpcMethodHandler[Any, Any]:
         shed = self._gate.metrics.shed.labels(self._service, reason)
@@ -112,8 +117,9 @@ class Method:
                     answer = self._encode(self._behaviour(requests, context))
                     requests.raise_if_cut()
             else:
-                self._measures.taken(len(argument))
-                answer = self._encode(self._behaviour(decoded(self._decode, argument), context))
+                request = self._message(argument, context)
+                with self._turn():
+                    answer = self._encode(self._behaviour(decoded(self._decode, request), context))
             self._measures.given(len(answer))
         except Exception as error:
             code = _code(context, error)
@@ -134,7 +140,8 @@ class Method:
             if self._takes_stream:
                 yield from self._exchange(argument, context)
             else:
-                for answer in self._behaviour(decoded(self._decode, argument), context):
+                request = self._message(argument, context)
+                for answer in self._behaviour(decoded(self._decode, request), context):
                     yield self._encode(answer)
             code = grpc.StatusCode.OK
         except Exception as error:
@@ -143,6 +150,26 @@ class Method:
             raise
         finally:
             self._leave(code, started)
+
+    def _message(self, argument: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+        """Return the one message of a call, when it has come."""
+        with self._gate.slow.waited_for(context):
+            message = next(argument, None)
+        if message is None:
+            raise InvalidInput("the call has no message", reason="MALFORMED_MESSAGE")
+        self._measures.taken(len(message))
+        return message
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait until it is this call's turn."""
+        if not self._turns.acquire(timeout=deadline.remaining_s()):
+            raise DeadlineExceeded("the call's time was up before its turn came")
+        try:
+            deadline.check()  # nobody may wait for it any more
+            yield
+        finally:
+            self._turns.release()
 
     def _exchange(self, argument: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         with Stream(argument, self._decode, self._gate) as requests:
@@ -196,14 +223,6 @@ class Method:
                 attributes=attributes,
             )
         )
-
-
-_SHAPES: Final = {
-    (False, False): grpc.unary_unary_rpc_method_handler,
-    (False, True): grpc.unary_stream_rpc_method_handler,
-    (True, False): grpc.stream_unary_rpc_method_handler,
-    (True, True): grpc.stream_stream_rpc_method_handler,
-}
 
 
 def _behaviour(handler: grpc.RpcMethodHandler[Any, Any]) -> Behaviour:

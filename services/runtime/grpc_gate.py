@@ -13,6 +13,7 @@ import grpc
 from services.kernel.errors import InvalidInput, Overloaded, Unavailable
 from services.runtime.call_pool import CallPool, Lane
 from services.runtime.metrics import RpcMetrics
+from services.runtime.slow_callers import SlowCallers
 from services.runtime.tracing import Tracer
 
 _RETRY_AFTER_S: Final = 0.5
@@ -24,6 +25,7 @@ class Gate:
 
     lanes: Mapping[str, Lane]
     metrics: RpcMetrics
+    slow: SlowCallers
     tracers: Mapping[str, Tracer] = field(default_factory=dict)
     open: set[str] = field(default_factory=set)
     draining: threading.Event = field(default_factory=threading.Event)

@@ -21,6 +21,7 @@ from services.runtime.grpc_calls import CallInterceptor
 from services.runtime.grpc_gate import Gate
 from services.runtime.metrics import Metrics
 from services.runtime.settings import ProcessSettings
+from services.runtime.slow_callers import SlowCallers
 from services.runtime.tracing import Tracer
 
 _LOG = logging.getLogger(__name__)
@@ -35,12 +36,18 @@ _MINUTE_MS: Final = 60_000
 
 _OPTIONS: Final[Mapping[str, int]] = {
     "grpc.so_reuseport": 0,  # or two processes would share a port and nobody would notice
-    "grpc.max_concurrent_streams": 1024,
+    # Far more than the lanes take, which refuse with a reason: gRPC resets what is too much without one, and
+    # counts calls that have ended until they are cleared away.
+    "grpc.max_concurrent_streams": 4_096,
+    "grpc.server.max_pending_requests": 3_000,
+    "grpc.server.max_pending_requests_hard_limit": 4_000,
     "grpc.max_metadata_size": 16_384,
     "grpc.keepalive_time_ms": _MINUTE_MS,
     "grpc.keepalive_timeout_ms": 20_000,
     "grpc.keepalive_permit_without_calls": 1,
     "grpc.http2.min_ping_interval_without_data_ms": 10_000,
+    "grpc.server_handshake_timeout_ms": 10_000,  # until a client has said hello
+    "grpc.max_connection_idle_ms": 5 * _MINUTE_MS,
     "grpc.max_connection_age_ms": 10 * _MINUTE_MS,  # so that clients meet new replicas; open calls go on
 }
 
@@ -73,7 +80,8 @@ class GrpcServer:
         tracers: Mapping[str, Tracer] | None = None,
     ) -> None:
         lanes = {servicer.name: _lane(servicer.name, settings) for servicer in servicers}
-        self._gate = Gate(lanes, metrics.rpc, tracers or {})
+        self._slow = SlowCallers(settings.message_wait_s)
+        self._gate = Gate(lanes, metrics.rpc, self._slow, tracers or {})
         self._others = ThreadPoolExecutor(_HEALTH_THREADS, thread_name_prefix="health")
         self._health = health.HealthServicer()
         self._server = grpc.server(
@@ -114,6 +122,7 @@ class GrpcServer:
 
     def start(self) -> None:
         """Answer: health and reflection at once, each service when it is opened."""
+        self._slow.start()
         self._server.start()
 
     def set_serving(self, service: str, *, serving: bool) -> None:
@@ -161,6 +170,7 @@ class GrpcServer:
         for lane in self._gate.lanes.values():
             lane.close()
         self._gate.refusals.shutdown(wait=False)
+        self._slow.close()
         self._others.shutdown(wait=False)
         if self._socket is not None:
             self._socket.unlink(missing_ok=True)

@@ -112,6 +112,9 @@ class ProcessSettings(BaseSettings):
     worker_threads: int = Field(default=16, ge=1, le=1024, description="unary calls at work, a service")
     queued_calls: int = Field(default=256, ge=0, description="unary calls that may wait for a worker")
     stream_threads: int = Field(default=64, ge=1, le=4096, description="open streams, a service")
+    message_wait_s: float = Field(
+        default=30.0, gt=0, description="how long a caller may take to send the message of a call"
+    )
     message_bytes: int = Field(
         default=LIMITS.message_bytes, ge=65536, description="largest gRPC message, sent or received"
     )

@@ -168,8 +168,12 @@ def test_a_method_sees_the_time_its_caller_gave() -> None:
     assert 5 < seen[0] <= 7.1
 
 
-def _until_given_up(given_up: threading.Event) -> Callable[[bytes], bytes]:
+def _until_given_up(
+    given_up: threading.Event, begun: threading.Event | None = None
+) -> Callable[[bytes], bytes]:
     def work(_: bytes) -> bytes:
+        if begun is not None:
+            begun.set()
         for _step in range(1000):
             try:
                 deadline.check()
@@ -185,17 +189,17 @@ def _until_given_up(given_up: threading.Event) -> Callable[[bytes], bytes]:
 def test_work_ends_when_the_deadline_has_passed() -> None:
     given_up = threading.Event()
     with serving(Echo(_until_given_up(given_up))) as running:
-        error = running.error(timeout=0.1)
+        error = running.error(timeout=1.0)
 
         assert isinstance(error, DeadlineExceeded)
         assert given_up.wait(5)
 
 
 def test_work_ends_when_the_caller_cancels() -> None:
-    given_up = threading.Event()
-    with serving(Echo(_until_given_up(given_up))) as running:
+    given_up, begun = threading.Event(), threading.Event()
+    with serving(Echo(_until_given_up(given_up, begun))) as running:
         call = running.channel.unary_unary(echo.UNARY).future(b"x", timeout=30)
-        time.sleep(0.1)
+        assert begun.wait(20)
         call.cancel()
 
         assert given_up.wait(5)
@@ -336,6 +340,51 @@ def test_a_cancelled_call_gives_its_place_back_even_if_it_never_started() -> Non
         time.sleep(0.2)
 
         assert [running.call(b"y") for _ in range(3)] == [b"y"] * 3
+
+
+def test_callers_who_are_slow_to_send_their_message_keep_nobody_waiting_and_are_cut_off() -> None:
+    enough = threading.Event()
+
+    def message() -> Iterator[bytes]:
+        enough.wait(20)
+        yield b"late"
+
+    with serving(Echo(), worker_threads=1, queued_calls=3, message_wait_s=0.5) as running:
+        begin = running.channel.stream_unary(echo.UNARY)  # on the wire one message is a stream of one
+        slow = [begin.future(message(), timeout=20) for _ in range(3)]
+        while running.server._gate.lanes[echo.NAME].unary.held < len(slow):
+            time.sleep(0.01)
+
+        assert running.call(b"x") == b"x"
+        assert [one.code() for one in slow] == [grpc.StatusCode.CANCELLED] * 3
+        enough.set()
+        assert running.call(b"x") == b"x"
+
+
+def test_a_call_that_never_sends_a_message_says_so() -> None:
+    with serving(Echo()) as running:
+        with pytest.raises(grpc.RpcError) as caught:
+            running.channel.stream_unary(echo.UNARY)(iter(()), timeout=5)
+        with pytest.raises(grpc.RpcError) as watched:
+            list(running.channel.stream_stream(echo.WATCH)(iter(()), timeout=5))
+
+    assert from_rpc_error(caught.value).reason == "MALFORMED_MESSAGE"
+    assert from_rpc_error(watched.value).reason == "MALFORMED_MESSAGE"
+
+
+def test_a_call_whose_turn_comes_too_late_is_late() -> None:
+    release = threading.Event()
+
+    def unary(request: bytes) -> bytes:
+        release.wait(20)
+        return request
+
+    with serving(Echo(unary), worker_threads=1, queued_calls=1) as running:
+        first = running.channel.unary_unary(echo.UNARY).future(b"x", timeout=20)
+        assert isinstance(running.error(timeout=0.3), DeadlineExceeded)
+        release.set()
+        assert first.result() == b"x"
+        assert running.call(b"y") == b"y"
 
 
 def test_open_streams_never_keep_a_unary_call_from_being_answered() -> None:
@@ -526,11 +575,10 @@ def test_an_endless_watch_ends_when_the_process_drains() -> None:
 
 
 def test_when_told_to_hurry_the_drain_cancels_what_is_left(caplog: pytest.LogCaptureFixture) -> None:
-    given_up = threading.Event()
-    hurry = threading.Event()
-    with serving(Echo(_until_given_up(given_up))) as running, ThreadPoolExecutor(1) as pool:
+    given_up, begun, hurry = threading.Event(), threading.Event(), threading.Event()
+    with serving(Echo(_until_given_up(given_up, begun))) as running, ThreadPoolExecutor(1) as pool:
         call = pool.submit(running.error, timeout=30.0)
-        time.sleep(0.2)
+        assert begun.wait(20)
         threading.Timer(0.3, hurry.set).start()
 
         assert not running.server.drain(wait_s=0.0, grace_s=30.0, hurry=hurry)
