@@ -15,6 +15,7 @@ from tests.e2e.pictures import COLOURS, png
 LABELS: Final = sorted(COLOURS)
 LESSONS: Final = "lessons"
 _PICTURES: Final = 60
+_AFTER_FAILURE_S: Final = 0.5
 _WITHOUT: Final = frozenset({"whole_image", "ranking_unavailable"})  # rungs: a service was not to be had
 
 
@@ -53,7 +54,7 @@ class Seen:
     def fail(self, error: fovea.FoveaError, kind: str) -> None:
         """Count a failure."""
         with self._lock:
-            self.failures[f"{kind}: {type(error).__name__} {error.reason}"] += 1
+            self.failures[f"{kind}: {type(error).__name__} {error.reason} {error.message[:200]}"] += 1
 
 
 class Callers:
@@ -112,6 +113,7 @@ class Callers:
                 self.seen.answer(self._client.recognize(picture), label, "recognize")
             except fovea.FoveaError as error:
                 self.seen.fail(error, "recognize")
+                self._stop.wait(_AFTER_FAILURE_S)
 
     def _stream(self, number: int) -> None:
         labels: list[str] = []
@@ -152,6 +154,7 @@ class Callers:
                 self.seen.taught.add(lessons.teach_image(label, picture).exemplar_id)
             except fovea.FoveaError as error:
                 self.seen.fail(error, "teach")
+                self._stop.wait(_AFTER_FAILURE_S)
 
     def _watch(self) -> None:
         try:
