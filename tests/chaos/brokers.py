@@ -239,7 +239,7 @@ def _figures(ordeal: Ordeal, scene: Scene, read: Sequence[Account]) -> Figures:
     )
 
 
-EXPERIMENT: Final = Experiment(
+LOST_BROKERS: Final = Experiment(
     "brokers",
     "Every record that was acknowledged is handled, under one id and in the order of its key, "
     "whatever happens to brokers and to members of the group.",

@@ -40,9 +40,9 @@ def _seen(scene: Scene) -> Callable[[], bool]:
     return lambda: scene.metric("fovea_event_log_up") == 0
 
 
-EXPERIMENT: Final = Experiment(
+EVENT_LOG: Final = Experiment(
     "event_log",
-    "Without the event log nothing new is accepted and nothing accepted is lost; callers hear so in time, and "
-    "work goes on by itself when the log is back.",
+    "Without the event log nothing new is accepted and nothing accepted is lost; callers hear so in time, "
+    "and work goes on by itself when the log is back.",
     run,
 )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from tests.chaos.brokers import LOST_BROKERS
 from tests.chaos.disk import DISK
+from tests.chaos.event_log import EVENT_LOG
 from tests.chaos.experiment import Experiment
 from tests.chaos.forgotten import FORGOTTEN
 from tests.chaos.kills import KILLS
@@ -13,11 +15,15 @@ from tests.chaos.object_store import OBJECT_STORE
 from tests.chaos.poison import POISON
 from tests.chaos.redelivery import REDELIVERY
 from tests.chaos.trace_backend import TRACE_BACKEND
+from tests.chaos.zombie import ZOMBIE
 
 EXPERIMENTS: Final[tuple[Experiment, ...]] = (
     KILLS,
     REDELIVERY,
     FORGOTTEN,
+    ZOMBIE,
+    LOST_BROKERS,
+    EVENT_LOG,
     OBJECT_STORE,
     MODEL_SERVER,
     DISK,

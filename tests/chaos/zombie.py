@@ -99,7 +99,7 @@ def _repeated(flow: Flow) -> int:
     return sum(count - 1 for count in ids.values())
 
 
-EXPERIMENT: Final = Experiment(
+ZOMBIE: Final = Experiment(
     "zombie",
     "A process that others believed dead changes nothing when it goes on: its commits are refused, and what "
     "it publishes again has no second effect.",
