@@ -13,7 +13,9 @@ from benchmarks import (
     cold_start,
     decoding,
     grpc_hop,
+    kafka_hop,
     model_server,
+    pipeline,
     readiness,
     recognize,
     search,
@@ -30,6 +32,8 @@ _BENCHMARKS: dict[str, Callable[[], str]] = {
     "telemetry": lambda: telemetry.report(telemetry.measure()),
     "decoding": lambda: decoding.report(decoding.measure()),
     "search": lambda: search.report(search.measure()),
+    "kafka_hop": lambda: kafka_hop.report(kafka_hop.measure()),
+    "pipeline": lambda: pipeline.report(pipeline.measure()),
     "claim_check": lambda: claim_check.report(claim_check.measure()),
     "model_server": lambda: model_server.report(model_server.measure()),
 }
