@@ -165,7 +165,7 @@ def _stages_s(record: Record) -> Mapping[str, float]:
 
 
 def _per_s(passed: Sequence[Passed]) -> float:
-    """Return the rate while there is work in every partition: neither at the beginning nor towards the end."""
+    """Return the rate while every partition has work: neither at the beginning nor towards the end."""
     middle = passed[len(passed) // 10 : 6 * len(passed) // 10]
     return (len(middle) - 1) / (middle[-1].ended_s - middle[0].ended_s)
 
