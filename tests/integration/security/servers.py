@@ -38,6 +38,9 @@ def doors() -> Doors:
 def guarded(doors: Doors, certificates: Certificates) -> Extra:
     """Return what makes a broker ask."""
     properties = f"""
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=true
+super.users=User:ANONYMOUS
 ssl.keystore.type=PEM
 ssl.keystore.location={certificates.both}
 ssl.truststore.type=PEM

@@ -10,12 +10,14 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
+from kafka import KafkaAdminClient
+from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
 from infra.local.kafka import Door, KafkaServer
 from infra.local.server import running
@@ -44,8 +46,9 @@ def _collected() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Place:
-    """A guarded broker, and what opens its doors."""
+    """A guarded broker, and what opens its doors; nothing is guarded at `open_door`."""
 
+    open_door: str
     doors: Doors
     server: Certificates
     client: Certificates
@@ -72,8 +75,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     client = certificates(folder / "client", authority, "client@fovea.test")
     stranger = certificates(folder / "stranger", trustme.CA(), "stranger@fovea.test")
     ways = doors()
-    with running(KafkaServer(extra=guarded(ways, server)), folder / "kafka"):
-        yield Place(ways, server, client, stranger)
+    with running(KafkaServer(extra=guarded(ways, server)), folder / "kafka") as broker:
+        yield Place(broker.settings["FOVEA_KAFKA_SERVERS"], ways, server, client, stranger)
 
 
 def log_of(settings: ProcessSettings, *topics: str) -> KafkaLog:
@@ -81,9 +84,9 @@ def log_of(settings: ProcessSettings, *topics: str) -> KafkaLog:
     return KafkaLog(settings.kafka_servers, {topic: TopicSettings(2) for topic in topics}, options=options)
 
 
-def works(settings: ProcessSettings) -> None:
+def works(settings: ProcessSettings, topic: str = "") -> None:
     """Publish, consume in a group, follow without one, and ask for offsets."""
-    topic = f"things.done-{uuid.uuid4()}"
+    topic = topic or f"things.done-{uuid.uuid4()}"
     with closing(log_of(settings, topic)) as log:
         log.publish([NewRecord(topic, f"k{n}", b"value") for n in range(5)])
         with log.consumer("group", [topic]) as consumer:
@@ -133,7 +136,7 @@ def test_a_broker_must_be_who_it_is_called(place: Place, tmp_path: Path) -> None
     other = certificates(tmp_path / "other", authority, "kafka.example.org")
     ways = doors()
     with running(KafkaServer(extra=guarded(ways, other)), tmp_path / "kafka"):
-        elsewhere = Place(ways, other, place.client, place.stranger)
+        elsewhere = replace(place, doors=ways, server=other)
         with pytest.raises(Unavailable, match="IP address mismatch") as caught:
             log_of(elsewhere.with_password(), "things.done")
 
@@ -146,6 +149,35 @@ def test_a_client_without_the_right_certificate_is_not_trusted(place: Place) -> 
             log_of(place.with_certificate(client), "things.done")
 
         assert caught.value.reason == "NOT_TRUSTED"
+
+
+def a_topic_that_allows(place: Place, *operations: ACLOperation) -> str:
+    """Return a new topic whose group anybody may join, and with which the user may do no more than that."""
+    topic = f"things.done-{uuid.uuid4()}"
+    with closing(KafkaLog(place.open_door, {topic: TopicSettings(2)})):
+        pass
+    pattern = ResourcePattern(ResourceType.TOPIC, topic)
+    rights = [(f"User:{USER}", operation) for operation in operations] + [("User:other", ACLOperation.ALL)]
+    admin = KafkaAdminClient(bootstrap_servers=place.open_door)
+    admin.create_acls([ACL(who, "*", may, ACLPermissionType.ALLOW, pattern) for who, may in rights])
+    admin.close()
+    return topic
+
+
+def test_four_rights_are_enough_for_topics_that_are_there(place: Place) -> None:
+    four = (ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS, ACLOperation.READ, ACLOperation.WRITE)
+
+    works(place.with_password(), a_topic_that_allows(place, *four))
+
+
+def test_without_the_right_to_compare_it_works_and_says_so(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    three = (ACLOperation.DESCRIBE, ACLOperation.READ, ACLOperation.WRITE)
+
+    works(place.with_password(), a_topic_that_allows(place, *three))
+
+    assert "may not DescribeConfigs" in caplog.text
 
 
 def run(module: str, told: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:

@@ -147,6 +147,9 @@ def _differences(
         if count != topics[name].partitions
     ]
     for name in sorted(found):
+        if not configs[name]:
+            differences.append(f"{name} does not show its configuration: this client may not DescribeConfigs")
+            continue
         for key, wanted in config_of(topics[name], options).items():
             value = configs[name][key]["value"]
             if value != wanted:
