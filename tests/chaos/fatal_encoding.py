@@ -18,7 +18,7 @@ from services.encoding.settings import EncodingSettings
 from services.runtime.backbone import open_backbone
 from services.runtime.main import exit_code_of, run, start_logging
 from services.runtime.model_execution.ports import ModelExecution
-from services.runtime.process import Process, Resources
+from services.runtime.process import Process
 
 FATAL: Final = (255, 0, 255)
 _MOST: Final = 0.9  # of a crop's pixels
@@ -47,7 +47,7 @@ def main() -> None:
     settings = EncodingSettings.load()
     start_logging("encoding", settings)
     with open_backbone(settings) as backbone:
-        resources = Resources(log=backbone.log, claims=backbone.claims)
+        resources = backbone.resources
         models, tokenizer = open_models(settings, resources.metrics.models)
         version = metadata.version("fovea")
         encoding = assemble(settings, backbone.store, FatalModels(models), tokenizer, version=version)
