@@ -32,6 +32,7 @@ from tests.chaos.platform import started
 from tests.chaos.traffic import Batch
 from tests.chaos.victim import Victim
 from tests.e2e.calls import Calls
+from tests.e2e.pictures import png
 
 _STORE_TIMEOUT_S: Final = 2.0
 
@@ -116,7 +117,7 @@ def rotten(scene: Scene, store: Store, kafka: Mapping[str, str]) -> Figures:
         with batch:
             until(lambda: batch.accepted == len(names), "images are not accepted")
         for name in overwritten:
-            objects.put(places[name], bytes(reversed(batch.images[name])))
+            objects.put(places[name], _another(len(batch.images[name])))
         for name in removed:
             objects.delete(places[name])
     until(lambda: batch.over, "images with wrong bytes do not end")
@@ -149,6 +150,11 @@ def _waiting_callers_are_told(scene: Scene, image: bytes, store: Store, key: str
     with closing(MinioStore(store.direct)) as objects:
         objects.delete(key)
     assert scene.calls.recognize(image).regions
+
+
+def _another(size_bytes: int) -> bytes:
+    """Return another picture of as many bytes: nothing but its digest tells that it is the wrong one."""
+    return png("fern", seed=77).ljust(size_bytes, b"\0")
 
 
 def _drawn(scene: Scene, batch: Batch, kafka: Mapping[str, str]) -> Balance:
