@@ -165,6 +165,28 @@ def test_a_caller_with_little_time_is_told_in_time_and_leaves_the_producer_to_ot
         assert [record.key for record in everything(log, topic)] == ["before", "impatient", "patient"]
 
 
+def test_callers_who_all_leave_early_do_not_keep_a_failed_producer(own_server: Running) -> None:
+    topics = a_topic(1)
+    (topic,) = topics
+    options = KafkaOptions(delivery_s=3.0, request_s=2.0)
+    (broker,) = own_server.daemons
+    with opened(own_server, topics, options) as log:
+        log.publish([NewRecord(topic, "before", b"x")])
+        broker.send(signal.SIGSTOP)
+        end_s = time.monotonic() + 2 * options.delivery_s
+        while time.monotonic() < end_s:
+            with within(1.0), pytest.raises(Unavailable):
+                log.publish([NewRecord(topic, "lost?", b"x")])
+        broker.send(signal.SIGCONT)
+
+        def published() -> bool:
+            with within(1.0), suppress(Unavailable):
+                return bool(log.publish([NewRecord(topic, "after", b"x")]))
+            return False
+
+        wait_until(published, "publishing never works again", patience_s=PATIENCE_S)
+
+
 def publish_in_the_end(log: KafkaLog, records: Sequence[NewRecord]) -> None:
     """Publish as an event loop does: again until it is confirmed."""
     end_s = time.monotonic() + PATIENCE_S

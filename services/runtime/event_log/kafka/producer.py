@@ -39,6 +39,7 @@ class Producer:
         self._room = _Room(options.in_flight_bytes, options.delivery_s)
         self._lock = threading.Lock()
         self._producer: Any = None
+        self._failed: Any = None
         self._closed = False
 
     def publish(self, records: Sequence[Encoded]) -> list[Position]:
@@ -66,13 +67,19 @@ class Producer:
             _end(producer, _CLOSE_S)
 
     def _current(self) -> Any:
-        with self._lock:
+        if (failed := self._failed) is not None:
+            self._replace(failed)
+        if not self._lock.acquire(timeout=_wanted_s(self._options.delivery_s)):
+            raise Unavailable("Kafka has not been reached in the time there was", reason="LOG_DOWN")
+        try:
             if self._closed:
                 raise Unavailable("the event log is closed")
             if self._producer is None:
                 with translated("cannot reach Kafka"):
                     self._producer = connect(KafkaProducer, producing(self._servers, self._options))
             return self._producer
+        finally:
+            self._lock.release()
 
     def _send(self, producer: Any, records: Sequence[Encoded]) -> list[Any]:
         return [
@@ -95,6 +102,7 @@ class Producer:
                 written = future.get(max(0.0, end_s - time.monotonic()))
             except FOREIGN as error:
                 if wanted_s < patience_s and not future.is_done:
+                    self._leave(producer, futures)
                     raise Unavailable(
                         f"{_WHAT} in the time that the caller has", reason="LOG_SLOW"
                     ) from error
@@ -107,8 +115,18 @@ class Producer:
             raise next((error for error in errors if isinstance(error, InvalidInput)), errors[0])
         return positions
 
+    def _leave(self, producer: Any, futures: Sequence[Any]) -> None:
+        """See to it that somebody notices if what nobody waits for any more fails."""
+
+        def note(_: object) -> None:  # on the library's thread, which could not end its own producer
+            self._failed = producer
+
+        for future in futures:
+            future.add_errback(note)
+
     def _replace(self, producer: Any) -> None:
         with self._lock:
+            self._failed = None if self._failed is producer else self._failed
             if self._producer is not producer:
                 return
             self._producer = None
