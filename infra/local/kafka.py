@@ -202,6 +202,11 @@ def wait_ready(daemon: Daemon, server: str, *, brokers: int) -> None:
     daemons.wait_ready(daemon, lambda: daemons.accepts(port) and _visible(server) >= brokers)
 
 
+def answers(server: str) -> bool:
+    """Return whether a broker serves clients."""
+    return _visible(server) > 0
+
+
 def _visible(server: str) -> int:
     """Return how many brokers one broker tells of; 0 while it cannot be asked."""
     try:

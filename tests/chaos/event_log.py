@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from infra.local.kafka import KafkaServer
+from infra.local.kafka import KafkaServer, answers
 from infra.local.minio import MinioServer
 from infra.local.server import running
 from tests.chaos.experiment import Experiment, Figures, Size
@@ -22,7 +22,8 @@ def run(folder: Path, size: Size) -> list[Figures]:
     with ExitStack() as stack:
         kafka = stack.enter_context(running(KafkaServer(), folder / "kafka"))
         minio = stack.enter_context(running(MinioServer(), folder / "minio"))
-        server = Victim(kafka)
+        servers = kafka.settings["FOVEA_KAFKA_SERVERS"]
+        server = Victim(kafka, lambda: answers(servers))
         stack.callback(server.stop)
         settings = {**kafka.settings, **minio.settings}
         platform = stack.enter_context(started(folder / "platform", settings))
