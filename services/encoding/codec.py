@@ -64,12 +64,12 @@ def read_regions_event(message: segmentation_events.RegionsProposed) -> tuple[En
 
 
 def write_regions_event(
-    envelope: Envelope, regions: Sequence[Region], encoded: EncodedRegions
+    message: segmentation_events.RegionsProposed, encoded: EncodedRegions
 ) -> events.RegionsEncoded:
-    """Write the answer of the streaming door; its envelope has this stage as its last."""
+    """Write the answer of the streaming door; its envelope has this stage as its last, regions stay."""
     return events.RegionsEncoded(
-        envelope=recognition.write_envelope(envelope.after(encoded.stage)),
-        regions=map(region.write_region, regions),
+        envelope=recognition.passed_on(message.envelope, encoded.stage),
+        regions=message.regions,
         embeddings=map(exemplars.write_region_embeddings, encoded.regions),
     )
 

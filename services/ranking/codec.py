@@ -38,12 +38,12 @@ def read_event(message: retrieval_events.CandidatesRetrieved) -> tuple[Envelope,
 
 
 def write_event(
-    message: retrieval_events.CandidatesRetrieved, envelope: Envelope, ranked: Ranked, *, ended_at_s: float
+    message: retrieval_events.CandidatesRetrieved, ranked: Ranked, *, ended_at_s: float
 ) -> events.RecognitionCompleted:
     """Write the record of the image; regions and candidates stay as they came."""
     parts = zip(message.regions, message.candidates, ranked.rankings, strict=True)
     record = recognition_pb2.Recognition(
-        envelope=recognition.write_envelope(envelope.after(ranked.stage)),
+        envelope=recognition.passed_on(message.envelope, ranked.stage),
         state=recognition_pb2.RECOGNITION_STATE_COMPLETED,
         regions=[
             recognition_pb2.RecognizedRegion(

@@ -61,12 +61,10 @@ def read_event(message: encoding_events.RegionsEncoded) -> tuple[Envelope, Quest
     return envelope, Question(envelope.collection, regions, envelope.options)
 
 
-def write_event(
-    message: encoding_events.RegionsEncoded, envelope: Envelope, recalled: Recalled
-) -> events.CandidatesRetrieved:
+def write_event(message: encoding_events.RegionsEncoded, recalled: Recalled) -> events.CandidatesRetrieved:
     """Write the answer of the streaming door; the regions stay as they came."""
     return events.CandidatesRetrieved(
-        envelope=recognition.write_envelope(envelope.after(recalled.stage)),
+        envelope=recognition.passed_on(message.envelope, recalled.stage),
         regions=message.regions,
         candidates=map(candidates.write_candidates, recalled.candidates),
     )

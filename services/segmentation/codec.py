@@ -36,10 +36,10 @@ def read_event(message: gateway_events.ImageSubmitted) -> Envelope:
     return recognition.read_envelope(message.envelope)
 
 
-def write_event(envelope: Envelope, proposal: Proposal) -> events.RegionsProposed:
+def write_event(message: gateway_events.ImageSubmitted, proposal: Proposal) -> events.RegionsProposed:
     """Write the answer of the streaming door; its envelope has this stage as its last."""
     return events.RegionsProposed(
-        envelope=recognition.write_envelope(envelope.after(proposal.stage)),
+        envelope=recognition.passed_on(message.envelope, proposal.stage),
         regions=_write_regions(proposal.regions),
     )
 

@@ -23,7 +23,7 @@ class OnRegionsProposed:
     def __call__(self, event: segmentation_events.RegionsProposed) -> events.RegionsEncoded:
         """Encode the regions."""
         envelope, regions = codec.read_regions_event(event)
-        return codec.write_regions_event(envelope, regions, self._encode(envelope.image, regions))
+        return codec.write_regions_event(event, self._encode(envelope.image, regions))
 
 
 class OnExemplarsSubmitted:

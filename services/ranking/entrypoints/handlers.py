@@ -29,4 +29,4 @@ class OnCandidatesRetrieved:
         """Rank the candidates as the image's options ask, and assemble the record."""
         envelope, found = codec.read_event(event)
         ranked = self._rank(found, envelope.options)
-        return codec.write_event(event, envelope, ranked, ended_at_s=self._now())
+        return codec.write_event(event, ranked, ended_at_s=self._now())

@@ -19,6 +19,6 @@ class OnRegionsEncoded:
 
     def __call__(self, event: encoding_events.RegionsEncoded) -> events.CandidatesRetrieved:
         """Recall candidates for the regions, as the image's options ask."""
-        envelope, question = codec.read_event(event)
+        _, question = codec.read_event(event)
         recalled = self._recall(question.collection, question.regions, question.options)
-        return codec.write_event(event, envelope, recalled)
+        return codec.write_event(event, recalled)

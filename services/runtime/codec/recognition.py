@@ -187,6 +187,18 @@ def write_envelope(envelope: Envelope) -> envelope_pb2.Envelope:
     )
 
 
+def passed_on(message: envelope_pb2.Envelope, stage: Stage) -> envelope_pb2.Envelope:
+    """Return the envelope for the next event: as it came, with the step that was just taken.
+
+    What a newer release has put into it goes along, though this one does not know what it means.
+    """
+    following = envelope_pb2.Envelope()
+    following.CopyFrom(message)
+    following.collection.MergeFrom(write_collection(read_collection(message.collection)))
+    following.stages.append(write_stage(stage))
+    return following
+
+
 def read_ranking(message: ranking_pb2.Ranking) -> Ranking:
     """Read the ranking of one region."""
     return Ranking(

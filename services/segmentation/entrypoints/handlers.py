@@ -21,4 +21,4 @@ class OnImagesSubmitted:
         """Propose the regions that the image's options name."""
         envelope = codec.read_event(event)
         options = envelope.options
-        return codec.write_event(envelope, self._propose(envelope.image, options.shapes, options.prompts))
+        return codec.write_event(event, self._propose(envelope.image, options.shapes, options.prompts))
