@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from tests.chaos.back_pressure import BACK_PRESSURE
 from tests.chaos.brokers import LOST_BROKERS
 from tests.chaos.disk import DISK
+from tests.chaos.edge import EDGE
 from tests.chaos.event_log import EVENT_LOG
 from tests.chaos.experiment import Experiment
 from tests.chaos.forgotten import FORGOTTEN
@@ -14,6 +16,7 @@ from tests.chaos.model_server import MODEL_SERVER
 from tests.chaos.object_store import OBJECT_STORE
 from tests.chaos.poison import POISON
 from tests.chaos.redelivery import REDELIVERY
+from tests.chaos.rolling_restart import ROLLING_RESTART
 from tests.chaos.trace_backend import TRACE_BACKEND
 from tests.chaos.zombie import ZOMBIE
 
@@ -28,5 +31,8 @@ EXPERIMENTS: Final[tuple[Experiment, ...]] = (
     MODEL_SERVER,
     DISK,
     POISON,
+    BACK_PRESSURE,
+    ROLLING_RESTART,
+    EDGE,
     TRACE_BACKEND,
 )
