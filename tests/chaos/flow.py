@@ -155,7 +155,7 @@ def _recognized(calls: Calls, pictures: list[bytes]) -> Iterator[Recognition]:
 def chance_of(name: str) -> random.Random:
     """Return chance that can be had again: by the number that is printed."""
     seed = int(os.environ.get("CHAOS_SEED") or secrets.randbelow(2**32))
-    print(f"CHAOS_SEED={seed} brings the same {name} again", flush=True)
+    print(f"CHAOS_SEED={seed} brings the same chance again ({name})", flush=True)
     return random.Random(seed)  # noqa: S311  (no secret)
 
 

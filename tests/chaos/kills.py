@@ -28,7 +28,7 @@ class Plan:
     Args:
         images: Handed in at the streaming door, some of them before each kill.
         pictures: Different ones.
-        kills: Of a random service each.
+        kills: Of a random service each, of those that are ready.
         gap_s: How long to wait for a service to be in the middle of work before it is killed.
     """
 
@@ -89,10 +89,12 @@ class _Scene:
 
     def _kill_one(self, chance: random.Random) -> None:
         """Kill a service a moment after it did something, if it does, for then it does the next thing."""
-        name = chance.choice(SERVICES)
+        programs = self._flow.platform.programs
+        ready = eventually(lambda: [name for name in SERVICES if programs[name].ready] or None)
+        name = chance.choice(ready)
         self._pulse.wait(_DOES[name], self._plan.gap_s)
         threading.Event().wait(chance.uniform(0, _MOMENT_S))
-        self._flow.platform.programs[name].kill()
+        programs[name].kill()
         self._flow.platform.start(name)
         self._restarts_s.append(time.time())
 

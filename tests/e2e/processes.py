@@ -46,6 +46,11 @@ class Program:
         return self._process.poll() is None
 
     @property
+    def ready(self) -> bool:
+        """Whether it runs and has said that it can be used."""
+        return self.alive and self._ready_file.exists()
+
+    @property
     def target(self) -> str:
         """Where its gRPC door is."""
         return f"127.0.0.1:{self._ready()['port']}"
