@@ -81,7 +81,10 @@ class Scene:
         self.scale = scale
         self.pictures = {f"p{n}": picture(n) for n in range(scale.pictures)}
         calls.create_collection()
-        calls.remember([(label, png(label, seed=900)) for label in sorted(COLOURS)])
+        taught = sorted(COLOURS)
+        calls.remember(
+            [*((label, png(label, seed=900)) for label in taught), *zip(taught, taught, strict=True)]
+        )
         self.expected = {name: Answer.of(calls.recognize(picture)) for name, picture in self.pictures.items()}
 
     def waiting(self) -> Waiting:

@@ -6,7 +6,7 @@ import itertools
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Self
@@ -19,14 +19,14 @@ from services.runtime.grpc_errors import from_rpc_error
 from tests.e2e.calls import Calls
 
 TOLERANCE: Final = 1e-3
-"""Of a probability: a batch of another size gives other last digits."""
+"""Of a probability or a cosine: a batch of another size gives other last digits."""
 _AGAIN_S: Final = 0.1
 _CALLS_AT_ONCE: Final = 2
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a record says, without ids and times."""
+    """What a record says of an image, and what it says it by, without ids and times."""
 
     labels: tuple[tuple[str, ...], ...]
     numbers: tuple[float, ...]
@@ -38,10 +38,10 @@ class Answer:
         rankings = [region.ranking for region in record.regions]
         return cls(
             labels=tuple(tuple(each.label for each in ranking.labels) for ranking in rankings),
-            numbers=tuple(
-                number
-                for ranking in rankings
-                for number in (ranking.probability_unknown, *(each.probability for each in ranking.labels))
+            numbers=(
+                *(ranking.probability_unknown for ranking in rankings),
+                *(each.probability for ranking in rankings for each in ranking.labels),
+                *_similarities(record),
             ),
             models=tuple(model for stage in record.envelope.stages for model in stage.models),
         )
@@ -50,8 +50,17 @@ class Answer:
         """Whether both say the same, but for rounding."""
         if (self.labels, self.models) != (other.labels, other.models):
             return False
+        if len(self.numbers) != len(other.numbers):
+            return False
         pairs = zip(self.numbers, other.numbers, strict=True)
         return all(abs(one - another) <= TOLERANCE for one, another in pairs)
+
+
+def _similarities(record: Recognition) -> Iterator[float]:
+    """Yield how near the image is to each exemplar that it was held against, in every space."""
+    for region in record.regions:
+        for candidate in region.candidates.candidates:
+            yield from (neighbour.similarity for neighbour in candidate.neighbours)
 
 
 @dataclass(frozen=True)
