@@ -20,7 +20,8 @@ _EXPORT: Final = "opentelemetry.proto.collector.trace.v1.TraceService"
 
 def main() -> None:
     """Call as told until the input ends."""
-    print(_collector(), flush=True)
+    collector = grpc.server(ThreadPoolExecutor(2))  # kept: one that nobody holds stops
+    print(_opened(collector), flush=True)
     with ThreadPoolExecutor(CALLERS) as pool:
         channels: dict[str, Any] = {}
         for line in sys.stdin:
@@ -36,8 +37,7 @@ def _call(echo: Any) -> Any:
     return lambda payload: echo(payload, timeout=30.0)
 
 
-def _collector() -> int:
-    server = grpc.server(ThreadPoolExecutor(2))
+def _opened(server: grpc.Server) -> int:
     take: Any = grpc.unary_unary_rpc_method_handler(lambda *_: b"")
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_EXPORT, {"Export": take}),))
     port = server.add_insecure_port("127.0.0.1:0")

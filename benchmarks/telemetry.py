@@ -77,14 +77,10 @@ class Side:
     metrics: Metrics
     sampled: bool
 
-    def gone(self) -> float:
-        """Return how many spans have left."""
-        return sum(
-            sample.value
-            for family in self.metrics.traces.spans.collect()
-            for sample in family.samples
-            if sample.name.endswith("_total")
-        )
+    def spans(self, outcome: str) -> float:
+        """Return how many spans ended so."""
+        found = self.metrics.registry.get_sample_value("fovea_trace_spans_total", {"outcome": outcome})
+        return found or 0.0
 
 
 def measure(rounds: int = ROUNDS, calls: int = CALLS) -> list[Row]:
@@ -97,8 +93,8 @@ def measure(rounds: int = ROUNDS, calls: int = CALLS) -> list[Row]:
 def _compare(caller: Caller, sides: dict[str, Side], size: str, *, rounds: int, calls: int) -> Iterator[Row]:
     spent: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
     for number in range(rounds + 1):
-        for name, side in sides.items():
-            found = _turn(caller, side, SIZES[size], calls)
+        for name in list(sides)[:: 1 if number % 2 else -1]:
+            found = _turn(caller, sides[name], SIZES[size], calls)
             if number:
                 spent[name].append(found)
     bare = [cpu_s for cpu_s, _ in spent["neither"]]
@@ -115,9 +111,11 @@ def _compare(caller: Caller, sides: dict[str, Side], size: str, *, rounds: int, 
 
 def _turn(caller: Caller, side: Side, size: int, calls: int) -> tuple[float, float]:
     """Return seconds a call: of this process's processor time, and by the clock."""
-    before, began = side.gone(), time.process_time()
+    before, began = side.spans("exported"), time.process_time()
     wall_s = caller.call(side.target, size, calls)
-    while side.sampled and side.gone() < before + calls:
+    while side.sampled and side.spans("exported") < before + calls:
+        if side.spans("failed"):
+            raise RuntimeError("the collector did not take the spans")
         time.sleep(_LOOK_EVERY_S)
     return (time.process_time() - began) / calls, wall_s / calls
 
