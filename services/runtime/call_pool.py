@@ -1,4 +1,4 @@
-"""Threads that work on calls, and how many calls may wait for one: nothing queues without end."""
+"""Threads that hold calls, and the turns that calls take: nothing queues without end."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ T = TypeVar("T")
 
 
 class CallPool(ThreadPoolExecutor):
-    """A thread pool that knows how much it holds; whoever submits asks `full` first."""
+    """A thread for each call that it holds; whoever submits asks `full` first, so that none waits for one."""
 
-    def __init__(self, threads: int, *, queued: int, name: str) -> None:
+    def __init__(self, threads: int, *, name: str) -> None:
         super().__init__(max_workers=threads, thread_name_prefix=name)
-        self._most = threads + queued
+        self._most = threads
         self._held = 0
         self._counting = threading.Lock()
 
@@ -71,8 +71,8 @@ class Lane:
         """Return a lane; its threads start when they are first needed."""
         short = name.rpartition(".")[2]
         return cls(
-            unary=CallPool(workers + queued, queued=0, name=f"{short}-call"),
-            streams=CallPool(streams, queued=0, name=f"{short}-stream"),
+            unary=CallPool(workers + queued, name=f"{short}-call"),
+            streams=CallPool(streams, name=f"{short}-stream"),
             turns=threading.Semaphore(workers),
         )
 

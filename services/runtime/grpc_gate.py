@@ -31,7 +31,7 @@ class Gate:
     draining: threading.Event = field(default_factory=threading.Event)
     calls: set[object] = field(default_factory=set)
     streams: set[Stream] = field(default_factory=set)
-    refusals: CallPool = field(default_factory=lambda: CallPool(4, queued=0, name="refusal"))
+    refusals: CallPool = field(default_factory=lambda: CallPool(4, name="refusal"))
 
     def enter(self, context: grpc.ServicerContext) -> None:
         """Know of the call until its status has left, which is later than the end of its work."""
