@@ -64,6 +64,8 @@ _OPTIONS: Final[tuple[tuple[str, int | str], ...]] = (
 
 _NOT_LET_IN: Final = frozenset({"DRAINING", "STARTING"})
 """Reasons of a server that refused a call before it looked at it."""
+_GIVEN_UP: Final = "GIVEN_UP"
+"""Reason of a call that a server cut; when one ends it cuts many at once, more than the budget of retries."""
 _NEXT_SERVER_S: Final = 0.2
 
 
@@ -91,6 +93,13 @@ class Connection:
         self.memory = memory_pb2_grpc.MemoryServiceStub(self.channel)
         self.collections = collections_pb2_grpc.CollectionServiceStub(self.channel)
         self.operations = operations_pb2_grpc.OperationsServiceStub(self.channel)
+        stubs = {"GatewayService": self.gateway, "MemoryService": self.memory}
+        stubs |= {"CollectionService": self.collections, "OperationsService": self.operations}
+        self._repeatable = frozenset(
+            getattr(stub, method)
+            for name, stub in stubs.items()
+            for method in _IDEMPOTENT[f"fovea.gateway.v1.{name}"]
+        )
         self._versions: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
         self._closed = False
@@ -114,7 +123,7 @@ class Connection:
                 return method(request, timeout=max(left_s, 0.001))
             except grpc.RpcError as failed:
                 error = self.translate(failed)
-                pause_s = _pause_s(error)
+                pause_s = _pause_s(error, may_repeat=method in self._repeatable)
                 if not 0 < pause_s < end - time.monotonic():
                     raise error from failed
             time.sleep(pause_s)
@@ -122,7 +131,7 @@ class Connection:
     def translate(self, error: grpc.RpcError) -> FoveaError:
         """Return what a failed call means."""
         if error.code() is grpc.StatusCode.CANCELLED and not self._closed:
-            return Unavailable("the server gave the call up, as it does when it ends", reason="GIVEN_UP")
+            return Unavailable("the server gave the call up, as it does when it ends", reason=_GIVEN_UP)
         return from_rpc_error(error, target=self.target)
 
     def wrote(self, scope: tuple[str, str], memory_version: str) -> None:
@@ -150,9 +159,10 @@ def _open(target: str) -> grpc.Channel:
     return grpc.insecure_channel(target, options=[*_OPTIONS, ("grpc.service_config", config)])
 
 
-def _pause_s(error: FoveaError) -> float:
+def _pause_s(error: FoveaError, *, may_repeat: bool) -> float:
     """Return after what time the same call may be made again; 0: not at all, for it may have been begun."""
-    if isinstance(error, Unavailable) and error.reason in _NOT_LET_IN:
+    passing = error.reason in _NOT_LET_IN or (may_repeat and error.reason == _GIVEN_UP)
+    if isinstance(error, Unavailable) and passing:
         return _NEXT_SERVER_S * random.uniform(0.5, 1.5)  # noqa: S311  (no secret)
     return error.retry_after_s if isinstance(error, Overloaded) else 0.0
 

@@ -77,6 +77,7 @@ class Method:
 
     def admit(self) -> grpc.RpcMethodHandler[Any, Any]:
         """Return the handler that works on the call, or one that refuses it at once."""
+        self._gate.arrived_s = time.monotonic()
         if self._service not in self._gate.open:
             return self._starting
         if self._gate.draining.is_set():

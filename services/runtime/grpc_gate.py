@@ -29,6 +29,7 @@ class Gate:
     tracers: Mapping[str, Tracer] = field(default_factory=dict)
     open: set[str] = field(default_factory=set)
     draining: threading.Event = field(default_factory=threading.Event)
+    arrived_s: float = 0.0  # when the last call came, let in or not, on the monotonic clock
     calls: set[object] = field(default_factory=set)
     streams: set[Stream] = field(default_factory=set)
     refusals: CallPool = field(default_factory=lambda: CallPool(4, name="refusal"))

@@ -28,9 +28,8 @@ _LOG = logging.getLogger(__name__)
 _SPARE_CALLS: Final = 256  # beyond the lanes: health, reflection, and calls being refused
 _HEALTH_THREADS: Final = 16
 _LOOK_EVERY_S: Final = 0.02
-_SETTLE_S: Final = (
-    0.2  # for calls that have arrived to be let in or refused: what gRPC's stop meets is cancelled
-)
+_SETTLE_S: Final = 0.2  # without a call, after which there is taken to be none on its way
+_MOST_SETTLE_S: Final = 5.0
 _GOAWAY_S: Final = 0.1  # for clients to learn that they should connect elsewhere
 _MINUTE_MS: Final = 60_000
 
@@ -145,11 +144,19 @@ class GrpcServer:
         self._health.enter_graceful_shutdown()
         hurry.wait(wait_s)
         self._gate.draining.set()
-        hurry.wait(_SETTLE_S)
+        self._settle(time.monotonic() + min(grace_s, _MOST_SETTLE_S), hurry)
         stopped = self._server.stop(grace_s)
         clean = self._finish(stopped, time.monotonic() + grace_s, hurry)
         self._close()
         return clean
+
+    def _settle(self, end: float, hurry: threading.Event) -> None:
+        """Wait until all that has arrived is looked at: what gRPC's stop meets is cancelled."""
+        quiet_since = time.monotonic()
+        while not hurry.wait(max(0.0, min(quiet_since + _SETTLE_S, end) - time.monotonic())):
+            if self._gate.arrived_s <= quiet_since or time.monotonic() >= end:
+                return
+            quiet_since = self._gate.arrived_s
 
     def _finish(self, stopped: threading.Event, end: float, hurry: threading.Event) -> bool:
         """Wait until nobody is worked for any more, then cancel the streams that only listen."""

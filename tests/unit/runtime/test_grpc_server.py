@@ -491,6 +491,24 @@ def test_draining_fails_none_of_200_calls_in_flight() -> None:
         assert drained.result()
 
 
+def test_a_drain_waits_until_nobody_calls_any_more() -> None:
+    with serving(Echo()) as running:
+        refusals: list[FoveaError] = []
+        drained = threading.Thread(
+            target=running.server.drain, kwargs={"wait_s": 0.0, "grace_s": 10.0}, daemon=True
+        )
+        drained.start()
+        end = time.monotonic() + 1.0  # five times as long as it waits for silence
+        while not refusals or time.monotonic() < end:
+            try:
+                running.call(b"x")
+            except grpc.RpcError as error:
+                refusals.append(from_rpc_error(error))
+        drained.join(20)
+
+    assert {error.reason for error in refusals} == {"DRAINING"}
+
+
 def test_while_load_balancers_have_not_noticed_calls_are_still_answered() -> None:
     with serving(Echo()) as running, ThreadPoolExecutor(1) as pool:
         running.server.set_serving("", serving=True)
