@@ -102,4 +102,5 @@ MODEL_SERVER: Final = Experiment(
     name="model_server",
     promise="While models are away, slow or being loaded, work waits and callers are told.",
     run=run,
+    short_timeout_s=300.0,
 )

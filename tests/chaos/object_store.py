@@ -195,4 +195,5 @@ OBJECT_STORE: Final = Experiment(
     name="object_store",
     promise="While the object store is away, slow, full or wrong, work waits and callers are told.",
     run=run,
+    short_timeout_s=300.0,
 )
