@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import kafka
 from kafka import TopicPartition as KafkaPartition
@@ -22,6 +22,8 @@ from services.runtime.event_log.kafka.tail import KafkaTail
 from services.runtime.event_log.kafka.topics import ensure_topics, patiently
 from services.runtime.event_log.ports import NewRecord, Position, Start, TopicPartition
 from services.runtime.event_log.settings import TopicSettings
+
+_CLOSING_S: Final = 1.0
 
 
 class KafkaLog:
@@ -135,6 +137,7 @@ class _Asking:
         self._options = options
         self._lock = threading.Lock()
         self._inner: Any = None
+        self._closed = False
 
     def ends(self, sources: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the offset that the next record of each partition will get. Raises Unavailable."""
@@ -145,9 +148,13 @@ class _Asking:
         return self._ask("beginning_offsets", sources)
 
     def close(self) -> None:
-        """Close the connection."""
-        with self._lock:
-            self._drop()
+        """Close the connection; if it is in use and no broker answers, whoever uses it closes it then."""
+        self._closed = True
+        if self._lock.acquire(timeout=_CLOSING_S):
+            try:
+                self._drop()
+            finally:
+                self._lock.release()
 
     def _ask(self, method: str, sources: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         def ask() -> dict[TopicPartition, int]:
@@ -163,6 +170,8 @@ class _Asking:
     def _connected(self) -> Iterator[Any]:
         """Lend the connection to one thread at a time; after an error the next one opens another."""
         with self._lock:
+            if self._closed:
+                raise Unavailable("the event log is closed")
             if self._inner is None:
                 self._inner = connect(kafka.KafkaConsumer, consuming(self._servers, self._options))
             try:
@@ -170,6 +179,9 @@ class _Asking:
             except FOREIGN:
                 self._drop()
                 raise
+            finally:
+                if self._closed:
+                    self._drop()
 
     def _drop(self) -> None:
         inner, self._inner = self._inner, None
