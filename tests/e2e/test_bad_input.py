@@ -12,6 +12,7 @@ from fovea.kernel.v1.envelope_pb2 import RecognitionOptions
 from fovea.kernel.v1.prompt_pb2 import Prompt
 from fovea.kernel.v1.recognition_pb2 import RECOGNITION_STATE_FAILED
 from fovea.kernel.v1.region_pb2 import Box, Mask, Shape
+from services.kernel.limits import LIMITS
 from tests.e2e import pictures
 from tests.e2e.calls import TIMEOUT_S, Calls
 from tests.e2e.waiting import eventually, unless_missing
@@ -167,6 +168,17 @@ def test_a_message_over_the_limit_is_refused(calls: Calls) -> None:
         calls.recognize(b"\0" * (33 << 20))
 
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_an_image_over_its_limit_is_refused_though_its_message_fits(calls: Calls) -> None:
+    image = pictures.png("poppy") + bytes(LIMITS.image_bytes)
+    assert len(image) < LIMITS.message_bytes
+
+    with pytest.raises(grpc.RpcError) as refused:
+        calls.recognize(image)
+
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert _details(refused.value) == ("IMAGE_TOO_LARGE", "image")
 
 
 def test_a_cancelled_stream_leaves_the_server_working(calls: Calls) -> None:
