@@ -45,16 +45,18 @@ class Groups:
         """Whether everything that is in the topics is done with."""
         return all(self._lag(topic) == 0 for topic in _GROUPS)
 
-    def set_back(self, chance: random.Random) -> int:
-        """Let every group read again from an earlier place of each partition; return how many events.
+    def set_back(self, chance: random.Random, reach: int) -> int:
+        """Let every group read up to so many events of each partition again; return how many in all.
 
         Nobody may be a member; those who were and died are waited for.
         """
-        return sum(self._set_back(topic, chance) for topic in _GROUPS)
+        return sum(self._set_back(topic, chance, reach) for topic in _GROUPS)
 
-    def _set_back(self, topic: str, chance: random.Random) -> int:
+    def _set_back(self, topic: str, chance: random.Random, reach: int) -> int:
         committed = self._committed(topic)
-        earlier = {source: chance.randint(0, offset) for source, offset in committed.items()}
+        earlier = {
+            source: chance.randint(max(0, offset - reach), offset) for source, offset in committed.items()
+        }
         offsets = {
             KafkaPartition(*source): OffsetAndMetadata(offset, "", -1) for source, offset in earlier.items()
         }

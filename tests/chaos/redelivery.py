@@ -20,7 +20,8 @@ from tests.chaos.platform import SERVICES
 from tests.e2e.calls import Calls
 from tests.e2e.waiting import eventually
 
-_QUIET_S: Final = 180.0
+_QUIET_S: Final = 300.0
+_REACH: Final = 100  # events of each partition, and each that is done again leads to one at the next step
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Plan:
     rounds: int
 
 
-PLANS: Final = {Size.SHORT: Plan(40, 6, 12, 1), Size.LONG: Plan(1_000, 48, 120, 5)}
+PLANS: Final = {Size.SHORT: Plan(40, 6, 12, 1), Size.LONG: Plan(500, 48, 120, 5)}
 
 
 def run(folder: Path, size: Size) -> list[Figures]:
@@ -111,7 +112,7 @@ class _Scene:
         eventually(lambda: self._groups.caught_up or None, timeout_s=_QUIET_S)
         for name in SERVICES:
             platform.programs[name].kill()
-        again = self._groups.set_back(chance)
+        again = self._groups.set_back(chance, _REACH)
         for name in SERVICES:
             platform.start(name)
         for program in platform.programs.values():
