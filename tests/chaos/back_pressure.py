@@ -244,4 +244,5 @@ BACK_PRESSURE: Final = Experiment(
         "told when to come back, a stream is read as fast as it is answered, and all that was accepted ends."
     ),
     run=run,
+    short_timeout_s=400.0,
 )

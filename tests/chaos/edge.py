@@ -303,4 +303,5 @@ EDGE: Final = Experiment(
         "held is free again when they have gone."
     ),
     run=run,
+    short_timeout_s=300.0,
 )

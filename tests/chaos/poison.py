@@ -257,5 +257,5 @@ POISON: Final = Experiment(
         "that kills its process does so three times, or four. The others in its partition end as records."
     ),
     run=run,
-    short_timeout_s=300.0,
+    short_timeout_s=400.0,
 )
