@@ -1,4 +1,4 @@
-"""Encoding as a process whose models sleep: `python -m benchmarks.sleeping_encoding`, to measure the pipeline.
+"""Encoding with models that sleep, as a process: `python -m benchmarks.sleeping_encoding`, for the pipeline.
 
 Everything but the forward passes is real: events, images, decoding, the limit of images at once.
 """
