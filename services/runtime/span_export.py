@@ -1,7 +1,7 @@
 """Sends spans to an OpenTelemetry collector over OTLP, through OpenTelemetry's own SDK.
 
-Imported only where `FOVEA_OTLP_ENDPOINT` is set: the SDK takes 0.15 s of processor time to import. Nothing here
-blocks or fails the work that spans tell about: what the collector does not take in time is dropped and
+Imported only where `FOVEA_OTLP_ENDPOINT` is set: the SDK takes 0.15 s of processor time to import. Nothing
+here blocks or fails the work that spans tell about: what the collector does not take in time is dropped and
 counted, and the log says once that it is so, and once that it is over.
 """
 
