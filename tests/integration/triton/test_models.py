@@ -29,9 +29,9 @@ SHIPPED = ModelStore(SHIPPED_MODELS)
 
 
 @contextmanager
-def opened(server: Running, *names: str, **settings: float) -> Iterator[TritonModels]:
-    address = server.settings["FOVEA_TRITON_URL"]
-    with closing(TritonModels(TritonSettings(address, **settings), names or ["scale"])) as models:
+def opened(server: Running, *names: str, timeout_s: float = 10.0) -> Iterator[TritonModels]:
+    settings = TritonSettings(server.settings["FOVEA_TRITON_URL"], timeout_s)
+    with closing(TritonModels(settings, names or ["scale"])) as models:
         yield models
 
 
