@@ -146,6 +146,13 @@ class Watcher:
                 self.broken.note(error.code().name, error)
                 stop.wait(_AGAIN_S)
 
+    def renew(self) -> None:
+        """Go on from now, not from what was shown last."""
+        key = self._calls.key
+        stream = self._calls.gateway.WatchRecognitions(gateway_pb2.WatchRecognitionsRequest(collection=key))
+        self._token = next(iter(stream)).resume_token
+        stream.cancel()
+
     def _see(self, answer: gateway_pb2.WatchRecognitionsResponse) -> None:
         if answer.HasField("recognition"):
             record = answer.recognition

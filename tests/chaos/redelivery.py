@@ -81,6 +81,7 @@ class _Scene:
     def set_back(self, chance: random.Random, plan: Plan) -> list[Figures]:
         """Let all groups read again what they have read, from places of their own, more often than once."""
         flow = self._flow
+        flow.watcher.renew()  # past the copies, which are the same to the last byte, as no real repetition is
         with Calls(flow.platform.target, collection="lessons") as calls:
             lessons = Lessons(calls, flow.pictures, plan.exemplars)
             lessons.teach()
