@@ -15,7 +15,15 @@ from services.retrieval.adapters.telemetry import MetricsMonitor
 from services.retrieval.entrypoints.handlers import OnRegionsEncoded
 from services.retrieval.entrypoints.servicer import RetrievalServicer, UseCases
 from services.retrieval.settings import RetrievalSettings
-from services.retrieval.usecases import ExportExemplars, ListExemplars, ListLabels, Recall, Voting
+from services.retrieval.usecases import (
+    AuditMemory,
+    ExportExemplars,
+    ListExemplars,
+    ListLabels,
+    MineNegatives,
+    Recall,
+    Voting,
+)
 from services.runtime.assembly import Assembly
 from services.runtime.claim_check import Claims, NoClaims
 from services.runtime.event_log.ports import EventLog, TopicPartition
@@ -48,7 +56,14 @@ def assemble(
     memory = LogMemory(index, follower.wait_until, most_wait_s=settings.freshness_wait_s)
     voting = Voting(defaults.VOTES, settings.neighbours_per_space)
     recall = Recall(memory, voting=voting, monitor=MetricsMonitor(metrics.memory), version=version)
-    usecases = UseCases(recall, ListExemplars(memory), ExportExemplars(memory), ListLabels(memory))
+    usecases = UseCases(
+        recall,
+        list_exemplars=ListExemplars(memory),
+        export_exemplars=ExportExemplars(memory),
+        list_labels=ListLabels(memory),
+        mine_negatives=MineNegatives(memory),
+        audit_memory=AuditMemory(memory),
+    )
     servicer = Servicer(
         "fovea.retrieval.v1.RetrievalService",
         retrieval_pb2_grpc.add_RetrievalServiceServicer_to_server,

@@ -101,14 +101,14 @@ class LabelCoverage:
 
 @dataclass(frozen=True)
 class Summary:
-    """The whole memory in a few numbers; recall is the share of `asked`, for each of `RANKS`."""
+    """The whole memory in a few numbers; `found` counts, of `asked`, those found among so many candidates."""
 
     memory_version: str
     exemplars: int
     labels: int
     asked: int
-    recall: Mapping[int, float]
-    findings: Mapping[FindingKind, int]
+    found: Mapping[int, int]
+    findings: Counter[FindingKind]
     thin_labels: int
 
 
@@ -165,15 +165,13 @@ class Audit:
 
     def summary(self, memory_version: str) -> Summary:
         """Return the numbers of the whole; call it last."""
-        asked = sum(each.asked for each in self._coverage.values())
-        found = {rank: sum(each.found[rank] for each in self._coverage.values()) for rank in RANKS}
         return Summary(
             memory_version,
             exemplars=self._count,
             labels=len(self._coverage),
-            asked=asked,
-            recall={rank: count / asked if asked else 0.0 for rank, count in found.items()},
-            findings=dict(self._findings),
+            asked=sum(each.asked for each in self._coverage.values()),
+            found={rank: sum(each.found[rank] for each in self._coverage.values()) for rank in RANKS},
+            findings=self._findings,
             thin_labels=sum(each.exemplars.total() < self._policy.least for each in self._coverage.values()),
         )
 
@@ -190,8 +188,7 @@ class Audit:
         labels = list(dict.fromkeys(hit.exemplar.label for hit in hits))
         coverage = self._of(exemplar.label)
         coverage.asked += 1
-        for rank in RANKS:
-            coverage.found[rank] += exemplar.label in labels[:rank]
+        coverage.found.update({rank: int(exemplar.label in labels[:rank]) for rank in RANKS})
         if labels and labels[0] != exemplar.label:
             coverage.confused_with[labels[0]] += 1
 

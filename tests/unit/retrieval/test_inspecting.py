@@ -19,6 +19,7 @@ SHOTS = 6
 def world(seed: int = 0, noise: float = 0.35) -> list[EncodedExemplar]:
     random = np.random.default_rng(seed)
     centres = random.normal(size=(LABELS, 16))
+    centres *= 4 / np.linalg.norm(centres, axis=1, keepdims=True)  # every class is as noisy as the others
     return [
         encoded(
             f"e{label:02}-{shot}",
@@ -67,11 +68,11 @@ def test_hard_negatives_are_the_nearest_exemplars_of_the_nearest_wrong_classes()
 
 
 def test_a_class_of_many_does_not_hide_the_wrong_ones_behind_it() -> None:
-    many = [encoded(f"m{n:03}", "robin", [embedding(1, n / 1000)]) for n in range(200)]
+    many = [encoded(f"m{n:03}", "robin", [embedding(1, n / 300)]) for n in range(60)]
     far = [encoded("w", "wren", [embedding(-1, 0)]), encoded("t", "tit", [embedding(-1, 0.1)])]
     mined = list(MineNegatives(taught([*many, *far]))(BIRDS, MiningPolicy("visual", count=2, among=2)))
     robins = [each for each in mined if each.exemplar.label == "robin"]
-    assert len(robins) == 200
+    assert len(robins) == 60
     assert all({hit.exemplar.label for hit in each.negatives} == {"wren", "tit"} for each in robins)
 
 
@@ -139,7 +140,7 @@ def test_recall_is_that_of_leaving_each_one_out() -> None:
     _, coverage, summary = audited(exemplars, AuditPolicy("visual", duplicate=1.0))
     assert summary.asked == len(exemplars)
     for most in (1, 5, 10):
-        assert summary.recall[most] == pytest.approx((ranks < most).mean())
+        assert summary.found[most] == int((ranks < most).sum())
     firsts = {each.label: each.found[1] for each in coverage}
     for label in set(labels):
         of_label = np.array([each == label for each in labels])
@@ -158,4 +159,4 @@ def test_thin_labels_are_counted_and_the_worst_found_come_first() -> None:
 def test_an_empty_memory_has_a_summary_of_noughts() -> None:
     findings, coverage, summary = audited([])
     assert (findings, coverage) == ([], [])
-    assert (summary.exemplars, summary.asked, summary.recall[1]) == (0, 0, 0.0)
+    assert (summary.exemplars, summary.asked, summary.found[1]) == (0, 0, 0)
