@@ -15,7 +15,9 @@ import binascii
 import hashlib
 import json
 import os
+import re
 import zlib
+from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,43 +25,29 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from jaxtyping import Bool
 
 from services.kernel.errors import Corrupt, NotFound, Unavailable, Unsupported
 from services.kernel.vocabulary import CollectionKey
+from services.retrieval.adapters.memory.state import SegmentState, State
 
 FORMAT: Final = 1
-_MOST_SLOTS: Final = 1 << 24  # far more than a segment has
+_MOST_DEAD_BYTES: Final = 1 << 26  # far more than a segment has slots
+_DIGEST: Final = re.compile("[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class SegmentState:
+class Entry:
     """One segment as a memory uses it.
 
     Args:
         digest: Of its manifest; it names the segment.
         collection: Whose exemplars it holds.
-        slots: How many exemplars were written into it.
-        dead: A bitmap, least bit first, of those that were forgotten or replaced since.
+        dead: The slots, rising, of those that were forgotten or replaced since, as little-endian int32.
     """
 
     digest: str
     collection: CollectionKey
-    slots: int
     dead: bytes = b""
-
-    @classmethod
-    def of(cls, digest: str, collection: CollectionKey, alive: Bool[np.ndarray, "slot"]) -> SegmentState:
-        """Return the state of a segment of which these slots are alive."""
-        dead = b"" if alive.all() else np.packbits(~alive, bitorder="little").tobytes()
-        return cls(digest, collection, len(alive), dead)
-
-    def alive(self) -> Bool[np.ndarray, "slot"]:
-        """Return which slots are alive."""
-        if not self.dead:
-            return np.ones(self.slots, np.bool_)
-        packed = np.frombuffer(self.dead, np.uint8)
-        return ~np.unpackbits(packed, count=self.slots, bitorder="little").astype(np.bool_)
 
 
 @dataclass(frozen=True)
@@ -69,14 +57,37 @@ class Catalogue:
     Args:
         offsets: For each partition, up to where the log is in the segments.
         as_of_s: Whatever was published before this moment, in seconds since the epoch, is in the segments.
-        segments: In no particular order.
-        writer: Which process wrote it.
+        entries: The segments; those of a collection in the order of its state.
+        writer: Which replica wrote it.
     """
 
     offsets: Mapping[int, int]
     as_of_s: float
-    segments: tuple[SegmentState, ...] = ()
+    entries: tuple[Entry, ...] = ()
     writer: str = ""
+
+    @classmethod
+    def of(cls, state: State, *, as_of_s: float, writer: str) -> Catalogue:
+        """Return the catalogue of a state."""
+        entries = tuple(
+            Entry(segment.folder.name, collection, segment.dead.astype("<i4").tobytes())
+            for collection, segments in state.collections.items()
+            for segment in segments
+        )
+        return cls(dict(state.offsets), as_of_s, entries, writer)
+
+    def state(self, folder: Path) -> State:
+        """Return the state whose segments have their folders in `folder`."""
+        collections: defaultdict[CollectionKey, tuple[SegmentState, ...]] = defaultdict(tuple)
+        for entry in self.entries:
+            dead = np.frombuffer(entry.dead, "<i4").astype(np.int32)
+            collections[entry.collection] += (SegmentState(folder / entry.digest, dead),)
+        return State(self.offsets, dict(collections))
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """The names of its segments."""
+        return frozenset(entry.digest for entry in self.entries)
 
 
 def encode(catalogue: Catalogue) -> bytes:
@@ -85,7 +96,7 @@ def encode(catalogue: Catalogue) -> bytes:
         "offsets": {str(partition): offset for partition, offset in sorted(catalogue.offsets.items())},
         "as_of_s": catalogue.as_of_s,
         "writer": catalogue.writer,
-        "segments": [_written(segment) for segment in catalogue.segments],
+        "segments": [_written(entry) for entry in catalogue.entries],
     }
     return json.dumps({"format": FORMAT, "sha256": _digest(content), "content": content}).encode()
 
@@ -139,7 +150,7 @@ class CatalogueFile:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Put a file in place of the one before as a whole, durably: a crash leaves the old one or the new one."""
+    """Put a file in place of the one before, durably and whole: a crash leaves the old or the new one."""
     aside = path.with_name(f"{path.name}.new")
     try:
         write_file(aside, data)
@@ -173,13 +184,12 @@ def _digest(content: object) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _written(segment: SegmentState) -> dict[str, Any]:
+def _written(entry: Entry) -> dict[str, Any]:
     return {
-        "digest": segment.digest,
-        "tenant": segment.collection.tenant,
-        "collection": segment.collection.collection,
-        "slots": segment.slots,
-        "dead": base64.b64encode(zlib.compress(segment.dead)).decode() if segment.dead else "",
+        "digest": entry.digest,
+        "tenant": entry.collection.tenant,
+        "collection": entry.collection.collection,
+        "dead": base64.b64encode(zlib.compress(entry.dead)).decode() if entry.dead else "",
     }
 
 
@@ -187,21 +197,21 @@ def _read(content: Mapping[str, Any]) -> Catalogue:
     return Catalogue(
         offsets={int(partition): int(offset) for partition, offset in content["offsets"].items()},
         as_of_s=float(content["as_of_s"]),
-        segments=tuple(_segment(row) for row in content["segments"]),
+        entries=tuple(_entry(row) for row in content["segments"]),
         writer=str(content["writer"]),
     )
 
 
-def _segment(row: Mapping[str, Any]) -> SegmentState:
-    slots = int(row["slots"])
-    if not 0 <= slots <= _MOST_SLOTS:
-        raise ValueError(f"a segment of {slots} slots")
-    dead = _inflated(row["dead"], (slots + 7) // 8) if row["dead"] else b""
-    return SegmentState(str(row["digest"]), CollectionKey(row["tenant"], row["collection"]), slots, dead)
+def _entry(row: Mapping[str, Any]) -> Entry:
+    digest = str(row["digest"])
+    if not _DIGEST.fullmatch(digest):
+        raise ValueError(f"a segment named {digest!r}")
+    dead = _inflated(row["dead"]) if row["dead"] else b""
+    return Entry(digest, CollectionKey(row["tenant"], row["collection"]), dead)
 
 
-def _inflated(text: str, size: int) -> bytes:
-    data = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), size + 1)
-    if len(data) != size:
-        raise ValueError(f"a bitmap of {len(data)} bytes in place of {size}")
+def _inflated(text: str) -> bytes:
+    data = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), _MOST_DEAD_BYTES + 1)
+    if len(data) > _MOST_DEAD_BYTES or len(data) % 4:
+        raise ValueError(f"{len(data)} bytes of dead slots")
     return data
