@@ -36,7 +36,7 @@ class Section(NamedTuple):
 
     offset: int
     dtype: str
-    count: int
+    length: int
 
 
 @dataclass(frozen=True)

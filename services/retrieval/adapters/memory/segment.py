@@ -2,16 +2,37 @@
 
 manifest.json     what is in it; the folder is named by its SHA-256
 columns.bin       ids, labels and attributes as arrays
-exemplars.bin     each exemplar without its vectors, in order of id: a protobuf `Exemplar`
+exemplars.bin     each exemplar without its vectors, in order of id
 vectors-0.f32     the vectors of each table, in order of id
-index-0.*         beside them, not part of the segment: an index over a table, which may be replaced
+index-0-*         beside them, no part of the segment: indexes over a table, which may be replaced
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Final
 
+import numpy as np
+
+from services.kernel.errors import Corrupt, Unavailable
+from services.kernel.vocabulary import CollectionKey, Embedding, EncodedExemplar, Exemplar
+from services.retrieval.adapters.memory import manifest as manifests
+from services.retrieval.adapters.memory import records
+from services.retrieval.adapters.memory.columns import Attributes, Ids, Labels
+from services.retrieval.adapters.memory.files import digest_of, mapped
 from services.retrieval.adapters.memory.manifest import Manifest
+from services.retrieval.adapters.numpy_block import TableKey, TableView
+
+COLUMNS: Final = "columns.bin"
+EXEMPLARS: Final = "exemplars.bin"
+_INDEX_FILES: Final = "index-*"
+
+
+def vectors_file(table: int) -> str:
+    """Return the name of the file with the vectors of a table."""
+    return f"vectors-{table}.f32"
 
 
 class Segment:
@@ -20,11 +41,26 @@ class Segment:
     Attributes:
         folder: Its path; the last part is its digest.
         manifest: What it says of itself.
+        ids, labels, attributes: Of all its slots.
+        tables: The vectors, and for each the slot of its exemplar, rising.
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.folder = folder
         self.manifest = manifest
+        arrays = _arrays(folder, manifest)
+        self.ids = Ids.read(arrays)
+        self.labels = Labels.read(arrays)
+        self.attributes = Attributes.read(arrays)
+        self._ends = arrays["exemplars.ends"]
+        self._records = mapped(folder / EXEMPLARS)
+        self.tables: Mapping[TableKey, TableView] = {
+            TableKey(table.space, table.encoder, table.dim): TableView(
+                mapped(folder / vectors_file(number)).view(np.float32).reshape(table.rows, table.dim),
+                arrays[f"tables.{number}.slots"],
+            )
+            for number, table in enumerate(manifest.tables)
+        }
 
     @classmethod
     def open(cls, folder: Path, *, thorough: bool = False) -> Segment:
@@ -35,8 +71,58 @@ class Segment:
             Unsupported: Another release wrote it.
             Unavailable: A file cannot be read.
         """
-        raise NotImplementedError
+        try:
+            data = (folder / manifests.FILE).read_bytes()
+            if hashlib.sha256(data).hexdigest() != folder.name:
+                raise Corrupt(f"the manifest of the segment {folder} is not the one it is named by")
+            manifest = Manifest.decode(data)
+            for name, expected in manifest.files.items():
+                found = digest_of(folder / name) if thorough else None
+                if (found or expected) != expected or (folder / name).stat().st_size != expected.size_bytes:
+                    raise Corrupt(f"{folder / name} is not what the segment's manifest says")
+            return cls(folder, manifest)
+        except FileNotFoundError as error:
+            raise Corrupt(f"the segment {folder} is not whole: {error}") from error
+        except OSError as error:
+            raise Unavailable(f"the segment {folder} cannot be read: {error}") from error
+
+    @property
+    def collection(self) -> CollectionKey:
+        """Whose exemplars these are."""
+        return self.manifest.collection
+
+    @property
+    def rows(self) -> int:
+        """How many exemplars were written to it, now dead or not."""
+        return self.manifest.rows
+
+    def record(self, slot: int) -> bytes:
+        """Return the stored form of an exemplar."""
+        begin = self._ends[slot - 1] if slot else 0
+        return self._records[begin : self._ends[slot]].tobytes()
+
+    def exemplar(self, slot: int) -> Exemplar:
+        """Return the exemplar of a slot."""
+        return records.read(self.record(slot))
+
+    def encoded(self, slot: int) -> EncodedExemplar:
+        """Return the exemplar of a slot with its embeddings, which share the mapped file."""
+        embeddings = []
+        for key, table in self.tables.items():
+            row = int(np.searchsorted(table.slots, slot))
+            if row < len(table.slots) and table.slots[row] == slot:
+                embeddings.append(Embedding(table.rows[row], key.encoder, key.space))
+        return EncodedExemplar(self.exemplar(slot), tuple(embeddings))
 
     def indexes(self) -> list[Path]:
         """Return the files of its indexes: worth keeping with it, since they take long to build."""
-        raise NotImplementedError
+        return sorted(self.folder.glob(_INDEX_FILES))
+
+
+def _arrays(folder: Path, manifest: Manifest) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the arrays of `columns.bin`, by name."""
+    data = mapped(folder / COLUMNS)
+    return {
+        name: data[offset : offset + length * np.dtype(dtype).itemsize].view(dtype)
+        for name, (offset, dtype, length) in manifest.sections.items()
+    }
