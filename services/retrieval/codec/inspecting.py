@@ -54,9 +54,8 @@ def write_mined(mined: Mined) -> pb.MineNegativesResponse:
 
 def read_audit_policy(message: audit_pb2.AuditPolicy) -> AuditPolicy:
     """Read what counts as wrong; what is absent takes the default. Raises InvalidInput."""
-    names = ("duplicate", "neighbours", "agreement", "deviations", "least")
-    given: dict[str, Any] = {name: getattr(message, name) for name in names if message.HasField(name)}
-    return AuditPolicy(message.space or _SPACE, **given)
+    given: dict[str, Any] = {field.name: value for field, value in message.ListFields()}
+    return AuditPolicy(**{"space": _SPACE, **given})
 
 
 def write_audit_entry(entry: Finding | LabelCoverage | Summary) -> audit_pb2.AuditEntry:
