@@ -19,6 +19,7 @@ from prometheus_client.process_collector import ProcessCollector
 _RPC_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _WORK_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 _AGE_S: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+_VISIBLE_S: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 300)
 _BYTES: Final = tuple(4**power for power in range(4, 14))
 _BATCH: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
@@ -174,7 +175,7 @@ class MemoryMetrics:
         self.visible = Histogram(
             "fovea_memory_visible_seconds",
             "From an exemplar's publishing until searches find it.",
-            buckets=_AGE_S,
+            buckets=_VISIBLE_S,
             registry=registry,
         )
         self.left_out = Counter(
@@ -186,6 +187,43 @@ class MemoryMetrics:
         self.replica_lag = Gauge(
             "fovea_memory_replica_lag_versions",
             "Events of the memory not yet applied here.",
+            registry=registry,
+        )
+        self.buffer_items = Gauge(
+            "fovea_memory_buffer_items", "Exemplars not yet in a segment on disk.", registry=registry
+        )
+        self.segments = Gauge("fovea_memory_segments", "Segments searched.", registry=registry)
+        self.tombstone_ratio = Gauge(
+            "fovea_memory_tombstone_ratio",
+            "Of the exemplars in segments, the part that was forgotten or replaced since.",
+            registry=registry,
+        )
+        self.indexed = Gauge(
+            "fovea_memory_indexed_vectors",
+            "Vectors that each kind of index covers.",
+            ("kind",),
+            registry=registry,
+        )
+        self.keep_failures = Counter(
+            "fovea_memory_keep_failures",
+            "Times that the memory could not be written to disk; it stays in the buffer.",
+            registry=registry,
+        )
+        self.snapshot_age = Gauge(
+            "fovea_memory_snapshot_age_seconds",
+            "Since this replica first saw the newest snapshot; NaN without one.",
+            registry=registry,
+        )
+        self.snapshots = Counter(
+            "fovea_memory_snapshots", "Snapshots stored by this replica.", registry=registry
+        )
+        self.snapshot_failures = Counter(
+            "fovea_memory_snapshot_failures", "Snapshots that could not be stored.", registry=registry
+        )
+        self.refused = Counter(
+            "fovea_memory_refused",
+            "Catalogues and snapshots that could not be used, by reason; an alarm.",
+            ("reason",),
             registry=registry,
         )
 
