@@ -12,24 +12,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final
 
 from services.kernel.vocabulary import CollectionKey, Embedding, EncodedExemplar, Exemplar
-from services.retrieval.adapters.numpy_block import Block, BlockView
+from services.retrieval.adapters.memory.block import Block, BlockView
+from services.retrieval.adapters.memory.changes import Change
 from services.retrieval.adapters.numpy_search import search
 from services.retrieval.domain import Scope
 from services.retrieval.ports import Found
 from services.runtime import deadline, memory_version
 
 _CHECK_EVERY: Final = 1024
-
-
-class Change(NamedTuple):
-    """An exemplar is remembered, in place of an older one of its id, or forgotten if there is none."""
-
-    collection: CollectionKey
-    exemplar_id: str
-    encoded: EncodedExemplar | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +55,7 @@ class NumpyView:
 
     @cached_property
     def _labels(self) -> Mapping[str, int]:
-        return Counter(exemplar.label for block in self.blocks for exemplar in block.living())
+        return sum((Counter(block.labels()) for block in self.blocks), Counter())
 
     def _slots(self, after: str) -> Iterator[tuple[int, BlockView]]:
         # An id lives in one block at most, so blocks are never compared.
@@ -148,3 +141,6 @@ class NumpyIndex:
         """Return the collection as it stands; empty if nothing was ever taught."""
         with self._publishing:
             return NumpyView(self._offsets, self._blocks.get(collection, ()))
+
+
+__all__ = ["Change", "NumpyIndex", "NumpyView"]

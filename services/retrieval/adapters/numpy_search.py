@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from services.kernel.vocabulary import Embedding, Exemplar
-from services.retrieval.adapters.numpy_block import BlockView, TableKey, TableView
+from services.retrieval.adapters.memory.block import BlockView, TableKey, TableView
 from services.retrieval.domain import Hit, Scope, comparable
 from services.retrieval.ports import Found
 from services.runtime import deadline

@@ -10,14 +10,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32, Int64, UInt8, UInt64
+from jaxtyping import Bool, Float64, Int32, Int64, Shaped, UInt8, UInt64
 
 from services.kernel.vocabulary import AttributeValue, Condition
 
-Arrays = Mapping[str, np.ndarray[Any, Any]]
+Arrays = Mapping[str, Shaped[np.ndarray, "..."]]
 
 NUMBER: Final = -1
 """Instead of a text's code: the value is a number."""
@@ -63,7 +63,7 @@ class Strings:
         place = self.after(text) - 1
         return place if place >= 0 and self[place] == text else None
 
-    def arrays(self, name: str) -> dict[str, np.ndarray[Any, Any]]:
+    def arrays(self, name: str) -> dict[str, Shaped[np.ndarray, "..."]]:
         """Return what is to be written."""
         return {f"{name}.blob": self.blob, f"{name}.ends": self.ends}
 
@@ -104,7 +104,7 @@ class Ids:
             place += 1
         return None
 
-    def arrays(self) -> dict[str, np.ndarray[Any, Any]]:
+    def arrays(self) -> dict[str, Shaped[np.ndarray, "..."]]:
         """Return what is to be written."""
         return {**self.names.arrays("ids"), "ids.hashes": self.hashes, "ids.slots": self.slots}
 
@@ -133,7 +133,7 @@ class Labels:
         counts = np.bincount(self.codes[alive], minlength=len(self.names))
         return {self.names[code]: int(counts[code]) for code in np.flatnonzero(counts).tolist()}
 
-    def arrays(self) -> dict[str, np.ndarray[Any, Any]]:
+    def arrays(self) -> dict[str, Shaped[np.ndarray, "..."]]:
         """Return what is to be written."""
         return {**self.names.arrays("labels"), "labels.codes": self.codes}
 
@@ -207,7 +207,7 @@ class Attributes:
         holds &= numbers <= (np.inf if condition.most is None else condition.most)
         return holds
 
-    def arrays(self) -> dict[str, np.ndarray[Any, Any]]:
+    def arrays(self) -> dict[str, Shaped[np.ndarray, "..."]]:
         """Return what is to be written."""
         return {
             **self.names.arrays("attributes.names"),

@@ -6,10 +6,10 @@ import hashlib
 import mmap
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Shaped, UInt8
 
 from services.retrieval.adapters.memory.manifest import FileDigest
 
@@ -25,9 +25,11 @@ class DigestedFile:
         self._digest = hashlib.sha256()
         self.size_bytes = 0
 
-    def write(self, data: bytes | np.ndarray[Any, Any]) -> None:
+    def write(self, data: bytes | Shaped[np.ndarray, "..."]) -> None:
         """Append bytes, or those of an array."""
-        piece = data if isinstance(data, bytes) else np.ascontiguousarray(data).view(np.uint8).data
+        piece = (
+            data if isinstance(data, bytes) else np.ascontiguousarray(data).reshape(-1).view(np.uint8).data
+        )
         self._file.write(piece)
         self._digest.update(piece)
         self.size_bytes += len(piece)

@@ -12,22 +12,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
+from jaxtyping import Bool, Shaped
 
 from services.kernel.errors import Corrupt, Unavailable
-from services.kernel.vocabulary import CollectionKey, Embedding, EncodedExemplar, Exemplar
+from services.kernel.vocabulary import CollectionKey, Condition, Embedding, EncodedExemplar, Exemplar
 from services.retrieval.adapters.memory import manifest as manifests
 from services.retrieval.adapters.memory import records
+from services.retrieval.adapters.memory.block import TableKey, TableView
 from services.retrieval.adapters.memory.columns import Attributes, Ids, Labels
 from services.retrieval.adapters.memory.files import digest_of, mapped
 from services.retrieval.adapters.memory.manifest import Manifest
-from services.retrieval.adapters.numpy_block import TableKey, TableView
+from services.retrieval.adapters.memory.remembering import remember
+from services.retrieval.adapters.memory.table_index import TableIndex
 
 COLUMNS: Final = "columns.bin"
 EXEMPLARS: Final = "exemplars.bin"
 _INDEX_FILES: Final = "index-*"
+_DECODED: Final = 2048  # exemplars, half a kilobyte each
+_FILTERS: Final = 8  # masks, a byte a slot
 
 
 def vectors_file(table: int) -> str:
@@ -54,6 +59,9 @@ class Segment:
         self.attributes = Attributes.read(arrays)
         self._ends = arrays["exemplars.ends"]
         self._records = mapped(folder / EXEMPLARS)
+        self._holding: dict[tuple[Condition, ...], Bool[np.ndarray, "slot"]] = {}
+        self._decoded: dict[int, Exemplar] = {}
+        self._indexes: dict[TableKey, TableIndex] = {}
         self.tables: Mapping[TableKey, TableView] = {
             TableKey(table.space, table.encoder, table.dim): TableView(
                 mapped(folder / vectors_file(number)).view(np.float32).reshape(table.rows, table.dim),
@@ -102,8 +110,29 @@ class Segment:
         return self._records[begin : self._ends[slot]].tobytes()
 
     def exemplar(self, slot: int) -> Exemplar:
-        """Return the exemplar of a slot."""
-        return records.read(self.record(slot))
+        """Return the exemplar of a slot; the last ones are remembered, for neighbours come again."""
+        exemplar = self._decoded.get(slot)
+        if exemplar is None:
+            exemplar = records.read(self.record(slot))
+            remember(self._decoded, slot, exemplar, most=_DECODED)
+        return exemplar
+
+    def holding(self, conditions: tuple[Condition, ...]) -> Bool[np.ndarray, "slot"]:
+        """Return which slots fulfil all conditions; remembered, for filters come again and again."""
+        known = self._holding.get(conditions)
+        if known is None:
+            each = [self.attributes.holding(condition, self.rows) for condition in conditions]
+            known = np.logical_and.reduce(each) if each else np.ones(self.rows, np.bool_)
+            remember(self._holding, conditions, known, most=_FILTERS)
+        return known
+
+    def index_of(self, table: TableKey) -> TableIndex | None:
+        """Return the index over a table, if there is one by now."""
+        return self._indexes.get(table)
+
+    def use(self, table: TableKey, index: TableIndex) -> None:
+        """Search a table through this index from now on; searches under way keep the one they have."""
+        self._indexes[table] = index
 
     def encoded(self, slot: int) -> EncodedExemplar:
         """Return the exemplar of a slot with its embeddings, which share the mapped file."""
@@ -119,7 +148,7 @@ class Segment:
         return sorted(self.folder.glob(_INDEX_FILES))
 
 
-def _arrays(folder: Path, manifest: Manifest) -> dict[str, np.ndarray[Any, Any]]:
+def _arrays(folder: Path, manifest: Manifest) -> dict[str, Shaped[np.ndarray, "..."]]:
     """Return the arrays of `columns.bin`, by name."""
     data = mapped(folder / COLUMNS)
     return {

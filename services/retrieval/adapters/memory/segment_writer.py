@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from jaxtyping import Int32, Int64
+from jaxtyping import Int32, Int64, Shaped
 
 from services.kernel.errors import Unavailable
 from services.kernel.vocabulary import CollectionKey
 from services.retrieval.adapters.memory import manifest as manifests
+from services.retrieval.adapters.memory.block import TableKey
 from services.retrieval.adapters.memory.columns import Ids
 from services.retrieval.adapters.memory.files import DigestedFile, sync_folder
 from services.retrieval.adapters.memory.manifest import FileDigest, Manifest, Section, TableSize
 from services.retrieval.adapters.memory.segment import COLUMNS, EXEMPLARS, vectors_file
 from services.retrieval.adapters.memory.sources import Source, merged_attributes, merged_labels
-from services.retrieval.adapters.numpy_block import TableKey
 
 _ALIGNMENT: Final = 64
 _ROWS_AT_A_TIME: Final = 4096
@@ -70,7 +70,7 @@ class _Writing:
         names = [name for source in self.sources for name in source.names]
         order = sorted(range(len(names)), key=names.__getitem__)
         slots = _new_slots(self.sources, np.array(order, np.int64))
-        arrays: dict[str, np.ndarray[Any, Any]] = {
+        arrays: dict[str, Shaped[np.ndarray, "..."]] = {
             **Ids.of([names[place] for place in order]).arrays(),
             **merged_labels(self.sources, slots).arrays(),
             **merged_attributes(self.sources, slots).arrays(),
@@ -101,7 +101,7 @@ class _Writing:
         return np.cumsum(sizes)
 
     def _write_vectors(
-        self, name: str, key: TableKey, slots: Sequence[Int32[np.ndarray, "slot"]]
+        self, name: str, key: TableKey, slots: Sequence[Int32[np.ndarray, "_"]]
     ) -> Int32[np.ndarray, "row"]:
         tables = [source.tables[key] for source in self.sources if key in source.tables]
         new = [
@@ -115,7 +115,7 @@ class _Writing:
         order = np.argsort(all_new, kind="stable")
         order = order[np.searchsorted(all_new[order], 0) :]  # the dead have no slot
 
-        def pieces() -> Iterator[np.ndarray[Any, Any]]:
+        def pieces() -> Iterator[Shaped[np.ndarray, "..."]]:
             for begin in range(0, len(order), _ROWS_AT_A_TIME):
                 some = order[begin : begin + _ROWS_AT_A_TIME]
                 gathered = np.empty((len(some), key.dim), np.float32)
@@ -127,10 +127,10 @@ class _Writing:
         self._put(name, pieces())
         return all_new[order].astype(np.int32)
 
-    def _write_columns(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Section]:
+    def _write_columns(self, arrays: Mapping[str, Shaped[np.ndarray, "..."]]) -> dict[str, Section]:
         sections: dict[str, Section] = {}
 
-        def pieces() -> Iterator[bytes | np.ndarray[Any, Any]]:
+        def pieces() -> Iterator[bytes | Shaped[np.ndarray, "..."]]:
             offset = 0
             for name, array in arrays.items():
                 sections[name] = Section(offset, array.dtype.str, len(array))
@@ -153,7 +153,7 @@ class _Writing:
         self.files[name] = file.close()
 
 
-def _new_slots(sources: Sequence[Source], order: Int64[np.ndarray, "n"]) -> list[Int32[np.ndarray, "slot"]]:
+def _new_slots(sources: Sequence[Source], order: Int64[np.ndarray, "n"]) -> list[Int32[np.ndarray, "_"]]:
     """Return for each source where its slots go; -1 for those that it does not keep."""
     place = np.empty(len(order), np.int32)
     place[order] = np.arange(len(order), dtype=np.int32)

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Bool, Int32, Int64
 
 from services.retrieval.adapters.memory import records
+from services.retrieval.adapters.memory.block import BlockView, TableKey, TableView
 from services.retrieval.adapters.memory.columns import Attributes, Labels, Strings
 from services.retrieval.adapters.memory.segment import Segment
-from services.retrieval.adapters.numpy_block import BlockView, TableKey, TableView
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ def of_segment(segment: Segment, alive: Bool[np.ndarray, "slot"]) -> Source:
     )
 
 
-Slots = Sequence[Int32[np.ndarray, "slot"]]
+Slots = Sequence[Int32[np.ndarray, "_"]]
 """For each source, where its slots go; -1 for those that it does not keep."""
 
 
@@ -87,7 +87,7 @@ def merged_attributes(sources: Sequence[Source], slots: Slots) -> Attributes:
     for source, new, name_code, text_code in zip(sources, slots, name_codes, text_codes, strict=True):
         old = source.attributes
         runs = np.diff(old.ends, prepend=0)
-        name.append(np.repeat(name_code, runs))
+        name.append(np.repeat(name_code[: len(runs)], runs))
         slot.append(new[old.slots])
         code.append(np.where(old.codes < 0, old.codes, text_code[np.maximum(old.codes, 0)]))
         number.append(old.numbers)
@@ -106,7 +106,7 @@ def merged_attributes(sources: Sequence[Source], slots: Slots) -> Attributes:
     )
 
 
-def _united(parts: Sequence[Strings]) -> tuple[list[str], list[Int32[np.ndarray, "n"]]]:
+def _united(parts: Sequence[Strings]) -> tuple[list[str], list[Int32[np.ndarray, "_"]]]:
     """Return all texts once, in order, and for each part the place of each of its texts there."""
     lists = [part.all() for part in parts]
     united = sorted(set().union(*lists))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.kernel.errors import DeadlineExceeded
 from services.kernel.vocabulary import Embedding, EncodedExemplar
 from services.retrieval.adapters import numpy_search
-from services.retrieval.adapters.numpy_block import SLOTS, Block
+from services.retrieval.adapters.memory.block import SLOTS, Block
 from services.retrieval.adapters.numpy_index import Change, NumpyIndex, NumpyView
 from services.retrieval.domain import Scope
 from services.runtime import deadline

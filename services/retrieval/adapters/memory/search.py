@@ -1,0 +1,264 @@
+"""Cosine search over the blocks and segments of one collection: shortlists, then an exact second look.
+
+What is small is compared whole, by matrix products; what is large is asked through its index for a
+shortlist, whose similarities are then computed from the stored vectors. A matrix product may round a cosine
+differently with the place of a row or the size of the batch. The best are therefore computed again in double
+precision, row by row, so that the similarities depend on what was taught alone, and so do the answers of a
+memory without indexes: not on the order of teaching, nor on what else was asked at the same time.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64, Shaped
+
+from services.kernel.vocabulary import Embedding
+from services.retrieval.adapters.memory.block import TableKey, TableView
+from services.retrieval.adapters.memory.holders import Holder, SegmentView, allowed_in
+from services.retrieval.adapters.memory.table_index import Allowed, TableIndex
+from services.retrieval.domain import Hit, Scope, comparable
+from services.retrieval.ports import Found
+from services.runtime import deadline
+
+_DEAD: Final = -4.0  # below every cosine
+_LEAST: Final = -2.0  # between the dead and the living
+_SLACK: Final = 1e-4  # far more than single precision can be wrong by
+_MOST_CELLS: Final = 4_000_000  # similarities held at a time
+_ROWS_AT_A_TIME: Final = 256
+_GATHERED_ROWS: Final = 1024
+_WIDEN: Final = 4
+
+
+def search(
+    holders: Sequence[Holder], queries: Sequence[Embedding], *, most: int, scope: Scope
+) -> list[Found]:
+    """Return what each query finds, in order; queries of one table are searched for together."""
+    groups: defaultdict[TableKey, list[int]] = defaultdict(list)
+    for index, query in enumerate(queries):
+        groups[TableKey.of(query)].append(index)
+    found = [Found()] * len(queries)
+    for key, indexes in groups.items():
+        group = _Group(holders, key, scope)
+        step = max(1, _MOST_CELLS // max(group.columns, 1))
+        for start in range(0, len(indexes), step):
+            some = indexes[start : start + step]
+            answers = group.search([queries[index] for index in some], most=most)
+            for index, answer in zip(some, answers, strict=True):
+                found[index] = answer
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Exact:
+    """A table that is compared whole, or those of its rows that may answer."""
+
+    holder: Holder
+    table: TableView
+    allowed: Allowed | None = None
+    rows: Int64[np.ndarray, "row"] | None = None
+
+    @property
+    def columns(self) -> int:
+        return len(self.table.slots) if self.rows is None else len(self.rows)
+
+    def compare(
+        self, vectors: Float32[np.ndarray, "query dim"], out: Float32[np.ndarray, "query row"]
+    ) -> None:
+        if self.rows is not None:
+            for begin in range(0, len(self.rows), _GATHERED_ROWS):
+                some = self.rows[begin : begin + _GATHERED_ROWS]
+                out[:, begin : begin + len(some)] = vectors @ self.table.rows[some].T
+            return
+        np.matmul(vectors, self.table.rows.T, out=out)
+        if self.allowed is not None:
+            out[:, ~self.allowed.slots[self.table.slots]] = _DEAD
+
+    def taken(self, columns: Int64[np.ndarray, "n"]) -> Int64[np.ndarray, "n"]:
+        """Return the rows behind some columns."""
+        return columns if self.rows is None else self.rows[columns]
+
+
+@dataclass(frozen=True, eq=False)
+class _Indexed:
+    """A table that is asked through its index."""
+
+    holder: SegmentView
+    table: TableView
+    index: TableIndex
+    allowed: Allowed | None
+
+    def shortlists(
+        self, vectors: Float32[np.ndarray, "query dim"], most: int
+    ) -> Iterator[tuple[Int64[np.ndarray, "row"], Float32[np.ndarray, "row"]]]:
+        """Yield for each query the rows of its shortlist and their similarities."""
+        found = self.index.shortlist(vectors, most=most, allowed=self.allowed)
+        for vector, each in zip(vectors, found, strict=True):
+            rows = each[each >= 0]
+            if len(rows) < most and self.allowed is not None and len(rows) < self.allowed.count:
+                rows = self.allowed.rows(self.table)  # what may answer lies far from the query: look at all
+            yield rows, self.table.rows[rows] @ vector
+
+
+class _Group:
+    """All vectors that queries of one kind may meet."""
+
+    def __init__(self, holders: Sequence[Holder], key: TableKey, scope: Scope) -> None:
+        self._exact: list[_Exact] = []
+        self._indexed: list[_Indexed] = []
+        self._repeats = False  # whether an exemplar may be met twice
+        self.left_out = 0
+        for holder in holders:
+            self._add(holder, key, scope)
+        self._ends = list(accumulate((part.columns for part in self._exact), initial=0))
+        self.columns = self._ends[-1]
+
+    def _add(self, holder: Holder, key: TableKey, scope: Scope) -> None:
+        met = 0
+        for stored, table in holder.tables.items():
+            if stored.space != key.space:
+                continue
+            if stored.dim == key.dim and comparable(key.encoder, stored.encoder):
+                self._plan(holder, stored, table, allowed_in(holder, scope))
+                met += 1
+            else:
+                self.left_out += int(np.count_nonzero(holder.alive[table.slots]))
+        self._repeats |= met > 1
+
+    def _plan(self, holder: Holder, key: TableKey, table: TableView, allowed: Allowed | None) -> None:
+        """Decide how a table is searched: whole, what may answer of it, or through its index."""
+        if allowed is not None and not allowed.count:
+            return
+        index = holder.segment.index_of(key) if isinstance(holder, SegmentView) else None
+        few = allowed is not None and allowed.count <= (
+            index.gathered if index else len(table.slots) // _WIDEN
+        )
+        if few and allowed is not None:
+            self._exact.append(_Exact(holder, table, rows=allowed.rows(table)))
+        elif index is not None and isinstance(holder, SegmentView):
+            self._indexed.append(_Indexed(holder, table, index, allowed))
+        else:
+            self._exact.append(_Exact(holder, table, allowed))
+
+    def search(self, queries: Sequence[Embedding], *, most: int) -> Iterator[Found]:
+        """Yield what each query finds."""
+        vectors = np.stack([query.vector for query in queries])  # (query, dim)
+        compared = self._compared(vectors)
+        shortlists = [part.shortlists(vectors, most) for part in self._indexed]
+        for vector, row in zip(vectors, compared, strict=True):
+            deadline.check()
+            near = _Near(self._exact, self._ends, row)
+            for part, shortlist in zip(self._indexed, shortlists, strict=True):
+                near.add(part, *next(shortlist))
+            yield Found(near.best(vector.astype(np.float64), most, repeats=self._repeats), self.left_out)
+
+    def _compared(self, vectors: Float32[np.ndarray, "query dim"]) -> Float32[np.ndarray, "query column"]:
+        compared = np.empty((len(vectors), self.columns), np.float32)
+        for part, begin, end in zip(self._exact, self._ends, self._ends[1:], strict=False):
+            deadline.check()
+            part.compare(vectors, compared[:, begin:end])
+        return compared
+
+
+class _Near:
+    """Everything that one query may find, as one run of columns."""
+
+    def __init__(
+        self, exact: Sequence[_Exact], ends: Sequence[int], similarity: Float32[np.ndarray, "column"]
+    ) -> None:
+        self._parts: list[tuple[Any, Any]] = [(part, part.taken) for part in exact]
+        self._ends = list(ends)
+        self._similarity = [similarity]
+
+    def add(
+        self, part: _Indexed, rows: Int64[np.ndarray, "row"], similarity: Float32[np.ndarray, "row"]
+    ) -> None:
+        """Append a shortlist."""
+        self._parts.append((part, rows.__getitem__))
+        self._ends.append(self._ends[-1] + len(rows))
+        self._similarity.append(similarity)
+
+    def best(self, vector: Float64[np.ndarray, "dim"], most: int, *, repeats: bool) -> tuple[Hit, ...]:
+        """Return the nearest exemplars: each once, equally near ones in order of id."""
+        similarity = self._similarity[0] if len(self._similarity) == 1 else np.concatenate(self._similarity)
+        columns = self._shortlist(similarity, most, repeats=repeats)
+        met = [
+            (part.holder, part.table, rows, _cosines(vector, part.table, rows))
+            for part, rows in self._by_part(columns)
+        ]
+        if not met:
+            return ()
+        cosines = np.concatenate([each[3] for each in met])
+        least = _threshold(cosines, most) if not repeats else _LEAST
+        hits = [
+            Hit(holder.exemplar(slot), cosine)
+            for holder, table, rows, found in met
+            for slot, cosine in zip(table.slots[rows].tolist(), found.tolist(), strict=True)
+            if cosine >= least
+        ]
+        return _ordered(hits)[:most]
+
+    def _shortlist(
+        self, similarity: Float32[np.ndarray, "column"], most: int, *, repeats: bool
+    ) -> Int64[np.ndarray, "n"]:
+        """Return, rising, the columns that may belong to the nearest exemplars."""
+        wanted = most
+        while True:
+            threshold = _threshold(similarity, wanted)
+            if not repeats or wanted >= len(similarity):
+                break
+            if self._exemplars(np.flatnonzero(similarity >= threshold)) >= most:
+                break
+            wanted *= _WIDEN
+        return np.flatnonzero(similarity >= max(threshold - _SLACK, _LEAST))
+
+    def _exemplars(self, columns: Int64[np.ndarray, "n"]) -> int:
+        """Return how many exemplars the columns have."""
+        return len(
+            {
+                (id(part.holder), slot)
+                for part, rows in self._by_part(columns)
+                for slot in part.table.slots[rows].tolist()
+            }
+        )
+
+    def _by_part(self, columns: Int64[np.ndarray, "n"]) -> Iterator[tuple[Any, Int64[np.ndarray, "m"]]]:
+        """Yield columns, which come in order, as rows of the tables that they belong to."""
+        begin = 0
+        ends = columns.searchsorted(self._ends[1:]).tolist()
+        for (part, rows_of), first, end in zip(self._parts, self._ends, ends, strict=False):
+            if end > begin:
+                yield part, rows_of(columns[begin:end] - first)
+            begin = end
+
+
+def _cosines(
+    vector: Float64[np.ndarray, "dim"], table: TableView, rows: Int64[np.ndarray, "n"]
+) -> Float64[np.ndarray, "n"]:
+    cosines = np.empty(len(rows), np.float64)
+    for start in range(0, len(rows), _ROWS_AT_A_TIME):
+        some = table.rows[rows[start : start + _ROWS_AT_A_TIME]]
+        cosines[start : start + len(some)] = (some * vector).sum(axis=1)  # (row,), each summed on its own
+    return cosines.clip(-1.0, 1.0, out=cosines)
+
+
+def _ordered(hits: list[Hit]) -> tuple[Hit, ...]:
+    """Return each exemplar once, nearest first, equally near ones by id."""
+    hits.sort(key=lambda hit: (-hit.similarity, hit.exemplar.exemplar_id))
+    first: dict[str, Hit] = {}
+    for hit in hits:
+        first.setdefault(hit.exemplar.exemplar_id, hit)
+    return tuple(first.values())
+
+
+def _threshold(similarity: Shaped[np.ndarray, "..."], wanted: int) -> float:
+    """Return the similarity that so many columns reach."""
+    if wanted >= len(similarity):
+        return _LEAST
+    place = len(similarity) - wanted
+    return float(np.partition(similarity, place)[place])
