@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
+import time
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from fovea.retrieval.v1 import retrieval_pb2_grpc
 from services.kernel import defaults
-from services.kernel.errors import FoveaError, Unavailable
+from services.kernel.errors import FoveaError
 from services.retrieval.adapters.exemplar_records import TOPIC, ApplyExemplars
 from services.retrieval.adapters.log_memory import LogMemory
-from services.retrieval.adapters.numpy_index import NumpyIndex
+from services.retrieval.adapters.memory.freshness import Limits, behind
+from services.retrieval.adapters.memory.index import SegmentedIndex
+from services.retrieval.adapters.memory.keeper import Keeper, Rhythm
+from services.retrieval.adapters.memory.local import LocalMemory
+from services.retrieval.adapters.memory.opening import Opening
+from services.retrieval.adapters.memory.snapshot_writer import Schedule, SnapshotWriter
+from services.retrieval.adapters.memory.snapshots import SnapshotStore
 from services.retrieval.adapters.telemetry import MetricsMonitor
 from services.retrieval.entrypoints.handlers import OnRegionsEncoded
 from services.retrieval.entrypoints.servicer import RetrievalServicer, UseCases
@@ -24,18 +33,32 @@ from services.retrieval.usecases import (
     Recall,
     Voting,
 )
-from services.runtime.assembly import Assembly
+from services.runtime.assembly import Assembly, Background
 from services.runtime.claim_check import Claims, NoClaims
-from services.runtime.event_log.ports import EventLog, TopicPartition
+from services.runtime.event_log.ports import EventLog
 from services.runtime.event_loop import Subscription
-from services.runtime.follower import Follower
 from services.runtime.grpc_server import Servicer
-from services.runtime.metrics import Metrics
+from services.runtime.metrics import MemoryMetrics, Metrics
+from services.runtime.object_store.ports import ObjectStore
 
 
-def assemble(
+@dataclass(frozen=True)
+class Storage:
+    """Where a replica keeps its memory.
+
+    Args:
+        folder: On its own disk; it may be lost, and then the start takes longer.
+        shared: Has the snapshots of all replicas; None without others.
+    """
+
+    folder: Path
+    shared: ObjectStore | None = None
+
+
+def assemble(  # noqa: PLR0913  (what a service is built from)
     settings: RetrievalSettings,
     log: EventLog,
+    storage: Storage,
     *,
     metrics: Metrics,
     version: str,
@@ -44,16 +67,34 @@ def assemble(
     """Return retrieval; it is ready when its memory holds all that was in the log when it started.
 
     Args:
-        settings: How many neighbours vote, and how long a read waits for what it wrote.
+        settings: How many neighbours vote, how long a read waits for what it wrote, when the memory is kept.
         log: Where the exemplars are.
+        storage: Where the memory is kept, so that a start need not read the whole log.
         metrics: Of the process.
         version: Of this release, for the records.
         claims: Has the values of exemplars that are too large for the log.
+
+    Raises:
+        Unavailable: The folder cannot be made.
     """
-    index = NumpyIndex()
-    follower = Follower(log, [TOPIC], ApplyExemplars(index, metrics.memory, claims=claims or NoClaims()))
-    metrics.memory.replica_lag.set_function(partial(_lag, log, follower))
-    memory = LogMemory(index, follower.wait_until, most_wait_s=settings.freshness_wait_s)
+    local = LocalMemory(storage.folder)
+    index = SegmentedIndex(local.segments)
+    snapshots = None if storage.shared is None else SnapshotStore(storage.shared)
+    keeper = Keeper(
+        log,
+        TOPIC,
+        ApplyExemplars(index, metrics.memory, claims=claims or NoClaims()),
+        index=index,
+        local=local,
+        opening=Opening(local, snapshots, refused=lambda why: metrics.memory.refused.labels(why).inc()),
+        metrics=metrics.memory,
+        rhythm=Rhythm(settings.memory_flush_records, settings.memory_flush_every_s),
+    )
+    background: list[Background] = [keeper]
+    if snapshots is not None and settings.memory_snapshot_every_s:
+        background.append(_snapshot_writer(settings, log, local, snapshots, metrics.memory))
+    metrics.memory.replica_lag.set_function(partial(_lag, log, keeper))
+    memory = LogMemory(index, keeper.wait_until, most_wait_s=settings.freshness_wait_s)
     voting = Voting(defaults.VOTES, settings.neighbours_per_space)
     recall = Recall(memory, voting=voting, monitor=MetricsMonitor(metrics.memory), version=version)
     usecases = UseCases(
@@ -73,24 +114,30 @@ def assemble(
         "retrieval",
         servicers=(servicer,),
         subscriptions=(Subscription("regions.encoded", "retrieval", OnRegionsEncoded(recall)),),
-        background=(follower,),
-        checks={"memory": partial(_check, follower)},
+        background=tuple(background),
+        checks={"memory": keeper.check},
     )
 
 
-def _check(follower: Follower) -> None:
-    """Raise Unavailable unless the memory is complete and kept up to date."""
-    if not follower.wait_caught_up(0.0):
-        raise Unavailable("the memory is still being read from the log")
+def _snapshot_writer(
+    settings: RetrievalSettings,
+    log: EventLog,
+    local: LocalMemory,
+    snapshots: SnapshotStore,
+    metrics: MemoryMetrics,
+) -> SnapshotWriter:
+    return SnapshotWriter(
+        local,
+        snapshots,
+        metrics=metrics,
+        usable=lambda catalogue: not Limits().refusal(catalogue, log.end_offsets(TOPIC), time.time()),
+        schedule=Schedule(settings.memory_snapshot_every_s, keep=settings.memory_snapshots_kept),
+    )
 
 
-def _lag(log: EventLog, follower: Follower) -> float:
+def _lag(log: EventLog, keeper: Keeper) -> float:
     """Return how many records of the memory are not yet applied; NaN if the log cannot say."""
     try:
-        ends = log.end_offsets(TOPIC)
+        return float(behind(keeper.position(), log.end_offsets(TOPIC)))
     except FoveaError:
         return math.nan
-    applied = follower.position()
-    return float(
-        sum(end - applied.get(TopicPartition(TOPIC, partition), 0) for partition, end in ends.items())
-    )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from typing import Final, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol, cast, runtime_checkable
 
 from fovea.encoding.v1.events_pb2 import ExemplarEncoded
 from services.kernel.errors import Corrupt, InvalidInput, NotFound
 from services.retrieval import codec
-from services.retrieval.adapters.numpy_index import Change, NumpyIndex
+from services.retrieval.adapters.memory.changes import Change
 from services.runtime.claim_check import Claims, NoClaims
 from services.runtime.event_log.ports import Record
 from services.runtime.metrics import MemoryMetrics
@@ -18,6 +18,22 @@ from services.runtime.topics import TOPICS
 
 TOPIC: Final = "exemplars.encoded"
 _LOG = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class Changes(Protocol):
+    """Takes what is written."""
+
+    def apply(self, changes: Sequence[Change], offsets: Mapping[int, int]) -> None:
+        """Make all changes visible at once; `offsets` is how far each partition has then been read.
+
+        Raises Unavailable while there is no room for them; then nothing was applied.
+        """
+        ...
+
+    def items(self) -> Mapping[str, int]:
+        """Return how many exemplars each space has, or had, all collections together."""
+        ...
 
 
 class ApplyExemplars:
@@ -35,7 +51,7 @@ class ApplyExemplars:
 
     def __init__(
         self,
-        index: NumpyIndex,
+        index: Changes,
         metrics: MemoryMetrics,
         *,
         claims: Claims | None = None,

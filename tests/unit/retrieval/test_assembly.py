@@ -19,7 +19,7 @@ from fovea.retrieval.v1 import retrieval_pb2_grpc
 from services.kernel import defaults
 from services.kernel.errors import DeadlineExceeded, InvalidInput, Unavailable
 from services.kernel.vocabulary import EncodedExemplar, RegionEmbeddings
-from services.retrieval.assembly import assemble
+from services.retrieval.assembly import Storage, assemble
 from services.retrieval.settings import RetrievalSettings
 from services.runtime import memory_version
 from services.runtime.codec.candidates import write_vote
@@ -74,7 +74,9 @@ class Retrieval:
 def running(folder: Path, **given: Any) -> Iterator[Retrieval]:
     with closing(SqliteLog(folder / "events.db", TOPICS.settings())) as log:
         metrics = Metrics()
-        assembly = assemble(RetrievalSettings.load(**given), log, metrics=metrics, version="1.2")
+        assembly = assemble(
+            RetrievalSettings.load(**given), log, Storage(folder / "memory"), metrics=metrics, version="1.2"
+        )
         for background in assembly.background:
             background.start()
         try:
@@ -122,16 +124,18 @@ def test_a_replica_is_not_ready_before_it_has_read_the_log(tmp_path: Path) -> No
 
     with closing(SqliteLog(tmp_path / "events.db", TOPICS.settings())) as log:
         blocked = _Blocked(log)
-        assembly = assemble(RetrievalSettings.load(), blocked, metrics=Metrics(), version="1.2")
-        (follower,) = assembly.background
-        follower.start()
+        assembly = assemble(
+            RetrievalSettings.load(), blocked, Storage(tmp_path / "memory"), metrics=Metrics(), version="1.2"
+        )
+        (memory,) = assembly.background
+        memory.start()
         try:
             with pytest.raises(Unavailable, match="still being read"):
                 assembly.checks["memory"]()
             blocked.go.set()
             _wait_ready(assembly.checks["memory"])
         finally:
-            follower.close()
+            memory.close()
 
 
 class _Blocked:
@@ -216,7 +220,7 @@ def test_the_lag_is_measured(tmp_path: Path) -> None:
 def test_embeddings_are_handled_as_events_too(tmp_path: Path) -> None:
     with closing(SqliteLog(tmp_path / "events.db", TOPICS.settings())) as log:
         (subscription,) = assemble(
-            RetrievalSettings.load(), log, metrics=Metrics(), version="1.2"
+            RetrievalSettings.load(), log, Storage(tmp_path / "memory"), metrics=Metrics(), version="1.2"
         ).subscriptions
 
     assert (subscription.topic, subscription.group) == ("regions.encoded", "retrieval")
