@@ -75,6 +75,11 @@ class SegmentView:
     _allowed: dict[tuple[Condition, ...], Allowed] = field(default_factory=dict, repr=False)
 
     @property
+    def living(self) -> int:
+        """How many are not dead."""
+        return len(self.alive) - self.dead
+
+    @property
     def tables(self) -> Mapping[TableKey, TableView]:
         """The vectors."""
         return self.segment.tables

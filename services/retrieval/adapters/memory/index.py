@@ -14,11 +14,14 @@ import numpy as np
 from services.kernel.errors import Corrupt, Unavailable
 from services.kernel.vocabulary import CollectionKey
 from services.retrieval.adapters.memory import sources
+from services.retrieval.adapters.memory.block import TableKey
 from services.retrieval.adapters.memory.changes import Change
 from services.retrieval.adapters.memory.collection import Collection, Draft
 from services.retrieval.adapters.memory.holders import Holder, SegmentView
+from services.retrieval.adapters.memory.manifest import TableSize
 from services.retrieval.adapters.memory.merging import Size, to_merge
-from services.retrieval.adapters.memory.parameters import Parameters
+from services.retrieval.adapters.memory.parameters import IndexParameters, Parameters
+from services.retrieval.adapters.memory.rabitq import build_index, open_index
 from services.retrieval.adapters.memory.segment import Segment
 from services.retrieval.adapters.memory.segment_writer import write_segment
 from services.retrieval.adapters.memory.state import SegmentState, State
@@ -58,6 +61,7 @@ class SegmentedIndex:
         self._publishing = threading.Lock()  # held for as long as two references are set, or read
         self._holders: dict[CollectionKey, tuple[Holder, ...]] = {}
         self._offsets: Mapping[int, int] = {}
+        self._stopped = threading.Event()
         self._looked_in = 0  # changes until the buffer's size is looked at
 
     def apply(self, changes: Sequence[Change], offsets: Mapping[int, int]) -> None:
@@ -92,7 +96,7 @@ class SegmentedIndex:
             Unavailable: A file cannot be read.
         """
         opened = {
-            key: [_opened(key, segment) for segment in segments]
+            key: [_opened(key, segment, self._parameters.index) for segment in segments]
             for key, segments in state.collections.items()
         }
         with self._writing:
@@ -115,7 +119,11 @@ class SegmentedIndex:
 
         Writes a buffer that has grown long, builds an index, merges segments. Raises Unavailable as `flush`.
         """
-        return self._seal_longest() or self._merge_one()
+        return self._seal_longest() or self._merge_one() or self._index_one()
+
+    def close(self) -> None:
+        """Cut short what `maintain` is doing, if it can be."""
+        self._stopped.set()
 
     def statistics(self) -> Statistics:
         """Return what operators want to know."""
@@ -193,9 +201,7 @@ class SegmentedIndex:
         return (*before, *new)
 
     def _merge_one(self) -> bool:
-        with self._writing:
-            views = {key: each.segments for key, each in self._collections.items()}
-        for key, segments in views.items():
+        for key, segments in self._segments().items():
             sizes = [Size(view.segment.rows, view.dead) for view in segments]
             if places := to_merge(sizes, self._parameters.merge):
                 self._merge(key, [segments[place] for place in places])
@@ -212,13 +218,51 @@ class SegmentedIndex:
             self._collections[key].replace(merged, segment)
             self._publish([key], {})
 
+    def _index_one(self) -> bool:
+        """Build the index that is wanted most, and write buffers that grow long meanwhile."""
+        wanted = [
+            (table.rows, view.segment, number)
+            for collection in self._segments().values()
+            if sum(view.living for view in collection) > self._parameters.index.exact_rows
+            for view in collection
+            for number, table in enumerate(view.segment.manifest.tables)
+            if self._wants_index(view.segment, table)
+        ]
+        if not wanted:
+            return False
+        _, segment, number = max(wanted, key=lambda each: each[0])
+        key = list(segment.tables)[number]
+        index = build_index(
+            segment.folder, number, segment.tables[key], self._parameters.index, go_on=self._goes_on
+        )
+        if index is not None:
+            segment.use(key, index)
+        return index is not None
 
-def _opened(key: CollectionKey, state: SegmentState) -> SegmentView:
+    def _wants_index(self, segment: Segment, table: TableSize) -> bool:
+        parameters = self._parameters.index
+        large = table.rows >= parameters.rows and table.dim >= parameters.least_dim
+        return large and segment.index_of(TableKey(table.space, table.encoder, table.dim)) is None
+
+    def _goes_on(self) -> bool:
+        while not self._stopped.is_set() and self._seal_longest():
+            pass
+        return not self._stopped.is_set()
+
+    def _segments(self) -> dict[CollectionKey, tuple[SegmentView, ...]]:
+        with self._writing:
+            return {key: each.segments for key, each in self._collections.items()}
+
+
+def _opened(key: CollectionKey, state: SegmentState, parameters: IndexParameters) -> SegmentView:
     segment = Segment.open(state.folder)
     if segment.collection != key:
         raise Corrupt(f"the segment {state.folder} is of {segment.collection}, not of {key}")
     if len(state.dead) and not 0 <= state.dead.min() <= state.dead.max() < segment.rows:
         raise Corrupt(f"the segment {state.folder} has no such slots as are said to be dead")
+    for number, (table, vectors) in enumerate(segment.tables.items()):
+        if index := open_index(segment.folder, number, vectors, parameters):
+            segment.use(table, index)
     return SegmentView(segment, np.ones(segment.rows, np.bool_), 0).without(state.dead)
 
 

@@ -23,9 +23,8 @@ class Size(NamedTuple):
 def to_merge(sizes: Sequence[Size], parameters: MergeParameters) -> list[int]:
     """Return the places of the segments to merge, none if all is well.
 
-    A segment joins the smaller ones as soon as they are together as large as it is. So there are never
-    many, each at least as large as all smaller ones together, and an exemplar is written anew only when
-    the segment that it lies in doubles: log2 of the collection's size times.
+    A segment joins the smaller ones as soon as it is at most `ratio` times as large as they together. So
+    there are never many: as many as the collection's size has digits, in base ratio + 1.
     """
     wasteful = [place for place, size in enumerate(sizes) if size.dead > parameters.dead_share * size.rows]
     if wasteful:
@@ -36,7 +35,7 @@ def to_merge(sizes: Sequence[Size], parameters: MergeParameters) -> list[int]:
         living = sizes[place].living
         if together + living > parameters.most_rows:
             break
-        if living <= together and not _is_few(together + living, count + 1, parameters):
+        if living <= parameters.ratio * together and not _is_few(together + living, count + 1, parameters):
             taken = count + 1
         together += living
     return order[:taken]

@@ -33,6 +33,7 @@ _MOST_CELLS: Final = 4_000_000  # similarities held at a time
 _ROWS_AT_A_TIME: Final = 256
 _GATHERED_ROWS: Final = 1024
 _WIDEN: Final = 4
+_LENIENT: Final = 0.9
 
 
 def search(
@@ -92,17 +93,35 @@ class _Indexed:
     table: TableView
     index: TableIndex
     allowed: Allowed | None
+    lenient: bool  # whether so few may not answer that they are best left out afterwards
 
     def shortlists(
         self, vectors: Float32[np.ndarray, "query dim"], most: int
     ) -> Iterator[tuple[Int64[np.ndarray, "row"], Float32[np.ndarray, "row"]]]:
         """Yield for each query the rows of its shortlist and their similarities."""
-        found = self.index.shortlist(vectors, most=most, allowed=self.allowed)
+        found = self.index.shortlist(vectors, most=most, allowed=None if self.lenient else self.allowed)
         for vector, each in zip(vectors, found, strict=True):
             rows = each[each >= 0]
-            if len(rows) < most and self.allowed is not None and len(rows) < self.allowed.count:
-                rows = self.allowed.rows(self.table)  # what may answer lies far from the query: look at all
+            if self.allowed is not None:
+                rows = self._allowed(vector, rows, most, self.allowed)
             yield rows, self.table.rows[rows] @ vector
+
+    def _allowed(
+        self,
+        vector: Float32[np.ndarray, "dim"],
+        rows: Int64[np.ndarray, "row"],
+        most: int,
+        allowed: Allowed,
+    ) -> Int64[np.ndarray, "row"]:
+        """Return those that may answer; more trouble is taken if they are too few."""
+        enough = min(most, allowed.count)
+        if self.lenient:
+            rows = rows[allowed.slots[self.table.slots[rows]]]
+            if len(rows) < enough:
+                rows = self.index.shortlist(vector[np.newaxis], most=most, allowed=allowed)[0]
+                rows = rows[rows >= 0]
+        # What may answer can lie so far from the query that the index does not get there: then look at all.
+        return rows if len(rows) >= enough else allowed.rows(self.table)
 
 
 class _Group:
@@ -124,14 +143,15 @@ class _Group:
             if stored.space != key.space:
                 continue
             if stored.dim == key.dim and comparable(key.encoder, stored.encoder):
-                self._plan(holder, stored, table, allowed_in(holder, scope))
+                self._plan(holder, stored, allowed_in(holder, scope), filtered=bool(scope.conditions))
                 met += 1
             else:
                 self.left_out += int(np.count_nonzero(holder.alive[table.slots]))
         self._repeats |= met > 1
 
-    def _plan(self, holder: Holder, key: TableKey, table: TableView, allowed: Allowed | None) -> None:
+    def _plan(self, holder: Holder, key: TableKey, allowed: Allowed | None, *, filtered: bool) -> None:
         """Decide how a table is searched: whole, what may answer of it, or through its index."""
+        table = holder.tables[key]
         if allowed is not None and not allowed.count:
             return
         index = holder.segment.index_of(key) if isinstance(holder, SegmentView) else None
@@ -141,7 +161,8 @@ class _Group:
         if few and allowed is not None:
             self._exact.append(_Exact(holder, table, rows=allowed.rows(table)))
         elif index is not None and isinstance(holder, SegmentView):
-            self._indexed.append(_Indexed(holder, table, index, allowed))
+            lenient = allowed is not None and not filtered and allowed.count >= _LENIENT * len(holder.alive)
+            self._indexed.append(_Indexed(holder, table, index, allowed, lenient))
         else:
             self._exact.append(_Exact(holder, table, allowed))
 
