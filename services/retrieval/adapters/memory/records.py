@@ -20,7 +20,7 @@ from services.kernel.vocabulary import (
 )
 
 _KINDS: Final[Mapping[str, ExemplarKind]] = {kind.value: kind for kind in ExemplarKind}
-_SCAN: Final = json.JSONDecoder().scan_once  # without looks for white space around a record, which has none
+_SCAN: Final[Any] = vars(json.JSONDecoder())["scan_once"]  # without a look for white space around it
 
 
 def write(exemplar: Exemplar) -> bytes:
@@ -66,7 +66,7 @@ def _image(image: ImageReference) -> list[Any]:
 def _region(region: Region) -> list[Any]:
     mask = region.mask
     runs = None if mask is None else [mask.height_px, mask.width_px, mask.counts]
-    return [region.region_id, region.box, region.origin.value, runs]
+    return [region.region_id, [float(edge) for edge in region.box], region.origin.value, runs]
 
 
 def _read_region(region_id: str, box: list[float], origin: str, runs: list[Any] | None) -> Region:
