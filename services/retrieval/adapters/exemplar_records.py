@@ -37,7 +37,7 @@ class Changes(Protocol):
 
 
 class ApplyExemplars:
-    """Makes a record visible to searches. For one thread.
+    """Makes records visible to searches. For one thread.
 
     A record that cannot be read is logged and left out: it must not keep the others from being found.
 
@@ -63,13 +63,19 @@ class ApplyExemplars:
         self._now = now
         self._since_s = now()
 
-    def __call__(self, record: Record) -> None:
-        """Apply one record; those of one key come in order. Raises Unavailable if it cannot be read now."""
-        change = self._change(record)
-        partition, offset = record.position.partition, record.position.offset
-        self._index.apply([] if change is None else [change], {partition: offset + 1})
-        if record.timestamp_s >= self._since_s:
-            self._metrics.visible.observe(max(0.0, self._now() - record.timestamp_s))
+    def __call__(self, records: Sequence[Record]) -> None:
+        """Apply records, all of them or none; those of one key come in order.
+
+        Raises Unavailable if one cannot be read now, or there is no room now.
+        """
+        changes = [change for change in map(self._change, records) if change is not None]
+        self._index.apply(
+            changes, {record.position.partition: record.position.offset + 1 for record in records}
+        )
+        now_s = self._now()
+        for record in records:
+            if record.timestamp_s >= self._since_s:
+                self._metrics.visible.observe(max(0.0, now_s - record.timestamp_s))
         for space, count in self._index.items().items():
             self._metrics.items.labels(space).set(count)
 

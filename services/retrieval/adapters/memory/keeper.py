@@ -24,7 +24,7 @@ from services.retrieval.adapters.memory.local import LocalMemory
 from services.retrieval.adapters.memory.opening import Opening, Restorable
 from services.retrieval.adapters.memory.state import State
 from services.runtime.event_log.ports import EventLog, TopicPartition
-from services.runtime.follower import Apply, Follower
+from services.runtime.follower import ApplyAll, Follower
 from services.runtime.metrics import MemoryMetrics
 
 _IDLE_S: Final = 0.25
@@ -76,7 +76,7 @@ class Keeper:
     Args:
         log: Has the memory's topic.
         topic: Its name.
-        apply: Makes a record of it visible in the index.
+        apply: Makes records of it visible in the index.
         index: The memory.
         local: Where it is written.
         opening: Chooses what to begin with.
@@ -89,7 +89,7 @@ class Keeper:
         self,
         log: EventLog,
         topic: str,
-        apply: Apply,
+        apply: ApplyAll,
         *,
         index: Kept,
         local: LocalMemory,
@@ -191,7 +191,7 @@ class Keeper:
         return self._patiently(lambda: self._followed(start))
 
     def _followed(self, start: Mapping[TopicPartition, int]) -> Follower:
-        follower = Follower(self._log, [self._topic], self._apply, start=start)
+        follower = Follower(self._log, [self._topic], apply_all=self._apply, start=start)
         follower.start()
         return follower
 
