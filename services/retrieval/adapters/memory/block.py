@@ -71,6 +71,10 @@ class BlockView:
         """Return the exemplar of a slot."""
         return self._exemplars[slot]
 
+    def exemplars(self, slots: Sequence[int]) -> list[Exemplar]:
+        """Return the exemplars of some slots."""
+        return [self._exemplars[slot] for slot in slots]
+
     def encoded(self, slot: int) -> EncodedExemplar:
         """Return the exemplar of a slot with its embeddings, which share the block's memory."""
         embeddings = []

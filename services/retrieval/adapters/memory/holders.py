@@ -44,6 +44,10 @@ class Holder(Protocol):
         """Return the exemplar of a slot."""
         ...
 
+    def exemplars(self, slots: Sequence[int]) -> list[Exemplar]:
+        """Return the exemplars of some slots."""
+        ...
+
     def encoded(self, slot: int) -> EncodedExemplar:
         """Return the exemplar of a slot with its embeddings."""
         ...
@@ -87,6 +91,10 @@ class SegmentView:
     def exemplar(self, slot: int) -> Exemplar:
         """Return the exemplar of a slot."""
         return self.segment.exemplar(slot)
+
+    def exemplars(self, slots: Sequence[int]) -> list[Exemplar]:
+        """Return the exemplars of some slots."""
+        return self.segment.exemplars(slots)
 
     def encoded(self, slot: int) -> EncodedExemplar:
         """Return the exemplar of a slot with its embeddings."""

@@ -13,27 +13,24 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64, Shaped
+from jaxtyping import Float32, Int64
 
 from services.kernel.vocabulary import Embedding
 from services.retrieval.adapters.memory.block import TableKey, TableView
 from services.retrieval.adapters.memory.holders import Holder, SegmentView, allowed_in
+from services.retrieval.adapters.memory.near import DEAD, Columns, Near
 from services.retrieval.adapters.memory.table_index import Allowed, TableIndex
-from services.retrieval.domain import Hit, Scope, comparable
+from services.retrieval.domain import Scope, comparable
 from services.retrieval.ports import Found
 from services.runtime import deadline
 
-_DEAD: Final = -4.0  # below every cosine
-_LEAST: Final = -2.0  # between the dead and the living
-_SLACK: Final = 1e-4  # far more than single precision can be wrong by
 _MOST_CELLS: Final = 4_000_000  # similarities held at a time
-_ROWS_AT_A_TIME: Final = 256
 _GATHERED_ROWS: Final = 1024
-_WIDEN: Final = 4
-_LENIENT: Final = 0.9
+_GATHERED_SHARE: Final = 4  # of what is compared whole: a quarter, one by one, takes as long
+_LENIENT: Final = 0.9  # share that may answer
 
 
 def search(
@@ -78,7 +75,7 @@ class _Exact:
             return
         np.matmul(vectors, self.table.rows.T, out=out)
         if self.allowed is not None:
-            out[:, ~self.allowed.slots[self.table.slots]] = _DEAD
+            out[:, ~self.allowed.slots[self.table.slots]] = DEAD
 
     def taken(self, columns: Int64[np.ndarray, "n"]) -> Int64[np.ndarray, "n"]:
         """Return the rows behind some columns."""
@@ -156,7 +153,7 @@ class _Group:
             return
         index = holder.segment.index_of(key) if isinstance(holder, SegmentView) else None
         few = allowed is not None and allowed.count <= (
-            index.gathered if index else len(table.slots) // _WIDEN
+            index.gathered if index else len(table.slots) // _GATHERED_SHARE
         )
         if few and allowed is not None:
             self._exact.append(_Exact(holder, table, rows=allowed.rows(table)))
@@ -168,12 +165,13 @@ class _Group:
 
     def search(self, queries: Sequence[Embedding], *, most: int) -> Iterator[Found]:
         """Yield what each query finds."""
-        vectors = np.stack([query.vector for query in queries])  # (query, dim)
+        vectors = np.array([query.vector for query in queries])  # (query, dim)
         compared = self._compared(vectors)
         shortlists = [part.shortlists(vectors, most) for part in self._indexed]
+        columns = [Columns(part, part.taken) for part in self._exact]
         for vector, row in zip(vectors, compared, strict=True):
             deadline.check()
-            near = _Near(self._exact, self._ends, row)
+            near = Near(columns, self._ends, row)
             for part, shortlist in zip(self._indexed, shortlists, strict=True):
                 near.add(part, *next(shortlist))
             yield Found(near.best(vector.astype(np.float64), most, repeats=self._repeats), self.left_out)
@@ -184,102 +182,3 @@ class _Group:
             deadline.check()
             part.compare(vectors, compared[:, begin:end])
         return compared
-
-
-class _Near:
-    """Everything that one query may find, as one run of columns."""
-
-    def __init__(
-        self, exact: Sequence[_Exact], ends: Sequence[int], similarity: Float32[np.ndarray, "column"]
-    ) -> None:
-        self._parts: list[tuple[Any, Any]] = [(part, part.taken) for part in exact]
-        self._ends = list(ends)
-        self._similarity = [similarity]
-
-    def add(
-        self, part: _Indexed, rows: Int64[np.ndarray, "row"], similarity: Float32[np.ndarray, "row"]
-    ) -> None:
-        """Append a shortlist."""
-        self._parts.append((part, rows.__getitem__))
-        self._ends.append(self._ends[-1] + len(rows))
-        self._similarity.append(similarity)
-
-    def best(self, vector: Float64[np.ndarray, "dim"], most: int, *, repeats: bool) -> tuple[Hit, ...]:
-        """Return the nearest exemplars: each once, equally near ones in order of id."""
-        similarity = self._similarity[0] if len(self._similarity) == 1 else np.concatenate(self._similarity)
-        columns = self._shortlist(similarity, most, repeats=repeats)
-        met = [
-            (part.holder, part.table, rows, _cosines(vector, part.table, rows))
-            for part, rows in self._by_part(columns)
-        ]
-        if not met:
-            return ()
-        cosines = np.concatenate([each[3] for each in met])
-        least = _threshold(cosines, most) if not repeats else _LEAST
-        hits = [
-            Hit(holder.exemplar(slot), cosine)
-            for holder, table, rows, found in met
-            for slot, cosine in zip(table.slots[rows].tolist(), found.tolist(), strict=True)
-            if cosine >= least
-        ]
-        return _ordered(hits)[:most]
-
-    def _shortlist(
-        self, similarity: Float32[np.ndarray, "column"], most: int, *, repeats: bool
-    ) -> Int64[np.ndarray, "n"]:
-        """Return, rising, the columns that may belong to the nearest exemplars."""
-        wanted = most
-        while True:
-            threshold = _threshold(similarity, wanted)
-            if not repeats or wanted >= len(similarity):
-                break
-            if self._exemplars(np.flatnonzero(similarity >= threshold)) >= most:
-                break
-            wanted *= _WIDEN
-        return np.flatnonzero(similarity >= max(threshold - _SLACK, _LEAST))
-
-    def _exemplars(self, columns: Int64[np.ndarray, "n"]) -> int:
-        """Return how many exemplars the columns have."""
-        return len(
-            {
-                (id(part.holder), slot)
-                for part, rows in self._by_part(columns)
-                for slot in part.table.slots[rows].tolist()
-            }
-        )
-
-    def _by_part(self, columns: Int64[np.ndarray, "n"]) -> Iterator[tuple[Any, Int64[np.ndarray, "m"]]]:
-        """Yield columns, which come in order, as rows of the tables that they belong to."""
-        begin = 0
-        ends = columns.searchsorted(self._ends[1:]).tolist()
-        for (part, rows_of), first, end in zip(self._parts, self._ends, ends, strict=False):
-            if end > begin:
-                yield part, rows_of(columns[begin:end] - first)
-            begin = end
-
-
-def _cosines(
-    vector: Float64[np.ndarray, "dim"], table: TableView, rows: Int64[np.ndarray, "n"]
-) -> Float64[np.ndarray, "n"]:
-    cosines = np.empty(len(rows), np.float64)
-    for start in range(0, len(rows), _ROWS_AT_A_TIME):
-        some = table.rows[rows[start : start + _ROWS_AT_A_TIME]]
-        cosines[start : start + len(some)] = (some * vector).sum(axis=1)  # (row,), each summed on its own
-    return cosines.clip(-1.0, 1.0, out=cosines)
-
-
-def _ordered(hits: list[Hit]) -> tuple[Hit, ...]:
-    """Return each exemplar once, nearest first, equally near ones by id."""
-    hits.sort(key=lambda hit: (-hit.similarity, hit.exemplar.exemplar_id))
-    first: dict[str, Hit] = {}
-    for hit in hits:
-        first.setdefault(hit.exemplar.exemplar_id, hit)
-    return tuple(first.values())
-
-
-def _threshold(similarity: Shaped[np.ndarray, "..."], wanted: int) -> float:
-    """Return the similarity that so many columns reach."""
-    if wanted >= len(similarity):
-        return _LEAST
-    place = len(similarity) - wanted
-    return float(np.partition(similarity, place)[place])
