@@ -17,6 +17,7 @@ from benchmarks import (
     recognize,
     search,
     teaching,
+    visibility,
 )
 
 _BENCHMARKS: dict[str, Callable[[], str]] = {
@@ -27,6 +28,7 @@ _BENCHMARKS: dict[str, Callable[[], str]] = {
     "decoding": lambda: decoding.report(decoding.measure()),
     "search": lambda: search.report(search.measure()),
     "claim_check": lambda: claim_check.report(claim_check.measure()),
+    "visibility": lambda: visibility.report(visibility.measure()),
     "model_server": lambda: model_server.report(model_server.measure()),
 }
 
