@@ -15,6 +15,7 @@ from benchmarks import (
     model_server,
     readiness,
     recognize,
+    recovery,
     search,
     teaching,
     visibility,
@@ -29,6 +30,7 @@ _BENCHMARKS: dict[str, Callable[[], str]] = {
     "search": lambda: search.report(search.measure()),
     "claim_check": lambda: claim_check.report(claim_check.measure()),
     "visibility": lambda: visibility.report(visibility.measure()),
+    "recovery": lambda: recovery.report(recovery.measure()),
     "model_server": lambda: model_server.report(model_server.measure()),
 }
 
