@@ -13,7 +13,7 @@ from services.kernel import defaults
 from services.kernel.errors import FoveaError
 from services.retrieval.adapters.exemplar_records import TOPIC, ApplyExemplars
 from services.retrieval.adapters.log_memory import LogMemory
-from services.retrieval.adapters.memory.freshness import Limits, behind
+from services.retrieval.adapters.memory.freshness import Limits, behind, state_of
 from services.retrieval.adapters.memory.index import SegmentedIndex
 from services.retrieval.adapters.memory.keeper import Keeper, Rhythm
 from services.retrieval.adapters.memory.local import LocalMemory
@@ -130,7 +130,7 @@ def _snapshot_writer(
         local,
         snapshots,
         metrics=metrics,
-        usable=lambda catalogue: not Limits().refusal(catalogue, log.end_offsets(TOPIC), time.time()),
+        usable=lambda catalogue: not Limits().refusal(catalogue, state_of(log, TOPIC), time.time()),
         schedule=Schedule(settings.memory_snapshot_every_s, keep=settings.memory_snapshots_kept),
     )
 

@@ -33,4 +33,4 @@ def entry(digest: str, *dead: int, collection: CollectionKey = BIRDS) -> Entry:
 
 
 def catalogue(*digests: str, offset: int = 7, as_of_s: float = 1_000.0) -> Catalogue:
-    return Catalogue({0: offset}, as_of_s, tuple(entry(digest) for digest in digests), "one")
+    return Catalogue({0: offset}, as_of_s, tuple(entry(digest) for digest in digests), "one", "this log")

@@ -59,22 +59,24 @@ class Catalogue:
         as_of_s: Whatever was published before this moment, in seconds since the epoch, is in the segments.
         entries: The segments; those of a collection in the order of its state.
         writer: Which replica wrote it.
+        log: The identity of the log that the offsets are of.
     """
 
     offsets: Mapping[int, int]
     as_of_s: float
     entries: tuple[Entry, ...] = ()
     writer: str = ""
+    log: str = ""
 
     @classmethod
-    def of(cls, state: State, *, as_of_s: float, writer: str) -> Catalogue:
+    def of(cls, state: State, *, as_of_s: float, writer: str, log: str) -> Catalogue:
         """Return the catalogue of a state."""
         entries = tuple(
             Entry(segment.folder.name, collection, segment.dead.astype("<i4").tobytes())
             for collection, segments in state.collections.items()
             for segment in segments
         )
-        return cls(dict(state.offsets), as_of_s, entries, writer)
+        return cls(dict(state.offsets), as_of_s, entries, writer, log)
 
     def state(self, folder: Path) -> State:
         """Return the state whose segments have their folders in `folder`."""
@@ -96,6 +98,7 @@ def encode(catalogue: Catalogue) -> bytes:
         "offsets": {str(partition): offset for partition, offset in sorted(catalogue.offsets.items())},
         "as_of_s": catalogue.as_of_s,
         "writer": catalogue.writer,
+        "log": catalogue.log,
         "segments": [_written(entry) for entry in catalogue.entries],
     }
     return json.dumps({"format": FORMAT, "sha256": _digest(content), "content": content}).encode()
@@ -199,6 +202,7 @@ def _read(content: Mapping[str, Any]) -> Catalogue:
         as_of_s=float(content["as_of_s"]),
         entries=tuple(_entry(row) for row in content["segments"]),
         writer=str(content["writer"]),
+        log=str(content["log"]),
     )
 
 

@@ -11,9 +11,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.retrieval.adapters.memory.catalogue import Catalogue
+from services.runtime.event_log.ports import EventLog
 from services.runtime.event_log.settings import TOMBSTONES_S
 
 _MOST_LOOKS: Final = 1024
+
+
+@dataclass(frozen=True)
+class LogState:
+    """Which log there is, and where each of its partitions ends."""
+
+    identity: str
+    ends: Mapping[int, int]
 
 
 @dataclass(frozen=True)
@@ -28,22 +37,27 @@ class Limits:
     tombstones_s: float = TOMBSTONES_S
     margin_s: float = TOMBSTONES_S / 4
 
-    def refusal(self, catalogue: Catalogue, ends: Mapping[int, int], now_s: float) -> str:
+    def refusal(self, catalogue: Catalogue, log: LogState, now_s: float) -> str:
         """Return why the catalogue must not be opened, in a word; empty if it may be.
 
         Args:
             catalogue: What was kept.
-            ends: Where each partition of the log ends now.
+            log: As it is now.
             now_s: In seconds since the epoch.
         """
-        if any(offset > ends.get(partition, 0) for partition, offset in catalogue.offsets.items()):
-            return "other_log"
-        if behind(catalogue.offsets, ends) == 0:
+        if catalogue.log != log.identity or behind(log.ends, catalogue.offsets):
+            return "other_log"  # another name, or offsets beyond its end
+        if behind(catalogue.offsets, log.ends) == 0:
             return ""  # nothing came after it, so no tombstone can be missing
         age_s = now_s - catalogue.as_of_s
         if age_s < -self.margin_s:
             return "from_the_future"
         return "too_old" if age_s > self.tombstones_s - self.margin_s else ""
+
+
+def state_of(log: EventLog, topic: str) -> LogState:
+    """Return how a log is now. Raises NotFound for an unknown topic, Unavailable."""
+    return LogState(log.identity(topic), log.end_offsets(topic))
 
 
 def behind(offsets: Mapping[int, int], ends: Mapping[int, int]) -> int:

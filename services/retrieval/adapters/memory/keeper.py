@@ -18,7 +18,7 @@ from typing import Final, Protocol, TypeVar, runtime_checkable
 
 from services.kernel.errors import FoveaError, Unavailable
 from services.retrieval.adapters.memory.catalogue import Catalogue
-from services.retrieval.adapters.memory.freshness import Looks, behind
+from services.retrieval.adapters.memory.freshness import Looks, behind, state_of
 from services.retrieval.adapters.memory.index import Statistics
 from services.retrieval.adapters.memory.local import LocalMemory
 from services.retrieval.adapters.memory.opening import Opening, Restorable
@@ -108,6 +108,7 @@ class Keeper:
         self._rhythm = rhythm or Rhythm()
         self._now = now
         self._writer = uuid.uuid4().hex
+        self._identity = ""
         self._looks = Looks()
         self._kept_at = self._looked_at = self._retry_at = time.monotonic()
         self._measured_at = -math.inf
@@ -180,12 +181,13 @@ class Keeper:
                 self._stop.wait(_IDLE_S)
 
     def _open(self) -> Follower:
-        at_s, ends = self._now(), self._patiently(lambda: self._log.end_offsets(self._topic))
-        found = self._opening(self._index, ends, at_s)
+        at_s, log = self._now(), self._patiently(lambda: state_of(self._log, self._topic))
+        self._identity = log.identity
+        found = self._opening(self._index, log, at_s)
         if found is not None:
             self._writer = found.writer or self._writer
             self._looks = Looks(found.as_of_s)
-        self._looks.saw(ends, at_s)
+        self._looks.saw(log.ends, at_s)
         begin = {} if found is None else found.offsets
         start = {TopicPartition(self._topic, partition): offset for partition, offset in begin.items()}
         return self._patiently(lambda: self._followed(start))
@@ -249,7 +251,7 @@ class Keeper:
         state = self._index.flush()
         as_of_s = self._looks.as_of_s(state.offsets)
         if as_of_s is not None:
-            catalogue = Catalogue.of(state, as_of_s=as_of_s, writer=self._writer)
+            catalogue = Catalogue.of(state, as_of_s=as_of_s, writer=self._writer, log=self._identity)
             self._local.keep(catalogue, before=before)
         self._kept_at = time.monotonic()
 

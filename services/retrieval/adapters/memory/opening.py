@@ -12,7 +12,7 @@ from typing import Final, Protocol, TypeVar, runtime_checkable
 
 from services.kernel.errors import Corrupt, FoveaError, NotFound, Unavailable, Unsupported
 from services.retrieval.adapters.memory.catalogue import Catalogue
-from services.retrieval.adapters.memory.freshness import Limits, behind
+from services.retrieval.adapters.memory.freshness import Limits, LogState, behind
 from services.retrieval.adapters.memory.local import LocalMemory
 from services.retrieval.adapters.memory.segment import Segment
 from services.retrieval.adapters.memory.snapshots import SnapshotStore
@@ -75,17 +75,17 @@ class Opening:
         """Have a call that is under way end soon, with nothing restored."""
         self._stop.set()
 
-    def __call__(self, index: Restorable, ends: Mapping[int, int], now_s: float) -> Catalogue | None:
+    def __call__(self, index: Restorable, log: LogState, now_s: float) -> Catalogue | None:
         """Restore the index, if anything can be trusted, and return what it then holds.
 
         Args:
             index: Empty.
-            ends: Where each partition of the log ends.
+            log: As it is now.
             now_s: In seconds since the epoch.
         """
         self._end_s = time.monotonic() + self._patience_s
-        for candidate in self._candidates(ends):
-            if reason := self._limits.refusal(candidate.catalogue, ends, now_s):
+        for candidate in self._candidates(log.ends):
+            if reason := self._limits.refusal(candidate.catalogue, log, now_s):
                 self._refuse(candidate.source, reason)
             elif self._restored(index, candidate):
                 self._local.adopt(candidate.catalogue)

@@ -45,6 +45,17 @@ def drift_of(servers: str, topics: Mapping[str, TopicSettings], options: KafkaOp
     return patiently(compare, "compare the topics", options.connect_s)
 
 
+def identity_of(servers: str, topic: str, options: KafkaOptions) -> str:
+    """Return the id of a topic, which another of its name will not have. Raises Unavailable."""
+
+    def ask() -> str:
+        with _admin(servers, options) as admin:
+            (found,) = admin.describe_topics([topic])
+            return str(found["topic_id"])
+
+    return patiently(ask, "ask for the topic's id", options.connect_s)
+
+
 def patiently(action: Callable[[], R], what: str, patience_s: float) -> R:
     """Return what an action gives, trying again for a while: after an outage brokers refuse for seconds.
 

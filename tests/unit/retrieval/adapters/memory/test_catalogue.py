@@ -15,7 +15,9 @@ from tests.fakes.exemplars import BIRDS, SEA
 from tests.fakes.segments import catalogue, entry
 
 ONE, OTHER = "1" * 64, "2" * 64
-FULL = Catalogue({0: 3, 7: 10**15}, 1234.5, (entry(ONE, 0, 5, 6), entry(OTHER, collection=SEA)), "me")
+FULL = Catalogue(
+    {0: 3, 7: 10**15}, 1234.5, (entry(ONE, 0, 5, 6), entry(OTHER, collection=SEA)), "me", "a log"
+)
 
 
 def test_a_catalogue_comes_back_as_it_was() -> None:
@@ -68,7 +70,7 @@ def test_a_state_and_its_catalogue_say_the_same(tmp_path: Path) -> None:
         },
     )
 
-    found = decode(encode(Catalogue.of(state, as_of_s=9.0, writer="me"))).state(tmp_path)
+    found = decode(encode(Catalogue.of(state, as_of_s=9.0, writer="me", log="a log"))).state(tmp_path)
 
     assert found.offsets == state.offsets
     assert found.collections.keys() == state.collections.keys()

@@ -3,14 +3,18 @@ from __future__ import annotations
 import pytest
 
 from services.retrieval.adapters.memory.catalogue import Catalogue
-from services.retrieval.adapters.memory.freshness import Limits, Looks, behind
+from services.retrieval.adapters.memory.freshness import Limits, LogState, Looks, behind
 
 LIMITS = Limits(tombstones_s=100.0, margin_s=20.0)
 NOW_S = 10_000.0
 
 
 def kept(offset: int, *, age_s: float) -> Catalogue:
-    return Catalogue({0: offset, 1: 4}, NOW_S - age_s)
+    return Catalogue({0: offset, 1: 4}, NOW_S - age_s, log="this")
+
+
+def log(ends: dict[int, int], identity: str = "this") -> LogState:
+    return LogState(identity, ends)
 
 
 @pytest.mark.parametrize(
@@ -28,15 +32,19 @@ def kept(offset: int, *, age_s: float) -> Catalogue:
 def test_what_was_kept_is_opened_only_while_no_tombstone_can_be_missing(
     offset: int, age_s: float, reason: str
 ) -> None:
-    assert LIMITS.refusal(kept(offset, age_s=age_s), {0: 9, 1: 4}, NOW_S) == reason
+    assert LIMITS.refusal(kept(offset, age_s=age_s), log({0: 9, 1: 4}), NOW_S) == reason
 
 
 def test_a_log_without_one_of_the_partitions_is_another_log() -> None:
-    assert LIMITS.refusal(kept(5, age_s=0.0), {0: 9}, NOW_S) == "other_log"
+    assert LIMITS.refusal(kept(5, age_s=0.0), log({0: 9}), NOW_S) == "other_log"
+
+
+def test_a_log_that_was_made_anew_is_another_log_though_it_has_grown_past_the_old_one() -> None:
+    assert LIMITS.refusal(kept(5, age_s=0.0), log({0: 9, 1: 4}, "other"), NOW_S) == "other_log"
 
 
 def test_a_partition_that_is_new_to_the_catalogue_is_read_from_its_beginning() -> None:
-    assert LIMITS.refusal(kept(5, age_s=0.0), {0: 9, 1: 4, 2: 3}, NOW_S) == ""
+    assert LIMITS.refusal(kept(5, age_s=0.0), log({0: 9, 1: 4, 2: 3}), NOW_S) == ""
     assert behind({0: 5, 1: 4}, {0: 9, 1: 4, 2: 3}) == 7
 
 

@@ -9,7 +9,7 @@ import pytest
 from services.kernel.errors import Unavailable
 from services.retrieval.adapters.memory.catalogue import Catalogue
 from services.retrieval.adapters.memory.changes import Change
-from services.retrieval.adapters.memory.freshness import Limits
+from services.retrieval.adapters.memory.freshness import Limits, LogState
 from services.retrieval.adapters.memory.index import SegmentedIndex
 from services.retrieval.adapters.memory.local import LocalMemory
 from services.retrieval.adapters.memory.opening import Opening
@@ -22,6 +22,7 @@ NOW_S = 100_000.0
 LIMITS: Final = Limits(tombstones_s=1_000.0, margin_s=100.0)
 NORTH = embedding(0, 1)
 FAR = 1_000_000
+LOG = "this log"
 
 
 class Store(InMemoryStore):
@@ -82,7 +83,7 @@ class Start:
         return catalogue
 
     def open(self, *, end: int) -> Mapping[int, int] | None:
-        found = self.opening(self.index, {0: end}, NOW_S)
+        found = self.opening(self.index, LogState(LOG, {0: end}), NOW_S)
         return None if found is None else found.offsets
 
     def ids(self) -> list[str]:
@@ -93,7 +94,7 @@ def _written(folder: Path, ids: tuple[str, ...], *, offset: int, as_of_s: float)
     index = SegmentedIndex(folder)
     changes = [Change(BIRDS, each, encoded(each, "robin", [NORTH])) for each in ids]
     index.apply(changes, {0: offset})
-    return Catalogue.of(index.flush(), as_of_s=as_of_s, writer="somebody")
+    return Catalogue.of(index.flush(), as_of_s=as_of_s, writer="somebody", log=LOG)
 
 
 @pytest.fixture
@@ -175,7 +176,7 @@ def test_without_a_store_a_damaged_disk_means_the_whole_log(start: Start) -> Non
     start.local.remove(start.local.names())
     opening = Opening(start.local, None, refused=start.refused.append, limits=LIMITS)
 
-    assert opening(start.index, {0: 7}, NOW_S) is None
+    assert opening(start.index, LogState(LOG, {0: 7}), NOW_S) is None
     assert start.refused == ["missing"]
 
 
@@ -248,7 +249,7 @@ def test_an_object_store_that_comes_back_in_time_is_used(start: Start) -> None:
         start.local, SnapshotStore(back), refused=start.refused.append, limits=LIMITS, patience_s=30.0
     )
 
-    found = opening(start.index, {0: 7}, NOW_S)
+    found = opening(start.index, LogState(LOG, {0: 7}), NOW_S)
 
     assert found is not None
     assert start.refused == []
@@ -261,4 +262,4 @@ def test_a_start_that_is_broken_off_ends_soon(start: Start) -> None:
     )
     opening.stop()
 
-    assert opening(start.index, {0: 7}, NOW_S) is None
+    assert opening(start.index, LogState(LOG, {0: 7}), NOW_S) is None
