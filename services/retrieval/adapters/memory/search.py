@@ -109,7 +109,7 @@ class _Indexed:
         rows: Int64[np.ndarray, "row"],
         most: int,
         allowed: Allowed,
-    ) -> Int64[np.ndarray, "row"]:
+    ) -> Int64[np.ndarray, "kept"]:
         """Return those that may answer; more trouble is taken if they are too few."""
         enough = min(most, allowed.count)
         if self.lenient:
