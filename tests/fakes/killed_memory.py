@@ -53,7 +53,7 @@ def records(step: int) -> list[NewRecord]:
 
 
 def _exemplar(rng: np.random.Generator, name: str, label: str) -> Any:
-    vector = rng.standard_normal(8).astype(np.float32)
+    vector = rng.standard_normal(16).astype(np.float32)
     unit = vector / np.float32(np.linalg.norm(vector))
     return encoded(name, label, [Embedding(unit, "lite0@0123456789ab", "visual")])
 

@@ -15,7 +15,12 @@ from services.retrieval.adapters.memory.index import SegmentedIndex
 from services.retrieval.adapters.memory.keeper import Keeper, Rhythm
 from services.retrieval.adapters.memory.local import LocalMemory
 from services.retrieval.adapters.memory.opening import Opening
-from services.retrieval.adapters.memory.parameters import BufferParameters, MergeParameters, Parameters
+from services.retrieval.adapters.memory.parameters import (
+    BufferParameters,
+    IndexParameters,
+    MergeParameters,
+    Parameters,
+)
 from services.retrieval.adapters.memory.snapshot_writer import Schedule, SnapshotWriter
 from services.retrieval.adapters.memory.snapshots import SnapshotStore
 from services.runtime.codec.exemplar import write_encoded_exemplar
@@ -28,7 +33,11 @@ from tests.fakes.exemplars import BIRDS
 PATIENCE_S = 30.0
 AT_ONCE = Rhythm(flush_records=1, flush_every_s=0.01, most_retry_s=0.05)
 NEVER = Rhythm(flush_records=1_000_000, flush_every_s=1e6, refresh_every_s=1e6)
-SMALL = Parameters(BufferParameters(rows=8), MergeParameters(few_rows=2, few_segments=2))
+SMALL = Parameters(
+    BufferParameters(rows=8),
+    MergeParameters(few_rows=2, few_segments=2),
+    IndexParameters(exact_rows=16, rows=16, held_out=4),
+)
 
 
 class Replica:

@@ -30,6 +30,7 @@ PART_BYTES: Final = 8 << 20
 It belongs to the layout: a release with another size would not find the parts."""
 INCOMING: Final = ".incoming-"
 """What the name of a folder begins with that is being fetched."""
+_BEING_WRITTEN: Final = ".new"
 _TRIES: Final = 2  # of reading a file: damage on the way is not damage in the store
 _LOG = logging.getLogger(__name__)
 
@@ -106,9 +107,8 @@ class SegmentStore:
 
         The time is by the object store's clock. Raises Unavailable.
         """
-        digests = {entry.key.split("/")[-2] for entry in self._store.list(f"{self._prefix}/segments/")}
         gone = 0
-        for digest in sorted(digests.difference(named)):
+        for digest in sorted(self._digests().difference(named)):
             entries = self._objects(digest)  # looked at only now: it may be in use again
             if max((entry.modified_s for entry in entries), default=0.0) < before_s:
                 self._store.delete(self._segment(digest) + FILE)  # first: half a segment is none
@@ -122,7 +122,7 @@ class SegmentStore:
         stored = self._sizes(prefix)
         current: set[str] = set()
         for path in sorted(folder.iterdir()):
-            if path.name in files or path.name == FILE or path.name.startswith("."):
+            if path.name in files or path.name == FILE or path.suffix == _BEING_WRITTEN:
                 continue
             key = f"{prefix}{self._digest_of(path)}/{path.name}"
             parts = self._parts(key, path.stat().st_size)
@@ -189,6 +189,15 @@ class SegmentStore:
 
     def _sizes(self, prefix: str) -> dict[str, int]:
         return {entry.key: entry.size_bytes for entry in self._store.list(prefix)}
+
+    def _digests(self) -> set[str]:
+        """Return the segments of which there is anything."""
+        prefixes = [f"{self._prefix}/{kind}/" for kind in ("segments", "indexes", "damaged")]
+        return {
+            entry.key.removeprefix(prefix).partition("/")[0]
+            for prefix in prefixes
+            for entry in self._store.list(prefix)
+        }
 
     def _objects(self, digest: str) -> list[ObjectEntry]:
         prefixes = (self._segment(digest), self._indexes(digest), self._mark(digest))

@@ -132,6 +132,7 @@ def test_an_index_that_was_replaced_is_stored_in_place_of_the_old_one(
     digest = one.segment("a", index_0=b"fast")
     one.snapshots.write(catalogue(digest), one.folder)
     (one.folder / digest / "index_0").write_bytes(b"slow but good")
+    (one.folder / digest / "index_0.new").write_bytes(b"half")
     one.snapshots.write(catalogue(digest), one.folder)
 
     other.snapshots.fetch(digest, other.folder)
@@ -313,6 +314,20 @@ def test_nothing_is_collected_that_an_unreadable_snapshot_may_name(one: Replica,
     one.snapshots.collect(keep=2, grace_s=GRACE_S)
 
     assert digest in {key.split("/")[2] for key in store.stored("memory/segments/")}
+
+
+def test_what_a_collection_left_that_was_broken_off_goes_with_the_next(
+    one: Replica, store: TimedStore
+) -> None:
+    left = ["memory/indexes/abc/def/index_0.00000", "memory/damaged/abc", "memory/segments/abc/data.00000"]
+    for key in left:
+        store.put(key, b"x")
+    store.now_s += 2 * GRACE_S
+    one.snapshots.write(catalogue(), one.folder)
+
+    one.snapshots.collect(keep=1, grace_s=GRACE_S)
+
+    assert list(store.stored()) == ["memory/snapshots/000000000001.json"]
 
 
 def test_with_nothing_stored_there_is_nothing_to_collect(one: Replica) -> None:
