@@ -48,6 +48,10 @@ class Kept(Restorable, Protocol):
         """Do a second or so of the most urgent work; say whether there was any. Raises Unavailable."""
         ...
 
+    def items(self) -> Mapping[str, int]:
+        """Return how many exemplars each space has, or had, all collections together."""
+        ...
+
     def statistics(self) -> Statistics:
         """Return what operators want to know."""
         ...
@@ -280,5 +284,9 @@ class Keeper:
         self._metrics.segments.set(found.segments)
         self._metrics.buffer_items.set(found.buffered)
         self._metrics.tombstone_ratio.set(found.dead / found.rows if found.rows else 0.0)
+        for space, count in self._index.items().items():
+            self._metrics.items.labels(space).set(
+                count
+            )  # also of a memory that was opened and learns nothing
         for kind, vectors in found.indexed.items():
             self._metrics.indexed.labels(kind).set(vectors)

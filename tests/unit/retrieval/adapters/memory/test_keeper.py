@@ -77,6 +77,14 @@ def test_a_restart_reads_only_what_came_after_the_memory_was_written(tmp_path: P
     assert watched.starts == [offsets]
 
 
+def test_what_was_opened_is_counted(tmp_path: Path, log: SqliteLog) -> None:
+    with Replica(tmp_path / "memory", log) as replica:
+        replica.wait(teach(log, "a", "b"))
+
+    with Replica(tmp_path / "memory", log) as replica:
+        eventually(lambda: replica.value("fovea_memory_items", space="visual") == 2)
+
+
 def test_a_memory_is_written_after_so_many_records(tmp_path: Path, log: SqliteLog) -> None:
     rhythm = Rhythm(flush_records=3, flush_every_s=1e6)
     with Replica(tmp_path / "memory", log, rhythm=rhythm) as replica:
