@@ -27,7 +27,7 @@ from services.runtime.event_log.kafka import KafkaLog
 from services.runtime.topics import TOPICS
 
 _KEPT: Final = 100_000
-_UNFLUSHED: Final = (0, 10_000, 50_000)
+_UNFLUSHED: Final = (0, 5_000, 50_000)
 _STARTS: Final = 3
 _PATIENCE_S: Final = 600.0
 _SELDOM: Final = {"FOVEA_MEMORY_FLUSH_RECORDS": "100000000", "FOVEA_MEMORY_FLUSH_EVERY_S": "1000000"}

@@ -18,7 +18,7 @@ class RetrievalSettings(ProcessSettings):
         default=5.0, ge=0, description="how long a read waits for min_memory_version, at most"
     )
     memory_flush_records: int = Field(
-        default=10_000, ge=1, description="records after which the memory is written to disk, at most"
+        default=5_000, ge=1, description="records after which the memory is written to disk, at most"
     )
     memory_flush_every_s: float = Field(
         default=60.0, gt=0, description="time after which it is, if there was any record"

@@ -68,7 +68,7 @@ class Rhythm:
         most_retry_s: The longest pause after an error.
     """
 
-    flush_records: int = 10_000
+    flush_records: int = 5_000
     flush_every_s: float = 60.0
     refresh_every_s: float = 3_600.0
     most_retry_s: float = 15.0
