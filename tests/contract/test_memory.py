@@ -21,7 +21,6 @@ from services.kernel.vocabulary import CollectionKey, Condition, Embedding, Enco
 from services.retrieval.adapters.log_memory import LogMemory
 from services.retrieval.adapters.memory.changes import Change
 from services.retrieval.adapters.memory.index import SegmentedIndex
-from services.retrieval.adapters.numpy_index import NumpyIndex
 from services.retrieval.domain import Scope
 from services.retrieval.ports import Found, Memory, MemoryView
 from services.runtime import memory_version
@@ -40,32 +39,6 @@ class Writable(Memory, Protocol):
     def remember(self, collection: CollectionKey, encoded: EncodedExemplar) -> str: ...
 
     def forget(self, collection: CollectionKey, exemplar_id: str) -> str: ...
-
-
-class WritableNumpy:
-    """The arrays, written to as the follower of the log does, one record a batch."""
-
-    def __init__(self) -> None:
-        self._index = NumpyIndex()
-        self._memory = LogMemory(self._index, self._wait, most_wait_s=0.01)
-        self._written = 0
-
-    def remember(self, collection: CollectionKey, encoded: EncodedExemplar) -> str:
-        return self._write(Change(collection, encoded.exemplar.exemplar_id, encoded))
-
-    def forget(self, collection: CollectionKey, exemplar_id: str) -> str:
-        return self._write(Change(collection, exemplar_id, None))
-
-    def view(self, collection: CollectionKey, *, at_least: str = "") -> MemoryView:
-        return self._memory.view(collection, at_least=at_least)
-
-    def _write(self, change: Change) -> str:
-        self._written += 1
-        self._index.apply([change], {0: self._written})
-        return memory_version.encode({0: self._written})
-
-    def _wait(self, offsets: Mapping[TopicPartition, int], _: float) -> bool:
-        return all(self._written >= offset for offset in offsets.values())
 
 
 class WritableSegments:
@@ -106,8 +79,8 @@ def fake() -> Iterator[Writable]:
 
 
 @contextmanager
-def in_arrays() -> Iterator[Writable]:
-    yield WritableNumpy()
+def in_the_buffer() -> Iterator[Writable]:
+    yield WritableSegments(turn=1_000_000)
 
 
 @contextmanager
@@ -122,7 +95,7 @@ def in_many_segments() -> Iterator[Writable]:
 
 MEMORIES: dict[str, Callable[[], AbstractContextManager[Writable]]] = {
     "fake": fake,
-    "numpy": in_arrays,
+    "buffer": in_the_buffer,
     "segments": in_segments,
     "many segments": in_many_segments,
 }
@@ -398,8 +371,8 @@ def test_every_sequence_of_writes_agrees_with_the_plainest_arithmetic(
     most: int,
     excluded: frozenset[str],
 ) -> None:
-    oracle, arrays, segments = InMemoryMemory(), WritableNumpy(), WritableSegments(turn=5)
-    memories: tuple[Writable, ...] = (oracle, arrays, segments)
+    oracle = InMemoryMemory()
+    memories: tuple[Writable, ...] = (oracle, WritableSegments(turn=1_000), WritableSegments(turn=5))
     for name, label, encoder, vector in writes:
         for memory in memories:
             if vector is None:

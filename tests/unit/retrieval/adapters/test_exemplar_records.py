@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from fovea.encoding.v1.events_pb2 import ExemplarEncoded
 from services.kernel.errors import Unavailable
 from services.kernel.vocabulary import Embedding, EncodedExemplar
 from services.retrieval.adapters.exemplar_records import TOPIC, ApplyExemplars
-from services.retrieval.adapters.numpy_index import Change, NumpyIndex
+from services.retrieval.adapters.memory.changes import Change
+from services.retrieval.adapters.memory.index import SegmentedIndex
 from services.runtime.claim_check import StoredClaims
 from services.runtime.codec.exemplar import write_encoded_exemplar
 from services.runtime.codec.recognition import write_collection
@@ -29,7 +31,7 @@ class Applied:
     """The arrays behind the records, with a clock that stands still."""
 
     def __init__(self) -> None:
-        self.index = NumpyIndex()
+        self.index = SegmentedIndex(Path("nowhere"))
         self.metrics = Metrics()
         self.times = [NOW_S]
         self._apply = ApplyExemplars(self.index, self.metrics.memory, now=lambda: self.times[-1])
@@ -74,7 +76,7 @@ def test_records_are_remembered_and_tombstones_forgotten() -> None:
 def test_a_large_exemplar_is_fetched_and_a_lost_one_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
     store = InMemoryStore()
     claims = StoredClaims(store, most_bytes=1)
-    index = NumpyIndex()
+    index = SegmentedIndex(Path("nowhere"))
     apply = ApplyExemplars(index, Metrics().memory, claims=claims)
     for offset, name in enumerate(("lost", "whole")):
         small = record(name, encoded(name, "robin", [NORTH]), offset=offset)
@@ -156,7 +158,7 @@ def test_items_are_measured_by_space() -> None:
     assert 'fovea_memory_items{space="name"} 0.0' in applied.text()
 
 
-class FullIndex(NumpyIndex):
+class FullIndex(SegmentedIndex):
     """Has no room until it is told so."""
 
     is_full = True
@@ -168,7 +170,7 @@ class FullIndex(NumpyIndex):
 
 
 def test_records_that_come_together_are_seen_together_or_not_at_all() -> None:
-    index = FullIndex()
+    index = FullIndex(Path("nowhere"))
     apply = ApplyExemplars(index, Metrics().memory, now=lambda: NOW_S)
     some = [record(name, encoded(name, "robin", [NORTH]), offset=place) for place, name in enumerate("ab")]
 
