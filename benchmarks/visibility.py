@@ -54,6 +54,7 @@ from services.runtime.topics import TOPICS
 _THERE: Final = 10_000
 _WRITES: Final = 500
 _PER_S: Final = 50.0
+_WARM_S: Final = 5.0  # until the segments of what was there are merged and indexed
 _DIM: Final = 512
 _AT_ONCE: Final = 500
 _TIMEOUT_S: Final = 60.0
@@ -191,7 +192,7 @@ def seen(writer: Writer, targets: Mapping[str, str], *, writes: int, goal_s: flo
             for name, target in targets.items()
         }
         pool = stack.enter_context(ThreadPoolExecutor(len(readers)))
-        warm = 20
+        warm = round(_WARM_S * _PER_S)
         due_s = time.monotonic()
         for number in range(warm + writes):
             time.sleep(max(0.0, due_s - time.monotonic()))
