@@ -63,7 +63,12 @@ check: proto lint types imports test ## Everything that CI checks
 demo: proto ## Teach a few hundred classes, recognise other artists' pictures of them, write demo-report.html
 	$(PYTHON) -m examples.demo
 
-bench: proto ## Print speed and size as ratios against a bare loop
+build/peers/ready: requirements/peers.txt | $(VENV)/ready
+	rm -rf build/peers
+	$(UV) pip install --quiet --python $(PYTHON) --require-hashes --no-deps --target build/peers -r requirements/peers.txt
+	@touch $@
+
+bench: proto build/peers/ready ## Print speed and size as ratios against a bare loop, or peers
 	$(PYTHON) -m benchmarks
 
 up: proto ## Start Kafka, MinIO, Triton and the five services here, without containers

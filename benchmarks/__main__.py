@@ -14,13 +14,16 @@ from benchmarks import (
     decoding,
     grpc_hop,
     kafka_hop,
+    memory,
     model_server,
     pipeline,
     readiness,
     recognize,
+    recovery,
     search,
     teaching,
     telemetry,
+    visibility,
 )
 
 _BENCHMARKS: dict[str, Callable[[], str]] = {
@@ -31,10 +34,13 @@ _BENCHMARKS: dict[str, Callable[[], str]] = {
     "grpc_hop": lambda: grpc_hop.report(grpc_hop.measure()),
     "telemetry": lambda: telemetry.report(telemetry.measure()),
     "decoding": lambda: decoding.report(decoding.measure()),
+    "memory": memory.measure,
     "search": lambda: search.report(search.measure()),
     "kafka_hop": lambda: kafka_hop.report(kafka_hop.measure()),
     "pipeline": lambda: pipeline.report(pipeline.measure()),
     "claim_check": lambda: claim_check.report(claim_check.measure()),
+    "visibility": lambda: visibility.report(visibility.measure()),
+    "recovery": lambda: recovery.report(recovery.measure()),
     "model_server": lambda: model_server.report(model_server.measure()),
 }
 

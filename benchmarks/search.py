@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
@@ -18,7 +19,9 @@ from services.kernel.vocabulary import (
     Exemplar,
     ExemplarKind,
 )
-from services.retrieval.adapters.numpy_index import Change, NumpyIndex, NumpyView
+from services.retrieval.adapters.memory.changes import Change
+from services.retrieval.adapters.memory.index import SegmentedIndex
+from services.retrieval.adapters.memory.view import SegmentedView
 from services.retrieval.domain import Scope
 
 _SIZES = (1_000, 10_000, 50_000)
@@ -84,8 +87,8 @@ def _measure(size: int) -> Row:
     return Row(size, sides["bare"], sides["ours"])
 
 
-def _taught(rows: Vectors) -> NumpyView:
-    index = NumpyIndex()
+def _taught(rows: Vectors) -> SegmentedView:
+    index = SegmentedIndex(Path("nowhere"))  # nothing is sealed here, so nothing is written
     index.apply([_change(place, row) for place, row in enumerate(rows)], {})
     return index.view(_KEY)
 

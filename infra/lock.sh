@@ -9,3 +9,4 @@ compile pyproject.toml --extra platform -o requirements/platform.txt
 compile -c requirements/dev.txt requirements/build.in -o requirements/build.txt
 compile --no-deps requirements/models.in -o requirements/models.txt
 compile --no-deps requirements/triton.in -o requirements/triton.txt
+compile --constraint requirements/dev.txt requirements/peers.in -o requirements/peers.txt

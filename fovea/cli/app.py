@@ -9,7 +9,19 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from fovea.cli import collection, dead_letters, doctor, export, memory, recognize, serve, submit, teach, watch
+from fovea.cli import (
+    audit,
+    collection,
+    dead_letters,
+    doctor,
+    export,
+    memory,
+    recognize,
+    serve,
+    submit,
+    teach,
+    watch,
+)
 from fovea.cli.access import Access, CollectionName, Target, Tenant, Timeout, examples
 from fovea.cli.exits import EXIT_CODES, ExitCode, exit_code
 from fovea.cli.terminal import complain, say
@@ -85,5 +97,17 @@ def root(
     ctx.obj = Access().changed(target, tenant, collection, timeout)
 
 
-for _group in (serve, teach, recognize, submit, watch, memory, export, collection, dead_letters, doctor):
+for _group in (
+    serve,
+    teach,
+    recognize,
+    submit,
+    watch,
+    memory,
+    audit,
+    export,
+    collection,
+    dead_letters,
+    doctor,
+):
     _group.add_to(app)

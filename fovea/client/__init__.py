@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fovea.client.audit import Audit, Coverage, Finding
 from fovea.client.client import DEFAULT_TARGET, Client
 from fovea.client.dead_letters import DeadLetter, Replay
 from fovea.client.errors import (
@@ -48,6 +49,7 @@ from fovea.client.shapes import Box, Mask, Shape
 __all__ = [
     "DEFAULT_TARGET",
     "AttributeValue",
+    "Audit",
     "Between",
     "Box",
     "Cancelled",
@@ -56,11 +58,13 @@ __all__ = [
     "Collection",
     "Conflict",
     "Corrupt",
+    "Coverage",
     "DeadLetter",
     "DeadlineExceeded",
     "Denied",
     "Embedding",
     "Exemplar",
+    "Finding",
     "Forgotten",
     "FoveaError",
     "Gate",

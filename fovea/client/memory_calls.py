@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import grpc
 
+from fovea.client.audit import Audit, Coverage, Finding, read_audit, read_coverage, read_finding
 from fovea.client.errors import FoveaError
 from fovea.client.memory import Exemplar, Forgotten, LabelCount, Lesson, Taught
 from fovea.client.options import AttributeValue, ImageSource, Where
@@ -17,6 +20,7 @@ from fovea.client.shapes import Shape
 from fovea.client.statuses import from_failure
 from fovea.client.writing import write_lesson, write_where
 from fovea.gateway.v1 import memory_pb2 as pb
+from fovea.kernel.v1 import audit_pb2
 
 _PAGE_SIZE = 500
 
@@ -161,13 +165,58 @@ class MemoryCalls:
         request = pb.ExportExemplarsRequest(
             collection=self._session.key, min_memory_version=self._session.memory_version
         )
-        call = self._session.connection.memory.ExportExemplars(request)
-        try:
-            for answer in call:
+        with self._streamed(self._session.connection.memory.ExportExemplars(request)) as answers:
+            for answer in answers:
                 kept = answer.exemplar
                 yield replace(
                     read_exemplar(kept.exemplar), embeddings=tuple(map(read_embedding, kept.embeddings))
                 )
+
+    def audit(
+        self,
+        *,
+        space: str = "",
+        duplicate: float | None = None,
+        neighbours: int | None = None,
+        least: int | None = None,
+    ) -> Audit:
+        """Look for what may be wrong with the memory: doubles, contradictions, strangers, thin classes.
+
+        >>> audit = client.audit()
+        >>> print(f"{audit.recall(1):.0%} of the exemplars are recognised by the others")
+        >>> wrong = [finding.exemplar for finding in audit.findings if finding.kind == "suspect_label"]
+
+        Args:
+            space: Whose vectors are compared; empty: pictures.
+            duplicate: Cosine from which two exemplars show the same thing; None: 0.98.
+            neighbours: How many neighbours say what label an exemplar should have; None: 10.
+            least: Exemplars that a label should have; None: 3.
+        """
+        request = pb.AuditMemoryRequest(
+            collection=self._session.key,
+            min_memory_version=self._session.memory_version,
+            policy=audit_pb2.AuditPolicy(
+                space=space, duplicate=duplicate, neighbours=neighbours, least=least
+            ),
+        )
+        findings: list[Finding] = []
+        coverage: list[Coverage] = []
+        summary = audit_pb2.AuditSummary()
+        with self._streamed(self._session.connection.memory.AuditMemory(request)) as answers:
+            for entry in (answer.entry for answer in answers):
+                if entry.HasField("finding"):
+                    findings.append(read_finding(entry.finding))
+                elif entry.HasField("coverage"):
+                    coverage.append(read_coverage(entry.coverage))
+                else:
+                    summary = entry.summary
+        return read_audit(summary, tuple(findings), tuple(coverage))
+
+    @contextmanager
+    def _streamed(self, call: Any) -> Iterator[Any]:
+        """Give a stream of answers; its errors are the client's, and it ends with its reader."""
+        try:
+            yield call
         except grpc.RpcError as failed:
             raise self._session.connection.translate(failed) from failed
         finally:

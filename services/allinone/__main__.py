@@ -20,6 +20,7 @@ from services.gateway.assembly import Channels
 from services.gateway.assembly import assemble as assemble_gateway
 from services.gateway.settings import GatewaySettings
 from services.ranking.assembly import assemble as assemble_ranking
+from services.retrieval.assembly import Storage
 from services.retrieval.assembly import assemble as assemble_retrieval
 from services.retrieval.settings import RetrievalSettings
 from services.runtime.backbone import open_backbone
@@ -43,7 +44,7 @@ def main() -> None:
     start_logging(NAME, settings)
     version = metadata.version("fovea")
     with ExitStack() as stack:
-        backbone = stack.enter_context(open_backbone(settings))
+        backbone = stack.enter_context(open_backbone(settings, keeps_data=True))
         resources = backbone.resources
         metrics = resources.metrics
         encoding = EncodingSettings.load()
@@ -54,6 +55,7 @@ def main() -> None:
             assemble_retrieval(
                 RetrievalSettings.load(),
                 backbone.log,
+                Storage(backbone.data_folder / "memory", backbone.shared_store),
                 claims=backbone.claims,
                 metrics=metrics,
                 version=version,

@@ -47,6 +47,7 @@ from services.gateway.entrypoints.servicer import (
 from services.gateway.entrypoints.shared_log import SharedLog
 from services.gateway.settings import GatewaySettings
 from services.gateway.usecases.collections import (
+    AuditMemory,
     CreateCollection,
     DeleteCollection,
     ExportExemplars,
@@ -260,6 +261,7 @@ def _memory_cases(parts: _Parts) -> MemoryCases:
         list_exemplars=ListExemplars(parts.collections, parts.retriever),
         export_exemplars=ExportExemplars(parts.collections, parts.retriever),
         list_labels=ListLabels(parts.collections, parts.retriever),
+        audit=AuditMemory(parts.collections, parts.retriever),
     )
 
 

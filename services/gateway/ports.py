@@ -105,6 +105,15 @@ class Retriever(Protocol):
         """Count the exemplars of each label. Raises InvalidInput, Unavailable."""
         ...
 
+    def audit(
+        self, collection: CollectionKey, policy: object, *, min_memory_version: str
+    ) -> Iterator[object]:
+        """Yield what may be wrong with the memory. Policy and entries are messages that pass through unread.
+
+        Raises InvalidInput, Unavailable.
+        """
+        ...
+
 
 @runtime_checkable
 class Ranker(Protocol):

@@ -5,31 +5,59 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from functools import partial
+from dataclasses import dataclass
+from pathlib import Path
 
 from fovea.retrieval.v1 import retrieval_pb2_grpc
 from services.kernel import defaults
-from services.kernel.errors import Unavailable
 from services.retrieval.adapters.exemplar_records import TOPIC, ApplyExemplars
 from services.retrieval.adapters.log_memory import LogMemory
-from services.retrieval.adapters.numpy_index import NumpyIndex
+from services.retrieval.adapters.memory.freshness import Limits, behind, state_of
+from services.retrieval.adapters.memory.index import SegmentedIndex
+from services.retrieval.adapters.memory.keeper import Keeper, Rhythm
+from services.retrieval.adapters.memory.local import LocalMemory
+from services.retrieval.adapters.memory.opening import Opening
+from services.retrieval.adapters.memory.snapshot_writer import Schedule, SnapshotWriter
+from services.retrieval.adapters.memory.snapshots import SnapshotStore
 from services.retrieval.adapters.telemetry import MetricsMonitor
 from services.retrieval.entrypoints.handlers import OnRegionsEncoded
 from services.retrieval.entrypoints.servicer import RetrievalServicer, UseCases
 from services.retrieval.settings import RetrievalSettings
-from services.retrieval.usecases import ExportExemplars, ListExemplars, ListLabels, Recall, Voting
-from services.runtime.assembly import Assembly
+from services.retrieval.usecases import (
+    AuditMemory,
+    ExportExemplars,
+    ListExemplars,
+    ListLabels,
+    MineNegatives,
+    Recall,
+    Voting,
+)
+from services.runtime.assembly import Assembly, Background
 from services.runtime.claim_check import Claims, NoClaims
-from services.runtime.event_log.ports import EventLog, TopicPartition
+from services.runtime.event_log.ports import EventLog
 from services.runtime.event_loop import LagWatch, Subscription
-from services.runtime.follower import Follower
 from services.runtime.grpc_server import Servicer
 from services.runtime.metrics import MemoryMetrics, Metrics
+from services.runtime.object_store.ports import ObjectStore
 
 
-def assemble(
+@dataclass(frozen=True)
+class Storage:
+    """Where a replica keeps its memory.
+
+    Args:
+        folder: On its own disk; it may be lost, and then the start takes longer.
+        shared: Has the snapshots of all replicas; None without others.
+    """
+
+    folder: Path
+    shared: ObjectStore | None = None
+
+
+def assemble(  # noqa: PLR0913  (what a service is built from)
     settings: RetrievalSettings,
     log: EventLog,
+    storage: Storage,
     *,
     metrics: Metrics,
     version: str,
@@ -38,19 +66,44 @@ def assemble(
     """Return retrieval; it is ready when its memory holds all that was in the log when it started.
 
     Args:
-        settings: How many neighbours vote, and how long a read waits for what it wrote.
+        settings: How many neighbours vote, how long a read waits for what it wrote, when the memory is kept.
         log: Where the exemplars are.
+        storage: Where the memory is kept, so that a start need not read the whole log.
         metrics: Of the process.
         version: Of this release, for the records.
         claims: Has the values of exemplars that are too large for the log.
+
+    Raises:
+        Unavailable: The folder cannot be made.
     """
-    index = NumpyIndex()
-    follower = Follower(log, [TOPIC], ApplyExemplars(index, metrics.memory, claims=claims or NoClaims()))
-    behind = LagWatch(log.end_offsets, [_Behind(follower, metrics.memory)], time.time)
-    memory = LogMemory(index, follower.wait_until, most_wait_s=settings.freshness_wait_s)
+    local = LocalMemory(storage.folder)
+    index = SegmentedIndex(local.segments)
+    snapshots = None if storage.shared is None else SnapshotStore(storage.shared)
+    keeper = Keeper(
+        log,
+        TOPIC,
+        ApplyExemplars(index, metrics.memory, claims=claims or NoClaims()),
+        index=index,
+        local=local,
+        opening=Opening(local, snapshots, refused=lambda why: metrics.memory.refused.labels(why).inc()),
+        metrics=metrics.memory,
+        rhythm=Rhythm(settings.memory_flush_records, settings.memory_flush_every_s),
+    )
+    lag = LagWatch(log.end_offsets, [_Behind(keeper, metrics.memory)], time.time)
+    background: list[Background] = [keeper, lag]
+    if snapshots is not None and settings.memory_snapshot_every_s:
+        background.append(_snapshot_writer(settings, log, local, snapshots, metrics.memory))
+    memory = LogMemory(index, keeper.wait_until, most_wait_s=settings.freshness_wait_s)
     voting = Voting(defaults.VOTES, settings.neighbours_per_space)
     recall = Recall(memory, voting=voting, monitor=MetricsMonitor(metrics.memory), version=version)
-    usecases = UseCases(recall, ListExemplars(memory), ExportExemplars(memory), ListLabels(memory))
+    usecases = UseCases(
+        recall,
+        list_exemplars=ListExemplars(memory),
+        export_exemplars=ExportExemplars(memory),
+        list_labels=ListLabels(memory),
+        mine_negatives=MineNegatives(memory),
+        audit_memory=AuditMemory(memory),
+    )
     servicer = Servicer(
         "fovea.retrieval.v1.RetrievalService",
         retrieval_pb2_grpc.add_RetrievalServiceServicer_to_server,
@@ -60,15 +113,25 @@ def assemble(
         "retrieval",
         servicers=(servicer,),
         subscriptions=(Subscription("regions.encoded", "retrieval", OnRegionsEncoded(recall)),),
-        background=(follower, behind),
-        checks={"memory": partial(_check, follower)},
+        background=tuple(background),
+        checks={"memory": keeper.check},
     )
 
 
-def _check(follower: Follower) -> None:
-    """Raise Unavailable unless the memory is complete and kept up to date."""
-    if not follower.wait_caught_up(0.0):
-        raise Unavailable("the memory is still being read from the log")
+def _snapshot_writer(
+    settings: RetrievalSettings,
+    log: EventLog,
+    local: LocalMemory,
+    snapshots: SnapshotStore,
+    metrics: MemoryMetrics,
+) -> SnapshotWriter:
+    return SnapshotWriter(
+        local,
+        snapshots,
+        metrics=metrics,
+        usable=lambda catalogue: not Limits().refusal(catalogue, state_of(log, TOPIC), time.time()),
+        schedule=Schedule(settings.memory_snapshot_every_s, keep=settings.memory_snapshots_kept),
+    )
 
 
 class _Behind:
@@ -76,13 +139,10 @@ class _Behind:
 
     topic = TOPIC
 
-    def __init__(self, follower: Follower, metrics: MemoryMetrics) -> None:
-        self._follower = follower
+    def __init__(self, keeper: Keeper, metrics: MemoryMetrics) -> None:
+        self._keeper = keeper
         self._gauge = metrics.replica_lag
 
     def show_lag(self, ends: Mapping[int, int] | None, _: float) -> None:
         """Set the gauge; to NaN if the log does not answer."""
-        applied = self._follower.position()
-        sources = {TopicPartition(TOPIC, partition): end for partition, end in (ends or {}).items()}
-        behind = sum(end - applied.get(source, 0) for source, end in sources.items())
-        self._gauge.set(math.nan if ends is None else behind)
+        self._gauge.set(math.nan if ends is None else behind(self._keeper.position(), ends))

@@ -17,3 +17,15 @@ class RetrievalSettings(ProcessSettings):
     freshness_wait_s: float = Field(
         default=5.0, ge=0, description="how long a read waits for min_memory_version, at most"
     )
+    memory_flush_records: int = Field(
+        default=5_000, ge=1, description="records after which the memory is written to disk, at most"
+    )
+    memory_flush_every_s: float = Field(
+        default=60.0, gt=0, description="time after which it is, if there was any record"
+    )
+    memory_snapshot_every_s: float = Field(
+        default=300.0,
+        ge=0,
+        description="from one snapshot to the next, of all replicas; 0: this one takes none",
+    )
+    memory_snapshots_kept: int = Field(default=3, ge=1, description="snapshots that are kept")

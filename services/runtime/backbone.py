@@ -3,6 +3,7 @@
 data_folder/version.json, lock     which release may use it, and that one process does
 data_folder/events.sqlite          the event log, without Kafka
 data_folder/store/                 the objects, without an S3 and unless they have a folder of their own
+data_folder/<anything else>        what a service keeps for itself, such as retrieval its segments
 """
 
 from __future__ import annotations
@@ -38,12 +39,16 @@ class Backbone:
         store: Where objects are.
         shared: Whether other processes read the same log.
         metrics: Of the process; the store counts there what is asked of it.
+        shared_store: Where objects are for all who read the same log; None if no other process does.
+        data_folder: This process's own, if something is kept there; opened and locked.
     """
 
     log: EventLog
     store: ObjectStore
     shared: bool
     metrics: Metrics
+    shared_store: ObjectStore | None
+    data_folder: Path
 
     @property
     def claims(self) -> Claims:
@@ -77,8 +82,12 @@ class SharedLog:
 
 
 @contextmanager
-def open_backbone(settings: ProcessSettings) -> Iterator[Backbone]:
+def open_backbone(settings: ProcessSettings, *, keeps_data: bool = False) -> Iterator[Backbone]:
     """Open both, and close them at the end.
+
+    Args:
+        settings: Name the servers, or the folders in their place.
+        keeps_data: Whether the process keeps something in its data folder, whatever the servers are.
 
     Raises:
         Conflict: Another process uses the data folder, or the topics are laid out otherwise.
@@ -87,7 +96,7 @@ def open_backbone(settings: ProcessSettings) -> Iterator[Backbone]:
         Unavailable: It cannot be used, or Kafka does not answer.
     """
     with ExitStack() as stack:
-        data = stack.enter_context(_data(settings))
+        data = stack.enter_context(_data(settings, keeps_data=keeps_data))
         objects = settings.object_folder or data / "store"
         metrics = Metrics()
         store = MeasuredStore(stack.enter_context(open_store(settings, objects)), metrics.storage)
@@ -98,7 +107,14 @@ def open_backbone(settings: ProcessSettings) -> Iterator[Backbone]:
                 else SqliteLog(data / "events.sqlite", TOPICS.settings())
             )
         )
-        yield Backbone(log, store, shared=bool(settings.kafka_servers), metrics=metrics)
+        yield Backbone(
+            log,
+            store,
+            shared=bool(settings.kafka_servers),
+            shared_store=store if _is_shared(settings) else None,
+            data_folder=data,
+            metrics=metrics,
+        )
 
 
 @contextmanager
@@ -126,15 +142,19 @@ def open_shared_log(settings: ProcessSettings) -> Iterator[SharedLog]:
 
 
 @contextmanager
-def _data(settings: ProcessSettings) -> Iterator[Path]:
+def _data(settings: ProcessSettings, *, keeps_data: bool) -> Iterator[Path]:
     """Give the data folder, opened only if something will be kept there."""
-    elsewhere = settings.kafka_servers and (settings.s3_endpoint or settings.object_folder)
-    if elsewhere:
+    if _is_shared(settings) and not keeps_data:
         yield settings.data_folder
         return
     with DataFolder(settings.data_folder) as folder:
         folder.folder("store")
         yield folder.path
+
+
+def _is_shared(settings: ProcessSettings) -> bool:
+    """Say whether other processes read the same log and the same objects."""
+    return bool(settings.kafka_servers and (settings.s3_endpoint or settings.object_folder))
 
 
 def _kafka(settings: ProcessSettings) -> KafkaLog:

@@ -19,6 +19,7 @@ _IDLE_S: Final = 0.25
 _MOST: Final = 500
 
 Apply = Callable[[Record], None]
+ApplyAll = Callable[[Sequence[Record]], None]
 
 
 @dataclass(frozen=True)
@@ -39,22 +40,25 @@ class Follower:
         log: Where the records are.
         topics: Their names.
         apply: Called with each record, in the follower's own thread; may meet a record again after an error.
+        apply_all: In place of `apply`: called with all records that have come, which it applies or does not.
         start: Where to begin; a snapshot gives its offsets.
         retry: How long to wait after an error.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (three are by name, and rare)
         self,
         log: EventLog,
         topics: Sequence[str],
-        apply: Apply,
+        apply: Apply | None = None,
         *,
+        apply_all: ApplyAll | None = None,
         start: Start | Mapping[TopicPartition, int] = "beginning",
         retry: RetryPolicy | None = None,
     ) -> None:
         self._log = log
         self._topics = topics
-        self._apply = apply
+        self._apply = apply_all or _one_by_one(apply)
+        self._at_once = _MOST if apply_all else 1
         self._start = start
         self._retry = retry or RetryPolicy(cap_s=5.0)
         self._random = Clock().random
@@ -132,11 +136,12 @@ class Follower:
         """Apply what has come."""
         records: list[Record] = []
         self._patiently(lambda: records.extend(tail.poll(_IDLE_S, most=_MOST)))
-        for record in records:
-            self._patiently(partial(self._apply, record))
+        for start in range(0, len(records), self._at_once):
+            some = records[start : start + self._at_once]
+            self._patiently(partial(self._apply, some))
             if self._stop.is_set():
                 return
-            self._position[record.source] = record.position.offset + 1
+            self._position.update({record.source: record.position.offset + 1 for record in some})
             if self._waiters:
                 self._wake()
         self._position.update(tail.position())  # also past gaps
@@ -164,3 +169,14 @@ class Follower:
             for waiter in self._waiters:
                 if everybody or self._reached(waiter.offsets):
                     waiter.reached.set()
+
+
+def _one_by_one(apply: Apply | None) -> ApplyAll:
+    if apply is None:
+        raise TypeError("a follower needs something that applies records")
+
+    def apply_all(records: Sequence[Record]) -> None:
+        for record in records:
+            apply(record)
+
+    return apply_all

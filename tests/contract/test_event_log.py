@@ -473,6 +473,16 @@ def test_tails_do_not_take_records_from_each_other(bench: Bench) -> None:
         assert keys(read(first, 2)) == keys(read(second, 2)) == keys(read(consumer, 2)) == {"a", "b"}
 
 
+def test_a_topic_is_told_from_any_other_and_stays_itself(bench: Bench) -> None:
+    before = bench.log.identity(bench.topic)
+    bench.publish("a")
+
+    assert bench.log.identity(bench.topic) == before
+    assert bench.log.identity(bench.other) != before
+    with pytest.raises(NotFound):
+        bench.log.identity("no.such")
+
+
 def test_a_closed_log_refuses_and_lets_waiting_readers_go(bench: Bench) -> None:
     tail = bench.tail()
     timer = threading.Timer(0.2, bench.log.close)

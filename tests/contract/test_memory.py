@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +19,8 @@ from hypothesis import strategies as st
 from services.kernel.errors import DeadlineExceeded, InvalidInput, Unavailable
 from services.kernel.vocabulary import CollectionKey, Condition, Embedding, EncodedExemplar
 from services.retrieval.adapters.log_memory import LogMemory
-from services.retrieval.adapters.numpy_index import Change, NumpyIndex
+from services.retrieval.adapters.memory.changes import Change
+from services.retrieval.adapters.memory.index import SegmentedIndex
 from services.retrieval.domain import Scope
 from services.retrieval.ports import Found, Memory, MemoryView
 from services.runtime import memory_version
@@ -27,6 +32,7 @@ ALL = Scope()
 NORTH = embedding(0, 1)
 EAST = embedding(1, 0)
 NORTH_EAST = embedding(1, 1)
+_IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  (where a flush costs nothing)
 
 
 class Writable(Memory, Protocol):
@@ -35,12 +41,15 @@ class Writable(Memory, Protocol):
     def forget(self, collection: CollectionKey, exemplar_id: str) -> str: ...
 
 
-class WritableNumpy:
-    """The arrays, written to as the follower of the log does, one record a batch."""
+class WritableSegments:
+    """The segments, written to as the follower of the log does; every few writes the keeper has its turn."""
 
-    def __init__(self) -> None:
-        self._index = NumpyIndex()
-        self._memory = LogMemory(self._index, self._wait, most_wait_s=0.01)
+    def __init__(self, turn: int = 7) -> None:
+        folder = tempfile.mkdtemp(prefix="memory-", dir=_IN_MEMORY)
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.index = SegmentedIndex(Path(folder))
+        self._memory = LogMemory(self.index, self._wait, most_wait_s=0.01)
+        self._turn = turn
         self._written = 0
 
     def remember(self, collection: CollectionKey, encoded: EncodedExemplar) -> str:
@@ -54,7 +63,10 @@ class WritableNumpy:
 
     def _write(self, change: Change) -> str:
         self._written += 1
-        self._index.apply([change], {0: self._written})
+        self.index.apply([change], {0: self._written})
+        if self._written % self._turn == 0:
+            self.index.flush()
+            self.index.maintain()
         return memory_version.encode({0: self._written})
 
     def _wait(self, offsets: Mapping[TopicPartition, int], _: float) -> bool:
@@ -67,11 +79,26 @@ def fake() -> Iterator[Writable]:
 
 
 @contextmanager
-def in_arrays() -> Iterator[Writable]:
-    yield WritableNumpy()
+def in_the_buffer() -> Iterator[Writable]:
+    yield WritableSegments(turn=1_000_000)
 
 
-MEMORIES: dict[str, Callable[[], AbstractContextManager[Writable]]] = {"fake": fake, "numpy": in_arrays}
+@contextmanager
+def in_segments() -> Iterator[Writable]:
+    yield WritableSegments()
+
+
+@contextmanager
+def in_many_segments() -> Iterator[Writable]:
+    yield WritableSegments(turn=1)
+
+
+MEMORIES: dict[str, Callable[[], AbstractContextManager[Writable]]] = {
+    "fake": fake,
+    "buffer": in_the_buffer,
+    "segments": in_segments,
+    "many segments": in_many_segments,
+}
 
 
 @pytest.fixture(params=list(MEMORIES))
@@ -305,7 +332,7 @@ def test_readers_never_see_half_a_write(memory: Writable) -> None:
     done = threading.Event()
 
     def write() -> None:
-        for number in range(1, 400):
+        for number in range(1, 100):
             for name in names:
                 memory.remember(BIRDS, encoded(name, str(number), [embedding(number, 1)]))
         done.set()
@@ -344,18 +371,20 @@ def test_every_sequence_of_writes_agrees_with_the_plainest_arithmetic(
     most: int,
     excluded: frozenset[str],
 ) -> None:
-    oracle, arrays = InMemoryMemory(), WritableNumpy()
+    oracle = InMemoryMemory()
+    memories: tuple[Writable, ...] = (oracle, WritableSegments(turn=1_000), WritableSegments(turn=5))
     for name, label, encoder, vector in writes:
-        for memory in (oracle, arrays):
+        for memory in memories:
             if vector is None:
                 memory.forget(BIRDS, name)
             else:
                 memory.remember(BIRDS, encoded(name, label, [embedding(*vector, encoder=encoder)]))
-    expected, found = (
+    expected, *found = (
         memory.view(BIRDS).nearest([embedding(*query)], most=most, scope=Scope(excluded=excluded))
-        for memory in (oracle, arrays)
+        for memory in memories
     )
 
-    assert found == expected
-    assert arrays.view(BIRDS).labels() == oracle.view(BIRDS).labels()
-    assert list(arrays.view(BIRDS).exemplars()) == list(oracle.view(BIRDS).exemplars())
+    assert all(each == expected for each in found)
+    for memory in memories:
+        assert memory.view(BIRDS).labels() == oracle.view(BIRDS).labels()
+        assert list(memory.view(BIRDS).exemplars()) == list(oracle.view(BIRDS).exemplars())

@@ -27,6 +27,12 @@ from tests.fakes.collector import collecting
 ELSEWHERE: Final = {
     "fovea_model_errors_total": "no model of this process fails: tests/unit/runtime/model_execution",
     "fovea_memory_left_out_total": "takes another version of the encoder: tests/unit/retrieval",
+    "fovea_memory_indexed_vectors": "takes more vectors than are taught here: tests/unit/retrieval",
+    "fovea_memory_keep_failures_total": "takes a disk that refuses: tests/unit/retrieval",
+    "fovea_memory_refused_total": "takes a damaged memory: tests/unit/retrieval",
+    "fovea_memory_snapshot_age_seconds": "takes a log and a store that are shared: tests/unit/retrieval",
+    "fovea_memory_snapshot_failures_total": "likewise",
+    "fovea_memory_snapshots_total": "likewise",
 }
 MAY_BE_ZERO: Final = {
     "fovea_consumer_lag_messages",
@@ -36,6 +42,8 @@ MAY_BE_ZERO: Final = {
     "fovea_rpc_in_flight",
     "fovea_model_queue_depth",
     "fovea_memory_replica_lag_versions",
+    "fovea_memory_segments",
+    "fovea_memory_tombstone_ratio",
 }
 
 

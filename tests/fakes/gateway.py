@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
+from fovea.kernel.v1 import audit_pb2
 from services.gateway.domain.collections import DEFAULT_COLLECTION, Collection
 from services.gateway.domain.recognition import Ended, Progress, Recognition, RecognitionState, Task
 from services.gateway.domain.teaching import Change, ExemplarPage, ExemplarQuery, Feedback, LabelCounts
@@ -135,6 +136,7 @@ class FakeRetriever(Step):
         super().__init__()
         self.exemplars = list(exemplars)
         self.queries: list[ExemplarQuery] = []
+        self.audits: list[tuple[CollectionKey, object, str]] = []
 
     def recall(
         self,
@@ -166,6 +168,14 @@ class FakeRetriever(Step):
         labels = sorted({each.label for each in self.exemplars})
         counts = tuple((label, sum(each.label == label for each in self.exemplars)) for label in labels)
         return LabelCounts(counts, "v1")
+
+    def audit(
+        self, collection: CollectionKey, policy: object, *, min_memory_version: str
+    ) -> Iterator[object]:
+        self.enter()
+        self.audits.append((collection, policy, min_memory_version))
+        summary = audit_pb2.AuditSummary(exemplars=len(self.exemplars), memory_version="v1")
+        return iter([audit_pb2.AuditEntry(summary=summary)])
 
 
 class FakeRanker(Step):

@@ -8,6 +8,7 @@ from services.gateway.domain.collections import Collection, Retention, Retention
 from services.gateway.entrypoints.memory_servicer import MemoryCases
 from services.gateway.entrypoints.servicer import CollectionCases, RecognitionCases
 from services.gateway.usecases.collections import (
+    AuditMemory,
     CreateCollection,
     DeleteCollection,
     ExportExemplars,
@@ -146,6 +147,7 @@ class GatewayCase:
             ListExemplars(self.collections, self.retriever),
             ExportExemplars(self.collections, self.retriever),
             ListLabels(self.collections, self.retriever),
+            AuditMemory(self.collections, self.retriever),
         )
 
     def collection_cases(self) -> CollectionCases:

@@ -7,12 +7,14 @@ import hashlib
 import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 import grpc
 
 from fovea.gateway.v1 import memory_pb2 as pb
 from fovea.gateway.v1 import memory_pb2_grpc
 from fovea.kernel.v1 import (
+    audit_pb2,
     embedding_pb2,
     exemplar_pb2,
     failure_pb2,
@@ -99,6 +101,22 @@ class FakeMemory(memory_pb2_grpc.MemoryServiceServicer):
             labels=[pb.LabelCount(label=label, exemplars=counts[label]) for label in sorted(counts)]
         )
 
+    def AuditMemory(
+        self, request: pb.AuditMemoryRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.AuditMemoryResponse]:
+        trouble = self.script.begin("AuditMemory", context, request)
+        kept = [self.exemplars[id_] for id_ in sorted(self.exemplars)]
+        entries = [audit_pb2.AuditEntry(finding=_finding(one, other)) for one, other in pairwise(kept)]
+        coverage = audit_pb2.AuditCoverage(label="wren", images=1, asked=4)
+        coverage.recall.extend(_recall(1, 2))
+        coverage.confused_with.add(label="goldfinch", times=2)
+        summary = audit_pb2.AuditSummary(exemplars=len(kept), labels=1, asked=4, recall=_recall(3, 4))
+        entries += [audit_pb2.AuditEntry(coverage=coverage), audit_pb2.AuditEntry(summary=summary)]
+        for count, entry in enumerate(entries):
+            if trouble and count == trouble.after_answers:
+                trouble.end(context)
+            yield pb.AuditMemoryResponse(entry=entry)
+
     def _next_version(self) -> str:
         self._version += 1
         return f"v{self._version}"
@@ -112,6 +130,21 @@ class FakeMemory(memory_pb2_grpc.MemoryServiceServicer):
         exemplar = _exemplar(request)
         self.exemplars[exemplar.exemplar_id] = exemplar
         return pb.RememberResponse(exemplar_id=exemplar.exemplar_id, memory_version=self._next_version())
+
+
+def _finding(one: exemplar_pb2.Exemplar, other: exemplar_pb2.Exemplar) -> audit_pb2.AuditFinding:
+    return audit_pb2.AuditFinding(
+        kind=audit_pb2.AUDIT_FINDING_KIND_SUSPECT_LABEL,
+        exemplar=one,
+        other=other,
+        similarity=0.75,
+        suggested_label=other.label,
+    )
+
+
+def _recall(first: int, in_five: int) -> list[audit_pb2.RecallCount]:
+    counts = {1: first, 5: in_five, 10: in_five}
+    return [audit_pb2.RecallCount(candidates=k, found=n) for k, n in counts.items()]
 
 
 def _exemplar(request: pb.RememberRequest) -> exemplar_pb2.Exemplar:

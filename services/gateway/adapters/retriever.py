@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
 
 import grpc
 
+from fovea.kernel.v1 import audit_pb2
 from fovea.retrieval.v1 import retrieval_pb2 as pb
 from fovea.retrieval.v1 import retrieval_pb2_grpc
 from services.gateway.codec.memory import read_labels, read_page, write_query
@@ -52,16 +55,12 @@ class GrpcRetriever:
         self, collection: CollectionKey, *, min_memory_version: str
     ) -> Iterator[EncodedExemplar]:
         """Yield every exemplar with its embeddings."""
-        call = self._stub.ExportExemplars(
-            pb.ExportExemplarsRequest(
-                collection=write_collection(collection), min_memory_version=min_memory_version
-            )
+        request = pb.ExportExemplarsRequest(
+            collection=write_collection(collection), min_memory_version=min_memory_version
         )
-        try:
-            for i, reply in enumerate(call):
+        with _cancelled_at_the_end(self._stub.ExportExemplars(request)) as replies:
+            for i, reply in enumerate(replies):
                 yield read_encoded_exemplar(reply.exemplar, field=f"exemplars[{i}]")
-        finally:
-            call.cancel()
 
     def list_labels(self, collection: CollectionKey, *, min_memory_version: str) -> LabelCounts:
         """Count the exemplars of each label."""
@@ -69,3 +68,25 @@ class GrpcRetriever:
             collection=write_collection(collection), min_memory_version=min_memory_version
         )
         return read_labels(self._stub.ListLabels(request))
+
+    def audit(
+        self, collection: CollectionKey, policy: object, *, min_memory_version: str
+    ) -> Iterator[object]:
+        """Yield what may be wrong with the memory."""
+        request = pb.AuditMemoryRequest(
+            collection=write_collection(collection),
+            min_memory_version=min_memory_version,
+            policy=cast("audit_pb2.AuditPolicy", policy),
+        )
+        with _cancelled_at_the_end(self._stub.AuditMemory(request)) as replies:
+            for reply in replies:
+                yield reply.entry
+
+
+@contextmanager
+def _cancelled_at_the_end(call: Any) -> Iterator[Any]:
+    """Give a stream of answers, and end it when its reader goes."""
+    try:
+        yield call
+    finally:
+        call.cancel()

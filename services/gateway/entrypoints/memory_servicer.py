@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import grpc
 
 from fovea.gateway.v1 import memory_pb2 as pb
 from fovea.gateway.v1 import memory_pb2_grpc
+from fovea.kernel.v1 import audit_pb2
 from services.gateway.codec import memory as codec
 from services.gateway.codec.recognition import failure_of, read_id, read_tenant, write_failure
 from services.gateway.domain.teaching import Change
@@ -19,7 +21,7 @@ from services.gateway.entrypoints.items import Workers, outcome
 from services.gateway.entrypoints.shared_log import SharedLog
 from services.gateway.entrypoints.window import Line, Place, Take, in_order
 from services.gateway.ports import Pending
-from services.gateway.usecases.collections import ExportExemplars, ListExemplars, ListLabels
+from services.gateway.usecases.collections import AuditMemory, ExportExemplars, ListExemplars, ListLabels
 from services.gateway.usecases.teach import Correct, Forget, Prepare, Teach
 from services.runtime import deadline
 from services.runtime.codec.exemplar import write_encoded_exemplar
@@ -37,6 +39,7 @@ class MemoryCases:
     list_exemplars: ListExemplars
     export_exemplars: ExportExemplars
     list_labels: ListLabels
+    audit: AuditMemory
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,18 @@ class MemoryServicer(memory_pb2_grpc.MemoryServiceServicer):
             read_collection(request.collection), min_memory_version=request.min_memory_version
         )
         return codec.write_labels(counts)
+
+    def AuditMemory(
+        self, request: pb.AuditMemoryRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.AuditMemoryResponse]:
+        """Stream what may be wrong with the memory."""
+        entries = self._cases.audit(
+            read_collection(request.collection),
+            request.policy,
+            min_memory_version=request.min_memory_version,
+        )
+        for entry in entries:
+            yield pb.AuditMemoryResponse(entry=cast("audit_pb2.AuditEntry", entry))
 
 
 def _answer(

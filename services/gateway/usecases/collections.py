@@ -181,3 +181,18 @@ class ListLabels:
         """Return the counts. Raises NotFound, InvalidInput, Unavailable."""
         require_collection(self._collections, collection)
         return self._retriever.list_labels(collection, min_memory_version=min_memory_version)
+
+
+class AuditMemory:
+    """Says what may be wrong with a collection."""
+
+    def __init__(self, collections: Collections, retriever: Retriever) -> None:
+        self._collections = collections
+        self._retriever = retriever
+
+    def __call__(
+        self, collection: CollectionKey, policy: object, *, min_memory_version: str
+    ) -> Iterator[object]:
+        """Yield the entries as retrieval gives them. Raises NotFound, InvalidInput, Unavailable."""
+        require_collection(self._collections, collection)
+        return self._retriever.audit(collection, policy, min_memory_version=min_memory_version)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from typing import Final, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol, cast, runtime_checkable
 
 from fovea.encoding.v1.events_pb2 import ExemplarEncoded
 from services.kernel.errors import Corrupt, InvalidInput, NotFound
 from services.retrieval import codec
-from services.retrieval.adapters.numpy_index import Change, NumpyIndex
+from services.retrieval.adapters.memory.changes import Change
 from services.runtime.claim_check import Claims, NoClaims
 from services.runtime.event_log.ports import Record
 from services.runtime.metrics import MemoryMetrics
@@ -20,8 +20,24 @@ TOPIC: Final = "exemplars.encoded"
 _LOG = logging.getLogger(__name__)
 
 
+@runtime_checkable
+class Changes(Protocol):
+    """Takes what is written."""
+
+    def apply(self, changes: Sequence[Change], offsets: Mapping[int, int]) -> None:
+        """Make all changes visible at once; `offsets` is how far each partition has then been read.
+
+        Raises Unavailable while there is no room for them; then nothing was applied.
+        """
+        ...
+
+    def items(self) -> Mapping[str, int]:
+        """Return how many exemplars each space has, or had, all collections together."""
+        ...
+
+
 class ApplyExemplars:
-    """Makes a record visible to searches. For one thread.
+    """Makes records visible to searches. For one thread.
 
     A record that cannot be read is logged and left out: it must not keep the others from being found.
 
@@ -35,7 +51,7 @@ class ApplyExemplars:
 
     def __init__(
         self,
-        index: NumpyIndex,
+        index: Changes,
         metrics: MemoryMetrics,
         *,
         claims: Claims | None = None,
@@ -47,13 +63,19 @@ class ApplyExemplars:
         self._now = now
         self._since_s = now()
 
-    def __call__(self, record: Record) -> None:
-        """Apply one record; those of one key come in order. Raises Unavailable if it cannot be read now."""
-        change = self._change(record)
-        partition, offset = record.position.partition, record.position.offset
-        self._index.apply([] if change is None else [change], {partition: offset + 1})
-        if record.timestamp_s >= self._since_s:
-            self._metrics.visible.observe(max(0.0, self._now() - record.timestamp_s))
+    def __call__(self, records: Sequence[Record]) -> None:
+        """Apply records, all of them or none; those of one key come in order.
+
+        Raises Unavailable if one cannot be read now, or there is no room now.
+        """
+        changes = [change for change in map(self._change, records) if change is not None]
+        self._index.apply(
+            changes, {record.position.partition: record.position.offset + 1 for record in records}
+        )
+        now_s = self._now()
+        for record in records:
+            if record.timestamp_s >= self._since_s:
+                self._metrics.visible.observe(max(0.0, now_s - record.timestamp_s))
         for space, count in self._index.items().items():
             self._metrics.items.labels(space).set(count)
 

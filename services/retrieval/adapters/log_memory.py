@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 from services.kernel.errors import DeadlineExceeded, InvalidInput, Unavailable
 from services.kernel.vocabulary import CollectionKey
 from services.retrieval.adapters.exemplar_records import TOPIC
-from services.retrieval.adapters.numpy_index import NumpyIndex, NumpyView
+from services.retrieval.ports import MemoryView
 from services.runtime import deadline, memory_version
 from services.runtime.event_log.ports import TopicPartition
 
 _FIELD: Final = "min_memory_version"
+
+
+@runtime_checkable
+class Views(Protocol):
+    """Gives the collections as they stand."""
+
+    def view(self, collection: CollectionKey) -> MemoryView:
+        """Return the collection as it stands; empty if nothing was ever taught."""
+        ...
+
 
 Wait = Callable[[Mapping[TopicPartition, int], float], bool]
 """Waits until the log is applied up to the offsets, and says whether it is within so many seconds."""
 
 
 class LogMemory:
-    """Reads the arrays that a follower of the log keeps up to date.
+    """Reads the index that a follower of the log keeps up to date.
 
     Args:
         index: Where the follower writes.
@@ -27,12 +37,12 @@ class LogMemory:
         most_wait_s: How long a read waits at most, whatever its deadline.
     """
 
-    def __init__(self, index: NumpyIndex, wait: Wait, *, most_wait_s: float) -> None:
+    def __init__(self, index: Views, wait: Wait, *, most_wait_s: float) -> None:
         self._index = index
         self._wait = wait
         self._most_wait_s = most_wait_s
 
-    def view(self, collection: CollectionKey, *, at_least: str = "") -> NumpyView:
+    def view(self, collection: CollectionKey, *, at_least: str = "") -> MemoryView:
         """Return the collection as it stands, as new as asked."""
         if at_least:
             self._wait_for(memory_version.decode(at_least, field=_FIELD))

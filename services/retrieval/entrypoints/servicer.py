@@ -10,7 +10,14 @@ import grpc
 from fovea.retrieval.v1 import retrieval_pb2 as pb
 from fovea.retrieval.v1 import retrieval_pb2_grpc
 from services.retrieval import codec
-from services.retrieval.usecases import ExportExemplars, ListExemplars, ListLabels, Recall
+from services.retrieval.usecases import (
+    AuditMemory,
+    ExportExemplars,
+    ListExemplars,
+    ListLabels,
+    MineNegatives,
+    Recall,
+)
 from services.runtime.codec.recognition import read_collection
 
 
@@ -22,6 +29,8 @@ class UseCases:
     list_exemplars: ListExemplars
     export_exemplars: ExportExemplars
     list_labels: ListLabels
+    mine_negatives: MineNegatives
+    audit_memory: AuditMemory
 
 
 class RetrievalServicer(retrieval_pb2_grpc.RetrievalServiceServicer):
@@ -77,3 +86,29 @@ class RetrievalServicer(retrieval_pb2_grpc.RetrievalServiceServicer):
             read_collection(request.collection), at_least=request.min_memory_version
         )
         return codec.write_labels(counts)
+
+    def MineNegatives(
+        self,
+        request: pb.MineNegativesRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002  (gRPC's signature)
+    ) -> Iterator[pb.MineNegativesResponse]:
+        """Give every exemplar of a space its hard negatives."""
+        mined = self._usecases.mine_negatives(
+            read_collection(request.collection),
+            codec.read_mining_policy(request),
+            at_least=request.min_memory_version,
+        )
+        return map(codec.write_mined, mined)
+
+    def AuditMemory(
+        self,
+        request: pb.AuditMemoryRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002  (gRPC's signature)
+    ) -> Iterator[pb.AuditMemoryResponse]:
+        """Say what may be wrong with a collection."""
+        audited = self._usecases.audit_memory(
+            read_collection(request.collection),
+            codec.read_audit_policy(request.policy),
+            at_least=request.min_memory_version,
+        )
+        return (pb.AuditMemoryResponse(entry=codec.write_audit_entry(entry)) for entry in audited)

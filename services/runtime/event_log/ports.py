@@ -171,6 +171,13 @@ class EventLog(Protocol):
         """Return, for each partition, the offset that the next record will get."""
         ...
 
+    def identity(self, topic: str) -> str:
+        """Return what tells this topic from any other of its name, such as one of a log that was made anew.
+
+        Offsets of one mean nothing to the other. Raises NotFound for an unknown topic, Unavailable.
+        """
+        ...
+
     def close(self) -> None:
         """Release everything."""
         ...

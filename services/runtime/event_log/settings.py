@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+TOMBSTONES_S: Final = 86_400.0
+"""How long a compacted topic keeps a record without a value, at least, once nothing older of its key is left.
+
+Whoever keeps what it read, in a file or a snapshot, must read on within this time, or begin again: later it
+would never learn that the key is gone."""
 
 
 @dataclass(frozen=True)

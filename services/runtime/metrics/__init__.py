@@ -16,8 +16,9 @@ from prometheus_client.process_collector import ProcessCollector
 
 from services.runtime.metrics.calls import MethodMetrics, RpcMetrics
 from services.runtime.metrics.events import EventMetrics
+from services.runtime.metrics.memory import MemoryMetrics
 from services.runtime.metrics.models import ModelMetrics
-from services.runtime.metrics.recognition import MemoryMetrics, RankingMetrics
+from services.runtime.metrics.ranking import RankingMetrics
 from services.runtime.metrics.storage import StorageMetrics
 from services.runtime.metrics.traces import TraceMetrics
 

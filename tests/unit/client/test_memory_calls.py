@@ -137,3 +137,20 @@ def test_what_no_message_can_hold_is_invalid_input(client: fovea.Client) -> None
         client.recognize(b"x", size=-1)
     with pytest.raises(InvalidInput, match="surrogates"):
         client.teach_name("\udcff")
+
+
+def test_an_audit_is_read_to_its_end(client: fovea.Client, server: FakeServer) -> None:
+    for label in ("wren", "goldfinch"):
+        client.teach_name(label)
+    audit = client.audit(duplicate=0.9, least=2)
+
+    (finding,) = audit.findings
+    assert (finding.kind, finding.similarity) == ("suspect_label", 0.75)
+    assert finding.other is not None
+    assert finding.suggested_label == finding.other.label
+    assert audit.coverage[0].confused_with == {"goldfinch": 2}
+    assert (audit.recall(1), audit.recall(5), audit.exemplars) == (0.75, 1.0, 2)
+    (request,) = server.script.requests["AuditMemory"]
+    assert (request.policy.duplicate, request.policy.least) == (0.9, 2)
+    assert not request.policy.HasField("neighbours")
+    assert request.min_memory_version == "v2"

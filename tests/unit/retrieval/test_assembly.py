@@ -20,7 +20,7 @@ from fovea.retrieval.v1 import retrieval_pb2_grpc
 from services.kernel import defaults
 from services.kernel.errors import DeadlineExceeded, InvalidInput, Unavailable
 from services.kernel.vocabulary import EncodedExemplar, RegionEmbeddings
-from services.retrieval.assembly import assemble
+from services.retrieval.assembly import Storage, assemble
 from services.retrieval.settings import RetrievalSettings
 from services.runtime import memory_version
 from services.runtime.codec.candidates import write_vote
@@ -76,7 +76,9 @@ class Retrieval:
 def running(folder: Path, **given: Any) -> Iterator[Retrieval]:
     with closing(SqliteLog(folder / "events.db", TOPICS.settings())) as log:
         metrics = Metrics()
-        assembly = assemble(RetrievalSettings.load(**given), log, metrics=metrics, version="1.2")
+        assembly = assemble(
+            RetrievalSettings.load(**given), log, Storage(folder / "memory"), metrics=metrics, version="1.2"
+        )
         for background in assembly.background:
             background.start()
         try:
@@ -124,16 +126,18 @@ def test_a_replica_is_not_ready_before_it_has_read_the_log(tmp_path: Path) -> No
 
     with closing(SqliteLog(tmp_path / "events.db", TOPICS.settings())) as log:
         blocked = _Blocked(log)
-        assembly = assemble(RetrievalSettings.load(), blocked, metrics=Metrics(), version="1.2")
-        follower, *_ = assembly.background
-        follower.start()
+        assembly = assemble(
+            RetrievalSettings.load(), blocked, Storage(tmp_path / "memory"), metrics=Metrics(), version="1.2"
+        )
+        memory, *_ = assembly.background
+        memory.start()
         try:
             with pytest.raises(Unavailable, match="still being read"):
                 assembly.checks["memory"]()
             blocked.go.set()
             _wait_ready(assembly.checks["memory"])
         finally:
-            follower.close()
+            memory.close()
 
 
 class _Blocked:
@@ -218,11 +222,16 @@ def test_the_lag_is_measured(tmp_path: Path) -> None:
 def test_a_scrape_does_not_wait_for_a_log_that_does_not_answer(tmp_path: Path) -> None:
     log = SqliteLog(tmp_path / "events.db", TOPICS.settings())
     metrics = Metrics()
-    *_, behind = assemble(RetrievalSettings.load(), log, metrics=metrics, version="1.2").background
+    storage = Storage(tmp_path / "memory")
+    memory, behind = assemble(
+        RetrievalSettings.load(), log, storage, metrics=metrics, version="1.2"
+    ).background
     assert isinstance(behind, LagWatch)
+    memory.start()
     behind.look()
     assert metrics.registry.get_sample_value("fovea_memory_replica_lag_versions") == 0
 
+    memory.close()
     log.close()
     assert metrics.registry.get_sample_value("fovea_memory_replica_lag_versions") == 0
     behind.look()
@@ -232,7 +241,7 @@ def test_a_scrape_does_not_wait_for_a_log_that_does_not_answer(tmp_path: Path) -
 def test_embeddings_are_handled_as_events_too(tmp_path: Path) -> None:
     with closing(SqliteLog(tmp_path / "events.db", TOPICS.settings())) as log:
         (subscription,) = assemble(
-            RetrievalSettings.load(), log, metrics=Metrics(), version="1.2"
+            RetrievalSettings.load(), log, Storage(tmp_path / "memory"), metrics=Metrics(), version="1.2"
         ).subscriptions
 
     assert (subscription.topic, subscription.group) == ("regions.encoded", "retrieval")

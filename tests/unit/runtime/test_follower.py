@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -180,3 +180,27 @@ def test_an_unknown_topic_is_refused_at_the_start(log: SqliteLog) -> None:
     with pytest.raises(NotFound):
         follower.start()
     follower.close()
+
+
+def test_what_has_come_is_applied_at_once_where_that_is_asked_for(log: SqliteLog) -> None:
+    positions = publish(log, *(f"k{number}" for number in range(20)))
+    batches: list[int] = []
+    errors = [Unavailable("not now")]
+
+    def apply_all(records: Sequence[Record]) -> None:
+        if errors:
+            raise errors.pop()
+        batches.append(len(records))
+
+    follower = Follower(log, [TOPIC], apply_all=apply_all, retry=AT_ONCE)
+    follower.start()
+    try:
+        assert follower.wait_until(after(positions), PATIENCE_S)
+    finally:
+        follower.close()
+    assert batches == [20]
+
+
+def test_a_follower_that_applies_nothing_is_a_mistake(log: SqliteLog) -> None:
+    with pytest.raises(TypeError):
+        Follower(log, [TOPIC])

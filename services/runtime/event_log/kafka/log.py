@@ -19,7 +19,7 @@ from services.runtime.event_log.kafka.options import KafkaOptions, consuming, jo
 from services.runtime.event_log.kafka.producer import Producer
 from services.runtime.event_log.kafka.records import encode
 from services.runtime.event_log.kafka.tail import KafkaTail
-from services.runtime.event_log.kafka.topics import ensure_topics, patiently
+from services.runtime.event_log.kafka.topics import ensure_topics, identity_of, patiently
 from services.runtime.event_log.ports import NewRecord, Position, Start, TopicPartition
 from services.runtime.event_log.settings import TopicSettings
 
@@ -97,6 +97,12 @@ class KafkaLog:
         self._check()
         ends = self._asking.ends(self._sources(topic))
         return {source.partition: offset for source, offset in ends.items()}
+
+    def identity(self, topic: str) -> str:
+        """Return the id that Kafka gave the topic when it was created."""
+        self._check()
+        self._known(topic)
+        return identity_of(self._servers, topic, self._options)
 
     def close(self) -> None:
         """Send what is on its way and let all readers go: they raise Unavailable."""

@@ -16,10 +16,9 @@ from services.kernel.errors import Conflict, Unavailable
 from services.runtime.event_log.kafka.connecting import connect
 from services.runtime.event_log.kafka.errors import FOREIGN, REFUSED, translate
 from services.runtime.event_log.kafka.options import KafkaOptions, connection
-from services.runtime.event_log.settings import TopicSettings
+from services.runtime.event_log.settings import TOMBSTONES_S, TopicSettings
 
 R = TypeVar("R")
-_TOMBSTONES_MS: Final = 86_400_000
 _FRAME_BYTES: Final = 65_536  # of a batch: what the topic takes beyond the largest record
 
 _log = logging.getLogger(__name__)
@@ -66,6 +65,17 @@ def drift_of(servers: str, topics: Mapping[str, TopicSettings], options: KafkaOp
     return patiently(compare, "compare the topics", options.connect_s)
 
 
+def identity_of(servers: str, topic: str, options: KafkaOptions) -> str:
+    """Return the id of a topic, which another of its name will not have. Raises Unavailable."""
+
+    def ask() -> str:
+        with _admin(servers, options) as admin:
+            (found,) = admin.describe_topics([topic])
+            return str(found["topic_id"])
+
+    return patiently(ask, "ask for the topic's id", options.connect_s)
+
+
 def patiently(action: Callable[[], R], what: str, patience_s: float) -> R:
     """Return what an action gives, trying again for a while: after an outage brokers refuse for seconds.
 
@@ -85,7 +95,7 @@ def config_of(settings: TopicSettings, options: KafkaOptions) -> dict[str, str]:
     """Return a topic's configuration in Kafka's words."""
     size = {"max.message.bytes": str(options.record_bytes + _FRAME_BYTES)}
     if settings.compacted:
-        return size | {"cleanup.policy": "compact", "delete.retention.ms": str(_TOMBSTONES_MS)}
+        return size | {"cleanup.policy": "compact", "delete.retention.ms": str(round(TOMBSTONES_S * 1000))}
     kept_ms = -1 if settings.retention_s is None else round(settings.retention_s * 1000)
     return size | {"cleanup.policy": "delete", "retention.ms": str(kept_ms)}
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from services.kernel.errors import FoveaError
 from services.runtime.event_log.ports import TopicPartition
-from services.runtime.event_log.settings import TopicSettings
+from services.runtime.event_log.settings import TOMBSTONES_S, TopicSettings
 from services.runtime.event_log.sqlite.core import Core
 from services.runtime.event_log.sqlite.storage import connect, record_id
 
@@ -50,7 +50,7 @@ class Compaction:
         batch: Records deleted in one transaction.
     """
 
-    tombstones_s: float = 86_400.0
+    tombstones_s: float = TOMBSTONES_S
     least_new: int = 1_000
     every_s: float = 600.0
     batch: int = 500

@@ -19,7 +19,13 @@ from services.runtime.event_log.sqlite.consumer import SqliteConsumer
 from services.runtime.event_log.sqlite.core import Core
 from services.runtime.event_log.sqlite.groups import Group
 from services.runtime.event_log.sqlite.offsets import Offsets
-from services.runtime.event_log.sqlite.storage import FileLock, ensure_partitions, open_file, record_id
+from services.runtime.event_log.sqlite.storage import (
+    FileLock,
+    ensure_partitions,
+    identity_of,
+    open_file,
+    record_id,
+)
 from services.runtime.event_log.sqlite.tail import SqliteTail
 from services.runtime.event_log.sqlite.writer import Writer
 
@@ -109,6 +115,12 @@ class SqliteLog:
             for source in self._core.sources([topic])
         }
 
+    def identity(self, topic: str) -> str:
+        """Return the name of the file's records, and the topic."""
+        self._check()
+        self._core.count(topic)
+        return f"{self._identity}/{topic}"
+
     def compact(self, topic: str) -> int:
         """Forget what a topic may forget, now instead of some time soon; return how many records went."""
         self._check()
@@ -129,6 +141,7 @@ class SqliteLog:
         try:
             numbers = ensure_partitions(connection, topics)
             offsets = Offsets(connection, numbers)
+            self._identity = identity_of(connection)
         except BaseException:
             connection.close()
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -136,6 +137,14 @@ def _unopened(path: Path, error: sqlite3.Error) -> Unavailable:
 
 def _is_new(connection: sqlite3.Connection) -> bool:
     return not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+
+
+def identity_of(connection: sqlite3.Connection) -> str:
+    """Return the name of this file's records, given when it was first asked for."""
+    connection.execute("CREATE TABLE IF NOT EXISTS identity (only INTEGER PRIMARY KEY, name TEXT NOT NULL)")
+    connection.execute("INSERT OR IGNORE INTO identity VALUES (1, ?)", (uuid.uuid4().hex,))
+    (name,) = connection.execute("SELECT name FROM identity").fetchone()
+    return str(name)
 
 
 def _create(connection: sqlite3.Connection) -> None:

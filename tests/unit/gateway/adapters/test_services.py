@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from fovea.encoding.v1 import encoding_pb2, encoding_pb2_grpc
 from fovea.kernel.v1 import (
+    audit_pb2,
     candidates_pb2,
     embedding_pb2,
     envelope_pb2,
@@ -66,7 +67,7 @@ class _Answering:
             self.asked.append(request)
             if isinstance(self.answer, Exception):
                 raise self.answer
-            return iter([self.answer]) if name.startswith("Export") else self.answer
+            return iter([self.answer]) if name.startswith(("Export", "Audit")) else self.answer
 
         return method
 
@@ -178,6 +179,16 @@ def test_exemplars_and_labels_are_listed_and_exported() -> None:
     with _service(*_RETRIEVAL, one) as (_, channel):
         exported = list(GrpcRetriever(channel).export_exemplars(DEFAULT_COLLECTION, min_memory_version=""))
     assert exported[0].exemplar.label == "robin"
+
+
+def test_an_audit_passes_through_as_it_is() -> None:
+    entry = audit_pb2.AuditEntry(coverage=audit_pb2.AuditCoverage(label="robin", asked=7))
+    policy = audit_pb2.AuditPolicy(least=5)
+    with _service(*_RETRIEVAL, retrieval_pb2.AuditMemoryResponse(entry=entry)) as (asked, channel):
+        told = list(GrpcRetriever(channel).audit(DEFAULT_COLLECTION, policy, min_memory_version="v0"))
+    (request,) = asked.asked
+    assert (request.policy, request.min_memory_version) == (policy, "v0")
+    assert told == [entry]
 
 
 def test_ranking_gives_a_ranking_of_each_region() -> None:

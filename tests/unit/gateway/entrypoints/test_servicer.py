@@ -18,8 +18,9 @@ from fovea.gateway.v1 import (
     memory_pb2,
     memory_pb2_grpc,
 )
-from fovea.kernel.v1 import envelope_pb2, recognition_pb2
+from fovea.kernel.v1 import audit_pb2, envelope_pb2, recognition_pb2
 from services.gateway.codec.recognition import write_recognition
+from services.gateway.domain.collections import DEFAULT_COLLECTION
 from services.gateway.domain.recognition import Recognition, RecognitionState
 from services.gateway.entrypoints.items import Workers
 from services.gateway.entrypoints.memory_servicer import MemoryServicer
@@ -286,6 +287,18 @@ def test_exemplars_are_forgotten_corrected_listed_and_exported(case: GatewayCase
     assert listed.exemplars[0] == exported[0].exemplar.exemplar
     assert forgotten.forgotten == 1
     assert case.retriever.exemplars == []
+
+
+def test_an_audit_is_asked_of_a_collection_that_exists(case: GatewayCase) -> None:
+    policy = audit_pb2.AuditPolicy(duplicate=0.9)
+    strange = envelope_pb2.CollectionKey(tenant="acme", collection="nowhere")
+    with _memory(case) as stub:
+        (told,) = stub.AuditMemory(memory_pb2.AuditMemoryRequest(policy=policy), timeout=TIMEOUT_S)
+        with pytest.raises(NotFound):
+            list(stub.AuditMemory(memory_pb2.AuditMemoryRequest(collection=strange), timeout=TIMEOUT_S))
+
+    assert told.entry.summary.memory_version == "v1"
+    assert case.retriever.audits == [(DEFAULT_COLLECTION, policy, "")]
 
 
 def test_collections_are_made_changed_listed_and_deleted(case: GatewayCase) -> None:

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from prometheus_client import generate_latest
 
 from fovea.encoding.v1.events_pb2 import ExemplarEncoded
+from services.kernel.errors import Unavailable
 from services.kernel.vocabulary import Embedding, EncodedExemplar
 from services.retrieval.adapters.exemplar_records import TOPIC, ApplyExemplars
-from services.retrieval.adapters.numpy_index import NumpyIndex
+from services.retrieval.adapters.memory.changes import Change
+from services.retrieval.adapters.memory.index import SegmentedIndex
 from services.runtime.claim_check import StoredClaims
 from services.runtime.codec.exemplar import write_encoded_exemplar
 from services.runtime.codec.recognition import write_collection
@@ -28,14 +31,14 @@ class Applied:
     """The arrays behind the records, with a clock that stands still."""
 
     def __init__(self) -> None:
-        self.index = NumpyIndex()
+        self.index = SegmentedIndex(Path("nowhere"))
         self.metrics = Metrics()
         self.times = [NOW_S]
         self._apply = ApplyExemplars(self.index, self.metrics.memory, now=lambda: self.times[-1])
 
     def apply(self, records: Sequence[Record]) -> None:
         for each in records:
-            self._apply(each)
+            self._apply([each])
 
     def ids(self) -> list[str]:
         return [each.exemplar_id for each in self.index.view(BIRDS).exemplars()]
@@ -73,7 +76,7 @@ def test_records_are_remembered_and_tombstones_forgotten() -> None:
 def test_a_large_exemplar_is_fetched_and_a_lost_one_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
     store = InMemoryStore()
     claims = StoredClaims(store, most_bytes=1)
-    index = NumpyIndex()
+    index = SegmentedIndex(Path("nowhere"))
     apply = ApplyExemplars(index, Metrics().memory, claims=claims)
     for offset, name in enumerate(("lost", "whole")):
         small = record(name, encoded(name, "robin", [NORTH]), offset=offset)
@@ -81,7 +84,7 @@ def test_a_large_exemplar_is_fetched_and_a_lost_one_is_left_out(caplog: pytest.L
         if name == "lost":
             store.delete(large.headers["payload-key"])
         with caplog.at_level(logging.ERROR):
-            apply(replace(small, value=large.value, headers=large.headers))
+            apply([replace(small, value=large.value, headers=large.headers)])
 
     assert [each.exemplar_id for each in index.view(BIRDS).exemplars()] == ["whole"]
     (line,) = caplog.records
@@ -153,3 +156,29 @@ def test_items_are_measured_by_space() -> None:
     applied.apply([record("a", None, offset=2)])
     assert 'fovea_memory_items{space="visual"} 1.0' in applied.text()
     assert 'fovea_memory_items{space="name"} 0.0' in applied.text()
+
+
+class FullIndex(SegmentedIndex):
+    """Has no room until it is told so."""
+
+    is_full = True
+
+    def apply(self, changes: Sequence[Change], offsets: Mapping[int, int]) -> None:
+        if self.is_full:
+            raise Unavailable("there is no room")
+        super().apply(changes, offsets)
+
+
+def test_records_that_come_together_are_seen_together_or_not_at_all() -> None:
+    index = FullIndex(Path("nowhere"))
+    apply = ApplyExemplars(index, Metrics().memory, now=lambda: NOW_S)
+    some = [record(name, encoded(name, "robin", [NORTH]), offset=place) for place, name in enumerate("ab")]
+
+    with pytest.raises(Unavailable):
+        apply(some)
+    assert index.view(BIRDS).version == "v1"
+    index.is_full = False
+    apply([*some, record("a", None, offset=2)])
+
+    assert [each.exemplar_id for each in index.view(BIRDS).exemplars()] == ["b"]
+    assert index.view(BIRDS).version == "v1.0-3"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fovea.encoding.v1 import events_pb2 as encoding_events
-from fovea.kernel.v1 import candidates_pb2, embedding_pb2, envelope_pb2, exemplar_pb2
+from fovea.kernel.v1 import audit_pb2, candidates_pb2, embedding_pb2, envelope_pb2, exemplar_pb2
 from fovea.retrieval.v1 import retrieval_pb2 as pb
 from fovea.retrieval.v1 import retrieval_pb2_grpc
 from services.kernel.errors import InvalidInput, Unavailable
@@ -15,7 +15,15 @@ from services.kernel.limits import LIMITS
 from services.kernel.vocabulary import Box, Embedding, Region, RegionEmbeddings, RegionOrigin, SpaceVote
 from services.retrieval.entrypoints.handlers import OnRegionsEncoded
 from services.retrieval.entrypoints.servicer import RetrievalServicer, UseCases
-from services.retrieval.usecases import ExportExemplars, ListExemplars, ListLabels, Recall, Voting
+from services.retrieval.usecases import (
+    AuditMemory,
+    ExportExemplars,
+    ListExemplars,
+    ListLabels,
+    MineNegatives,
+    Recall,
+    Voting,
+)
 from services.runtime.codec.exemplar import read_encoded_exemplar, write_region_embeddings
 from services.runtime.codec.region import write_region
 from services.runtime.grpc_server import Servicer
@@ -56,7 +64,14 @@ def recall(memory: InMemoryMemory) -> Recall:
 
 @pytest.fixture
 def stub(memory: InMemoryMemory, recall: Recall) -> Iterator[Any]:
-    usecases = UseCases(recall, ListExemplars(memory), ExportExemplars(memory), ListLabels(memory))
+    usecases = UseCases(
+        recall,
+        list_exemplars=ListExemplars(memory),
+        export_exemplars=ExportExemplars(memory),
+        list_labels=ListLabels(memory),
+        mine_negatives=MineNegatives(memory),
+        audit_memory=AuditMemory(memory),
+    )
     add = retrieval_pb2_grpc.add_RetrievalServiceServicer_to_server
     servicer = Servicer("fovea.retrieval.v1.RetrievalService", add, RetrievalServicer(usecases))
     with served(servicer) as channel:
@@ -172,6 +187,12 @@ def test_a_memory_that_is_behind_is_unavailable_at_every_method(stub: Any) -> No
                 pb.ExportExemplarsRequest(collection=KEY, min_memory_version="5"), timeout=10.0
             )
         ),
+        lambda: list(
+            stub.MineNegatives(pb.MineNegativesRequest(collection=KEY, min_memory_version="5"), timeout=10.0)
+        ),
+        lambda: list(
+            stub.AuditMemory(pb.AuditMemoryRequest(collection=KEY, min_memory_version="5"), timeout=10.0)
+        ),
     ):
         with pytest.raises(Unavailable) as refused:
             call()
@@ -209,3 +230,42 @@ def test_labels_are_counted(stub: Any) -> None:
 
     assert [(each.label, each.exemplars) for each in counts.labels] == [("robin", 2), ("tit", 1), ("wren", 1)]
     assert counts.memory_version == "4"
+
+
+def test_hard_negatives_are_never_of_the_exemplars_own_label(stub: Any) -> None:
+    mined = list(stub.MineNegatives(pb.MineNegativesRequest(collection=KEY), timeout=10.0))
+
+    assert [each.exemplar_id for each in mined] == ["r1", "r2", "t1", "w1"]
+    assert [sorted(negative.label for negative in each.negatives) for each in mined] == [
+        ["tit", "wren"],
+        ["tit", "wren"],
+        ["robin", "wren"],
+        ["robin", "tit"],
+    ]
+    assert all(each.label not in [negative.label for negative in each.negatives] for each in mined)
+
+
+def test_an_audit_ends_with_labels_and_a_summary(stub: Any) -> None:
+    policy = audit_pb2.AuditPolicy(least=2)
+    told = [
+        each.entry
+        for each in stub.AuditMemory(pb.AuditMemoryRequest(collection=KEY, policy=policy), timeout=10.0)
+    ]
+
+    assert [entry.WhichOneof("entry") for entry in told[-4:]] == ["coverage"] * 3 + ["summary"]
+    summary = told[-1].summary
+    assert (summary.exemplars, summary.labels, summary.asked, summary.thin_labels) == (4, 3, 4, 2)
+    assert summary.memory_version == "4"
+    assert [each.candidates for each in summary.recall] == [1, 5, 10]
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("MineNegatives", pb.MineNegativesRequest(collection=KEY, count=5, among=2)),
+        ("AuditMemory", pb.AuditMemoryRequest(collection=KEY, policy=audit_pb2.AuditPolicy(agreement=2))),
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_refused(stub: Any, method: str, message: Any) -> None:
+    with pytest.raises(InvalidInput):
+        list(getattr(stub, method)(message, timeout=10.0))

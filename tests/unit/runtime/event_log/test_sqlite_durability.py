@@ -216,3 +216,13 @@ def test_closing_twice_is_no_error(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     log.close()
     log.close()
+
+
+def test_a_file_keeps_its_name_and_a_new_one_has_another(tmp_path: Path) -> None:
+    names = []
+    for folder in (tmp_path / "one", tmp_path / "one", tmp_path / "other"):
+        log = open_log(folder)
+        names.append(log.identity("things.done"))
+        log.close()
+
+    assert names[0] == names[1] != names[2]

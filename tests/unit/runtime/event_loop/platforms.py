@@ -121,6 +121,9 @@ class Flaky:
     def end_offsets(self, topic: str) -> Mapping[int, int]:
         return self._log.end_offsets(topic)
 
+    def identity(self, topic: str) -> str:
+        return self._log.identity(topic)
+
     def close(self) -> None:
         self._log.close()
 

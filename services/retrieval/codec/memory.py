@@ -1,4 +1,4 @@
-"""Messages of retrieval, and records of the memory's topic, to values and back."""
+"""Questions, listings and records of the memory."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 
 from services.kernel.errors import DeadlineExceeded
 from services.kernel.vocabulary import Embedding, EncodedExemplar
-from services.retrieval.adapters import numpy_search
-from services.retrieval.adapters.numpy_block import SLOTS, Block
-from services.retrieval.adapters.numpy_index import Change, NumpyIndex, NumpyView
+from services.retrieval.adapters.memory import search
+from services.retrieval.adapters.memory.block import SLOTS, Block
+from services.retrieval.adapters.memory.changes import Change
+from services.retrieval.adapters.memory.index import SegmentedIndex
+from services.retrieval.adapters.memory.view import SegmentedView
 from services.retrieval.domain import Scope
 from services.runtime import deadline
 from tests.fakes.exemplars import BIRDS, ENCODER, SEA, embedding, encoded
@@ -20,6 +23,11 @@ from tests.fakes.memory import InMemoryMemory
 
 ALL = Scope()
 NORTH = embedding(0, 1)
+
+
+def in_memory() -> SegmentedIndex:
+    """Nothing is sealed here, so nothing is written."""
+    return SegmentedIndex(Path("nowhere"))
 
 
 def vectors(count: int, dim: int = 8, *, seed: int = 0) -> list[Embedding]:
@@ -33,19 +41,19 @@ def change(number: int, vector: Embedding) -> Change:
     return Change(BIRDS, name, encoded(name, f"label {number % 7}", [vector]))
 
 
-def filled(count: int) -> NumpyIndex:
-    index = NumpyIndex()
+def filled(count: int) -> SegmentedIndex:
+    index = in_memory()
     index.apply([change(number, vector) for number, vector in enumerate(vectors(count))], {0: count})
     return index
 
 
-def ids(view: NumpyView, query: Embedding, *, most: int = 10) -> list[str]:
+def ids(view: SegmentedView, query: Embedding, *, most: int = 10) -> list[str]:
     (found,) = view.nearest([query], most=most, scope=ALL)
     return [hit.exemplar.exemplar_id for hit in found.hits]
 
 
 def test_a_batch_becomes_visible_all_at_once_with_its_version() -> None:
-    index = NumpyIndex()
+    index = in_memory()
     before = index.view(BIRDS)
     changes = [change(number, vector) for number, vector in enumerate(vectors(3))]
 
@@ -97,36 +105,36 @@ def test_blocks_whose_half_is_dead_are_dropped_and_nothing_is_lost() -> None:
 
     view = index.view(BIRDS)
     assert [each.exemplar_id for each in view.exemplars()] == [f"x{number:05}" for number in kept]
-    assert sum(len(block.alive) for block in view.blocks) <= 2 * len(kept)
+    assert sum(len(block.alive) for block in view.holders) <= 2 * len(kept)
     nearest = ids(view, query, most=count)
     assert [name for name in ids(before, query, most=count) if name in set(nearest)] == nearest
     assert ids(before, query) == expected_before
 
 
 def test_rewriting_one_exemplar_again_and_again_does_not_grow_the_memory() -> None:
-    index = NumpyIndex()
+    index = in_memory()
     for number in range(2_000):
         index.apply([Change(BIRDS, "x", encoded("x", str(number), [NORTH]))], {0: number})
 
     view = index.view(BIRDS)
-    assert sum(len(block.alive) for block in view.blocks) < 200
+    assert sum(len(block.alive) for block in view.holders) < 200
     assert dict(view.labels()) == {"1999": 1}
 
 
 def test_writing_never_copies_what_was_written_before() -> None:
     """A full block stays the same object through all later writes: appending costs what is appended."""
     index = filled(SLOTS)
-    (first,) = index.view(BIRDS).blocks
+    (first,) = index.view(BIRDS).holders
 
     index.apply([change(SLOTS + i, vector) for i, vector in enumerate(vectors(SLOTS, seed=2))], {0: 1})
 
-    assert index.view(BIRDS).blocks[0] is first
+    assert index.view(BIRDS).holders[0] is first
 
 
 def test_the_answer_does_not_depend_on_the_order_of_teaching_or_on_the_company() -> None:
     stored, queries = vectors(300, dim=37), vectors(9, dim=37, seed=5)
     changes = [change(number, vector) for number, vector in enumerate(stored)]
-    forward, backward = NumpyIndex(), NumpyIndex()
+    forward, backward = in_memory(), in_memory()
     forward.apply(changes, {})
     backward.apply(changes[::-1], {})
 
@@ -140,7 +148,7 @@ def test_neighbours_that_single_precision_cannot_tell_apart_are_told_apart() -> 
     centre, noise = vectors(1, dim=37)[0].vector, vectors(500, dim=37, seed=8)
     crowd = [Embedding(centre + np.float32(2e-7) * each.vector, ENCODER, "visual") for each in noise]
     changes = [change(number, vector) for number, vector in enumerate(crowd)]
-    index, oracle = NumpyIndex(), InMemoryMemory()
+    index, oracle = in_memory(), InMemoryMemory()
     index.apply(changes, {})
     oracle.collections[BIRDS] = {each.exemplar_id: _encoded(each) for each in changes}
     queries = vectors(5, dim=37, seed=9)
@@ -153,7 +161,7 @@ def test_neighbours_that_single_precision_cannot_tell_apart_are_told_apart() -> 
 def test_many_queries_are_worked_on_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     index, queries = filled(300), vectors(20, seed=3)
     whole = index.view(BIRDS).nearest(queries, most=5, scope=ALL)
-    monkeypatch.setattr(numpy_search, "_MOST_CELLS", 1_000)
+    monkeypatch.setattr(search, "_MOST_CELLS", 1_000)
 
     assert index.view(BIRDS).nearest(queries, most=5, scope=ALL) == whole
 
@@ -168,7 +176,7 @@ def test_a_search_ends_when_the_time_is_up() -> None:
 
 
 def test_items_are_counted_by_space() -> None:
-    index = NumpyIndex()
+    index = in_memory()
     both = encoded("a", "robin", [NORTH, embedding(1, 0, space="name")])
     index.apply([Change(BIRDS, "a", both), Change(SEA, "b", encoded("b", "seal", [NORTH]))], {})
     assert index.items() == {"visual": 2, "name": 1}
@@ -179,7 +187,7 @@ def test_items_are_counted_by_space() -> None:
 
 
 def test_what_is_remembered_is_a_copy() -> None:
-    index = NumpyIndex()
+    index = in_memory()
     vector = np.array([0, 1], np.float32)
     index.apply([Change(BIRDS, "a", encoded("a", "robin", [Embedding(vector, ENCODER, "visual")]))], {})
 
@@ -191,7 +199,7 @@ def test_what_is_remembered_is_a_copy() -> None:
 
 def test_searches_beside_a_busy_writer_are_always_of_one_moment() -> None:
     """The writer keeps 100 exemplars, each batch replacing ten and moving the version by one."""
-    index = NumpyIndex()
+    index = in_memory()
     stored = vectors(100)
     index.apply([change(number, vector) for number, vector in enumerate(stored)], {0: 0})
     done = threading.Event()
@@ -224,7 +232,7 @@ _OPERATIONS = st.lists(st.tuples(st.integers(0, 200), st.booleans()), max_size=4
 @given(_OPERATIONS)
 @settings(max_examples=20)
 def test_long_histories_agree_with_a_dictionary(operations: Sequence[tuple[int, bool]]) -> None:
-    index, expected, stored = NumpyIndex(), dict[str, Embedding](), vectors(201)
+    index, expected, stored = in_memory(), dict[str, Embedding](), vectors(201)
     for number, taught in operations:
         name = f"x{number:05}"
         if taught:

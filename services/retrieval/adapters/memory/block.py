@@ -6,8 +6,9 @@ copies what it must change (the marks of the dead), so readers need no lock.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -15,12 +16,14 @@ from typing import Final, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Int32
 
-from services.kernel.vocabulary import Embedding, EncodedExemplar, Exemplar
+from services.kernel.vocabulary import Condition, Embedding, EncodedExemplar, Exemplar
+from services.retrieval.domain import Scope
 
 SLOTS: Final = 2048
 """Exemplars of one block: large enough for fast matrix products, small enough to rebuild in passing."""
 _FIRST_ROWS: Final = 8
 _FEW: Final = 64  # exemplars whose waste is not worth the move
+_REMEMBERED: Final = 16  # sets of conditions
 
 
 class TableKey(NamedTuple):
@@ -52,10 +55,25 @@ class BlockView:
     tables: Mapping[TableKey, TableView]
     dead: int
     _exemplars: list[Exemplar] = field(repr=False)  # shared with the writer, who only appends
+    _holding: _Holding = field(repr=False)  # likewise
+
+    def holding(self, conditions: tuple[Condition, ...]) -> Bool[np.ndarray, "slot"]:
+        """Return which slots, dead ones too, fulfil all conditions."""
+        return self._holding.first(len(self.alive), conditions, self._exemplars)
+
+    def find(self, exemplar_ids: Iterable[str]) -> list[int]:
+        """Return the slots, of the living, that have one of these ids."""
+        names, slots = self._order
+        places = ((name, bisect_left(names, name)) for name in exemplar_ids)
+        return [slots[place] for name, place in places if place < len(names) and names[place] == name]
 
     def exemplar(self, slot: int) -> Exemplar:
         """Return the exemplar of a slot."""
         return self._exemplars[slot]
+
+    def exemplars(self, slots: Sequence[int]) -> list[Exemplar]:
+        """Return the exemplars of some slots."""
+        return [self._exemplars[slot] for slot in slots]
 
     def encoded(self, slot: int) -> EncodedExemplar:
         """Return the exemplar of a slot with its embeddings, which share the block's memory."""
@@ -79,10 +97,30 @@ class BlockView:
         for index in range(bisect_right(names, last_id), len(names)):
             yield names[index], slots[index], self
 
-    def living(self) -> Iterator[Exemplar]:
-        """Yield the living in order of slot."""
-        for slot in np.flatnonzero(self.alive).tolist():
-            yield self._exemplars[slot]
+    def labels(self) -> Mapping[str, int]:
+        """Return how many of the living each label has."""
+        return Counter(self._exemplars[slot].label for slot in np.flatnonzero(self.alive).tolist())
+
+
+class _Holding:
+    """Remembers which exemplars fulfil some conditions: a slot keeps its exemplar, so each is asked once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Condition, ...], Bool[np.ndarray, "slot"]] = {}
+
+    def first(
+        self, slots: int, conditions: tuple[Condition, ...], exemplars: Sequence[Exemplar]
+    ) -> Bool[np.ndarray, "slot"]:
+        """Return it for the first so many slots. For many threads: at worst two ask the same."""
+        known = self._known.get(conditions, np.zeros(0, np.bool_))
+        if len(known) < slots:
+            scope = Scope(conditions)
+            new = [scope.admits(each) for each in exemplars[len(known) : slots]]
+            known = np.concatenate([known, np.array(new, np.bool_)])
+            if len(self._known) >= _REMEMBERED:
+                self._known = {}
+            self._known[conditions] = known
+        return known[:slots]
 
 
 class _Table:
@@ -108,6 +146,10 @@ class _Table:
         slots[: self._count] = self._slots
         self._rows, self._slots = rows, slots
 
+    @property
+    def size_bytes(self) -> int:
+        return self._rows.nbytes
+
     def view(self) -> TableView:
         return TableView(self._rows[: self._count], self._slots[: self._count])
 
@@ -120,6 +162,7 @@ class Block:
         self._alive = np.ones(SLOTS, np.bool_)
         self._dead = 0
         self._tables: dict[TableKey, _Table] = {}
+        self._holding = _Holding()
         self._view: BlockView | None = None
 
     @property
@@ -131,6 +174,11 @@ class Block:
     def is_wasteful(self) -> bool:
         """Whether half of it or more is dead: then its living should move."""
         return len(self._exemplars) >= _FEW and 2 * self._dead >= len(self._exemplars)
+
+    @property
+    def size_bytes(self) -> int:
+        """How much memory its vectors take."""
+        return sum(table.size_bytes for table in self._tables.values())
 
     def append(self, encoded: EncodedExemplar) -> int:
         """Add an exemplar and return its slot."""
@@ -154,7 +202,7 @@ class Block:
         if self._view is None:
             tables = {key: table.view() for key, table in self._tables.items()}
             alive = self._alive[: len(self._exemplars)]
-            self._view = BlockView(alive, tables, self._dead, self._exemplars)
+            self._view = BlockView(alive, tables, self._dead, self._exemplars, self._holding)
         return self._view
 
     def _table(self, key: TableKey) -> _Table:

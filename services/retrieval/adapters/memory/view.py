@@ -1,0 +1,62 @@
+"""One collection as it stood at one moment."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+from services.kernel.vocabulary import Embedding, EncodedExemplar, Exemplar
+from services.retrieval.adapters.memory.holders import Holder
+from services.retrieval.adapters.memory.search import search
+from services.retrieval.domain import Scope
+from services.retrieval.ports import Found
+from services.runtime import deadline, memory_version
+
+_CHECK_EVERY: Final = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentedView:
+    """A collection's blocks and segments; an id lives in one of them at most."""
+
+    offsets: Mapping[int, int] = field(default_factory=dict)
+    holders: tuple[Holder, ...] = ()
+
+    @property
+    def version(self) -> str:
+        """The memory version of that moment."""
+        return memory_version.encode(self.offsets)
+
+    def nearest(self, queries: Sequence[Embedding], *, most: int, scope: Scope) -> Sequence[Found]:
+        """Return for each query its nearest exemplars."""
+        return search(self.holders, queries, most=most, scope=scope)
+
+    def exemplars(self, *, after: str = "") -> Iterator[Exemplar]:
+        """Yield the exemplars whose id is greater, in order of id."""
+        return (holder.exemplar(slot) for slot, holder in self._slots(after))
+
+    def encoded(self) -> Iterator[EncodedExemplar]:
+        """Yield all exemplars with their embeddings, in order of id."""
+        return (holder.encoded(slot) for slot, holder in self._slots(""))
+
+    def labels(self) -> Mapping[str, int]:
+        """Return how many exemplars each label has."""
+        return self._labels
+
+    @cached_property
+    def _labels(self) -> Mapping[str, int]:
+        counts: Counter[str] = Counter()
+        for holder in self.holders:
+            counts.update(holder.labels())
+        return counts
+
+    def _slots(self, after: str) -> Iterator[tuple[int, Holder]]:
+        merged = heapq.merge(*(holder.after(after) for holder in self.holders))
+        for count, (_, slot, holder) in enumerate(merged):
+            if count % _CHECK_EVERY == 0:
+                deadline.check()
+            yield slot, holder

@@ -1,0 +1,13 @@
+"""What retrieval decides, without a thought of where exemplars are kept."""
+
+from services.retrieval.domain.voting import (
+    Hit,
+    Scope,
+    comparable,
+    id_of_token,
+    page_token,
+    pool,
+    votes_in_force,
+)
+
+__all__ = ["Hit", "Scope", "comparable", "id_of_token", "page_token", "pool", "votes_in_force"]
