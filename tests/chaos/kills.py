@@ -107,7 +107,9 @@ class _Scene:
         streaming = (
             f"Half of the restarts had the next record {statistics.median(gaps_s):.1f} s later. "
             f"Streams of images broke {flow.sender.broken.counts.total()} times. "
-            f"To count the batch took {flow.counted_s(submitted):.2f} s."
+            f"To count the batch took {flow.counted_s(submitted):.2f} s. "
+            f"Of the dead letters, {len(submitted.contested)} stand beside a result that had been published "
+            "already: the first of both counts, for every caller alike."
         )
         images = figures(f"{_FAULT}: images submitted", kills, flow.sender.accepted, submitted)
         waiting = figures(f"{_FAULT}: images waited for", kills, answered, waited)

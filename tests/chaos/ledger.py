@@ -15,6 +15,7 @@ from fovea.ranking.v1 import events_pb2
 from services.runtime.claim_check import Claims, NoClaims
 from services.runtime.event_log.ports import EventLog
 from services.runtime.event_log.reading import read_to_end
+from services.runtime.event_loop.worker import KilledProcess
 from services.runtime.events import RECOGNITION_ID
 from services.runtime.topics import DEAD, TOPICS
 from tests.e2e.calls import Calls
@@ -79,12 +80,17 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Balance:
-    """What became of work, by its ids; `why` says for each id what is held against it."""
+    """What became of work, by its ids; `why` says for each id what is held against it.
+
+    Of what is `contested` the log tells of a result and of a failure, since a step of it was taken by a
+    process that died before it could say so, and by two more. The first of both counts, for every caller.
+    """
 
     lost: frozenset[str]
     doubled: frozenset[str]
     dead: frozenset[str]
     wrong: frozenset[str]
+    contested: frozenset[str]
     why: Mapping[str, str]
 
     @property
@@ -121,8 +127,8 @@ def balance(
         why.update(found)
         return frozenset(found)
 
-    dead = those(account.dead)
-    return Balance(those(account.lost), those(account.doubled), dead, those(account.wrong), why)
+    contested, dead = those(account.contested), those(account.dead)
+    return Balance(those(account.lost), those(account.doubled), dead, those(account.wrong), contested, why)
 
 
 class _Account:
@@ -149,19 +155,27 @@ class _Account:
         """Say where a user finds more than one result.
 
         The log may tell of one ending several times: its readers tell by the event's id. But all that it
-        tells must be one result.
+        tells must be one result, unless it is contested.
         """
         evidence = self._evidence
         if len(evidence.answers.get(name, ())) > 1:
             return f"has had {len(evidence.answers[name])} records"
         if len(evidence.shown.get(name, ())) > 1:
             return f"was shown {len(evidence.shown[name])} times"
-        if _different(evidence.announced.get(name, ())) > 1:
-            return "was announced with different results"
+        if not self._shown_as_kept(name):
+            return "was shown as one record and kept as another"
         if self._announced and not self._told_as_kept(name):
             return "was announced as one record and kept as another"
-        if evidence.letters.get(name) and not self._failed(name):
-            return f"has a result and a dead letter, {evidence.letters[name]}"
+        return "" if self._killed(name) else self._contradicted(name)
+
+    def contested(self, name: str) -> str:
+        return self._contradicted(name) if self._killed(name) else ""
+
+    def _contradicted(self, name: str) -> str:
+        if _different(self._evidence.announced.get(name, ())) > 1:
+            return "was announced with different results"
+        if self._evidence.letters.get(name) and not self._failed(name):
+            return f"has a result and a dead letter, {self._evidence.letters[name]}"
         return ""
 
     def dead(self, name: str) -> str:
@@ -179,6 +193,14 @@ class _Account:
     def _failed(self, name: str) -> bool:
         answers = self._evidence.answers.get(name, ())
         return any(record.state == RECOGNITION_STATE_FAILED for record in answers)
+
+    def _killed(self, name: str) -> bool:
+        letters = self._evidence.letters.get(name, ())
+        return bool(letters) and all(letter.endswith(KilledProcess.default_reason) for letter in letters)
+
+    def _shown_as_kept(self, name: str) -> bool:
+        both = [*self._evidence.answers.get(name, ()), *self._evidence.shown.get(name, ())]
+        return _different(both) <= 1
 
     def _told_as_kept(self, name: str) -> bool:
         told, kept = self._evidence.announced.get(name, ()), self._evidence.answers.get(name, ())

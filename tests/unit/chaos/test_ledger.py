@@ -99,11 +99,30 @@ def test_a_record_that_was_never_announced_is_doubled(evidence: Evidence) -> Non
 
 
 def test_a_result_with_a_dead_letter_is_doubled_and_dead(evidence: Evidence) -> None:
-    evidence.letters["r0"].append("regions.proposed: KILLED_PROCESS")
+    evidence.letters["r0"].append("regions.proposed: IMAGE_DAMAGED")
 
     found = drawn(evidence)
 
     assert found.doubled == found.dead == {"r0"}
+
+
+def test_a_result_beside_the_dead_letter_of_three_deaths_is_contested(evidence: Evidence) -> None:
+    evidence.letters["r0"].append("regions.proposed: KILLED_PROCESS")
+    evidence.letters["r1"].append("regions.proposed: KILLED_PROCESS")
+    evidence.announced["r1"].append(failed("r1"))
+
+    found = drawn(evidence)
+
+    assert found.contested == found.dead == {"r0", "r1"}
+    assert not found.doubled
+
+
+def test_a_watcher_who_was_shown_another_end_than_was_kept_saw_it_doubled(evidence: Evidence) -> None:
+    evidence.letters["r1"].append("regions.proposed: KILLED_PROCESS")
+    evidence.announced["r1"].append(failed("r1"))
+    evidence.shown["r1"] = [failed("r1")]
+
+    assert drawn(evidence).doubled == {"r1"}
 
 
 def test_one_dead_letter_without_a_result_is_an_end(evidence: Evidence) -> None:
