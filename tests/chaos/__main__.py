@@ -1,6 +1,6 @@
 """`make chaos`: the fault experiments in their long form; their figures go into docs/reliability.md.
 
-`python -m tests.chaos NAME ...` runs some of them; `--short` as in `make integration`, without writing.
+`python -m tests.chaos NAME ...` runs some; `--short` as in `make integration`. The page says in which form.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = [one.name for one in EXPERIMENTS]
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which; default: all of {', '.join(names)}")
-    parser.add_argument("--short", action="store_true", help="run the short form, and write nothing")
+    parser.add_argument("--short", action="store_true", help="run the short form")
     asked = parser.parse_args(arguments)
     if strangers := set(asked.names) - set(names):
         parser.error(f"there is no {', '.join(sorted(strangers))}; there are {', '.join(names)}")
@@ -43,8 +43,7 @@ def _ran(experiment: Experiment, size: Size) -> bool:
     for figures in found:
         print(figures)
     print(f"{'held' if _held(found) else 'BROKEN'}, {time.monotonic() - began:.0f} s", flush=True)
-    if size is Size.LONG:
-        update(experiment, found)
+    update(experiment, found, size)
     return _held(found)
 
 

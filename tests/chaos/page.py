@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.chaos.experiment import Experiment, Figures
+from tests.chaos.experiment import Experiment, Figures, Size
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "reliability.md"
 _HEAD: Final = (
@@ -17,13 +17,14 @@ _HEAD: Final = (
 )
 
 
-def update(experiment: Experiment, found: Sequence[Figures], page: Path = PAGE) -> None:
+def update(experiment: Experiment, found: Sequence[Figures], size: Size, page: Path = PAGE) -> None:
     """Put the figures in place of the last ones of the same experiment."""
     text = page.read_text(encoding="utf-8")
-    page.write_text(updated(text, experiment, found, dt.datetime.now(dt.UTC)), encoding="utf-8")
+    now = dt.datetime.now(dt.UTC)
+    page.write_text(updated(text, experiment, found, f"{now:%Y-%m-%d}, {size.value} form"), encoding="utf-8")
 
 
-def updated(text: str, experiment: Experiment, found: Sequence[Figures], when: dt.datetime) -> str:
+def updated(text: str, experiment: Experiment, found: Sequence[Figures], when: str) -> str:
     """Return the page with one experiment's block replaced.
 
     Raises:
@@ -35,7 +36,7 @@ def updated(text: str, experiment: Experiment, found: Sequence[Figures], when: d
         raise ValueError(f"docs/reliability.md has no place for {experiment.name}: add {begin + end}")
     rows = "".join(map(_row, found))
     notes = "".join(f"\n{figures.note}\n" for figures in found if figures.note)
-    measured = f"\n*Measured {when:%Y-%m-%d}.*\n"
+    measured = f"\n*Measured {when}.*\n"
     return block.sub(lambda _: f"{begin}{experiment.promise}\n\n{_HEAD}{rows}{notes}{measured}{end}", text)
 
 
