@@ -17,7 +17,7 @@ IN_MEMORY = Path("/dev/shm")  # noqa: S108  (a kill loses nothing that the syste
     "every",
     [
         61,
-        pytest.param(3, marks=[pytest.mark.integration, pytest.mark.timeout(1_200)]),
+        pytest.param(11, marks=[pytest.mark.integration, pytest.mark.timeout(1_200)]),
     ],
 )
 def test_whatever_it_was_doing_nothing_is_lost_and_nothing_half_written_is_served(every: int) -> None:
