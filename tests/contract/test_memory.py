@@ -7,6 +7,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -332,15 +333,17 @@ def test_readers_never_see_half_a_write(memory: Writable) -> None:
     done = threading.Event()
 
     def write() -> None:
-        for number in range(1, 100):
-            for name in names:
-                memory.remember(BIRDS, encoded(name, str(number), [embedding(number, 1)]))
-        done.set()
+        try:
+            for number in range(1, 100):
+                for name in names:
+                    memory.remember(BIRDS, encoded(name, str(number), [embedding(number, 1)]))
+        finally:
+            done.set()
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        while not done.is_set():
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(write)
+        # waiting, however shortly, lets the writer have the interpreter: it loses every race for it else
+        while not done.wait(timeout=1e-4):
             view = memory.view(BIRDS)
             (found,) = view.nearest([NORTH], most=9, scope=ALL)
             assert sorted(hit.exemplar.exemplar_id for hit in found.hits) == ["a", "b"]
@@ -348,8 +351,7 @@ def test_readers_never_see_half_a_write(memory: Writable) -> None:
                 expected = embedding(int(hit.exemplar.label), 1).vector[1]
                 assert hit.similarity == pytest.approx(float(expected), abs=1e-6)
             assert sum(view.labels().values()) == 2
-    finally:
-        writer.join()
+        written.result()
 
 
 VECTORS = st.tuples(st.integers(-3, 3), st.integers(-3, 3), st.integers(1, 3))
