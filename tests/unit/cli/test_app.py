@@ -94,18 +94,17 @@ def test_a_reader_that_leaves_early_is_no_error(server: FakeServer, run: Run) ->
 def test_an_interrupt_ends_a_command_cleanly(server: FakeServer, tmp_path: Path) -> None:
     server.script.delay_s = 30
     (tmp_path / "x.png").write_text("x")
-    process = subprocess.Popen(
-        fovea("--target", server.target, "recognize", str(tmp_path / "x.png")),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    end = time.monotonic() + 30
-    while not server.script.calls["Recognize"] and time.monotonic() < end:
-        time.sleep(0.01)
+    # a shell's background job, which a run of CI may be, passes on that interrupts are ignored
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    command = fovea("--target", server.target, "recognize", str(tmp_path / "x.png"))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        signal.signal(signal.SIGINT, handler)
+        end = time.monotonic() + 30
+        while not server.script.calls["Recognize"] and time.monotonic() < end:
+            time.sleep(0.01)
 
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
 
     assert process.returncode == 130
     assert (out, err.strip()) == ("", "interrupted")
