@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from services.runtime.event_log.ports import Tail
 from services.runtime.event_log.reading import read_to_end
 from services.runtime.events import EVENT_ID
 from tests.chaos.clients import at_work
@@ -21,7 +22,7 @@ from tests.e2e.processes import Program
 from tests.e2e.waiting import eventually
 
 ROUNDS: Final = {Size.SHORT: 1, Size.LONG: 6}
-IMAGES: Final = 60  # of each round
+IMAGES: Final = 240  # of each round: work for some seconds, so that there is more when a process stops
 _PICTURES: Final = 6
 _SERVICE: Final = "encoding"
 _FORGETFUL: Final = {"FOVEA_KEPT_REGIONS": "0"}  # so that each image takes its time
@@ -61,8 +62,9 @@ def _round(flow: Flow, victim: Program) -> float:
     """Stop a process with events in hand until the other has done them; return how long that took."""
     seen = _refusals(victim)
     due = len(flow.sender.accepted) + IMAGES
-    flow.sender.allow(IMAGES)
-    _wait_at_work(flow)
+    with flow.log() as log, log.tail([_DONE]) as tail:
+        flow.sender.allow(IMAGES)
+        _wait_at_work(tail)
     with _still(victim) as since_s:
         eventually(lambda: len(flow.sender.accepted) == due or None, timeout_s=PATIENCE_S)
         flow.wait_ended(flow.sender.accepted)
@@ -71,13 +73,12 @@ def _round(flow: Flow, victim: Program) -> float:
     return taken_s
 
 
-def _wait_at_work(flow: Flow) -> None:
+def _wait_at_work(tail: Tail) -> None:
     """Wait until both processes have done something, with more to do."""
-    with flow.log() as log, log.tail([_DONE]) as tail:
-        done: set[int] = set()
-        end_s = time.monotonic() + PATIENCE_S
-        while len(done) < 3 and time.monotonic() < end_s:
-            done |= {record.position.partition for record in tail.poll(0.1, most=1)}
+    done: set[int] = set()
+    end_s = time.monotonic() + PATIENCE_S
+    while len(done) < 3 and time.monotonic() < end_s:
+        done |= {record.position.partition for record in tail.poll(0.1, most=1)}
 
 
 @contextmanager
