@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -12,7 +13,7 @@ from jaxtyping import Float32, Int64
 
 MOSTS: Final = (10, 100)
 """For how many neighbours the effort is found out; in between the next larger one serves."""
-_DEPTHS: Final = (2, 5, 10, 20)  # times the number of neighbours
+_DEPTHS: Final = (2, 3, 5, 7, 10, 14, 20)  # times the number of neighbours
 _LIST_NS: Final = 6.0  # a coordinate: the tables for a list's codes
 _CODE_NS: Final = 0.16  # an eighth of a coordinate, and
 _ROW_NS: Final = 2.0  # a coordinate: measured on one machine, and only their ratios matter
@@ -50,23 +51,34 @@ def chosen(
     search: Search, shape: Shape, truth: Int64[np.ndarray, "query most"], *, recall: float
 ) -> tuple[Effort, ...]:
     """Return the cheapest effort, for each of `MOSTS`, that reaches the recall; the best if none does."""
-    return tuple(_cheapest(search, shape, truth[:, :most], recall) for most in MOSTS)
-
-
-def _cheapest(search: Search, shape: Shape, truth: Int64[np.ndarray, "query most"], recall: float) -> Effort:
-    most = truth.shape[1]
-    found: list[Effort] = []
+    tried: dict[int, list[Effort]] = {most: [] for most in MOSTS}
     for lists in _ladder(shape.lists):
-        rows = search(lists, most * _DEPTHS[-1])
-        new = [
-            Effort(most, lists, most * depth, _recall(rows[:, : most * depth], truth)) for depth in _DEPTHS
+        # what costs more than an effort that is good enough is not tried
+        wanted = [
+            most
+            for most in MOSTS
+            if shape.cost_ns(lists, most * _DEPTHS[0]) < _cost(tried[most], shape, recall)
         ]
-        found += new
-        if new[0].recall >= recall:
-            break  # more lists are dearer, and fewer rows are not tried
-    good = [effort for effort in found if effort.recall >= recall]
+        if not wanted:
+            break
+        ranks = _ranks(search(lists, wanted[-1] * _DEPTHS[-1]), truth, shape.rows)
+        for most in wanted:
+            tried[most] += [
+                Effort(most, lists, most * times, _recall(ranks, most, most * times)) for times in _DEPTHS
+            ]
+    return tuple(_cheapest(tried[most], shape, recall) for most in MOSTS)
+
+
+def _cost(tried: Sequence[Effort], shape: Shape, recall: float) -> float:
+    """Return what the cheapest effort costs that reaches the recall."""
+    good = (shape.cost_ns(effort.lists, effort.depth) for effort in tried if effort.recall >= recall)
+    return min(good, default=math.inf)
+
+
+def _cheapest(tried: Sequence[Effort], shape: Shape, recall: float) -> Effort:
+    good = [effort for effort in tried if effort.recall >= recall]
     if not good:
-        return max(found, key=lambda effort: effort.recall)
+        return max(tried, key=lambda effort: effort.recall)
     return min(good, key=lambda effort: shape.cost_ns(effort.lists, effort.depth))
 
 
@@ -76,10 +88,23 @@ def _ladder(lists: int) -> list[int]:
     return [*takewhile(lambda step: step < lists, steps), lists]
 
 
-def _recall(found: Int64[np.ndarray, "query depth"], truth: Int64[np.ndarray, "query most"]) -> float:
-    """Return which share of the true neighbours was found."""
-    hits = [np.isin(true, some).sum() for true, some in zip(truth, found, strict=True)]
-    return float(sum(hits)) / truth.size
+def _ranks(
+    found: Int64[np.ndarray, "query depth"], truth: Int64[np.ndarray, "query most"], rows: int
+) -> Int64[np.ndarray, "query depth"]:
+    """Return which of the true neighbours each found row is, counted from the nearest; `most` if none."""
+    none = truth.shape[1]
+    ranks = np.empty_like(found)
+    rank_of = np.full(rows + 1, none, np.int64)  # the last is for -1: nothing was found
+    for place, (some, true) in enumerate(zip(found, truth, strict=True)):
+        rank_of[true] = np.arange(none)
+        ranks[place] = rank_of[some]
+        rank_of[true] = none
+    return ranks
+
+
+def _recall(ranks: Int64[np.ndarray, "query depth"], most: int, depth: int) -> float:
+    """Return which share of the `most` true neighbours is among the first rows that were found."""
+    return float(np.count_nonzero(ranks[:, :depth] < most)) / (len(ranks) * most)
 
 
 def neighbours(
