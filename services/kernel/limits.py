@@ -48,6 +48,10 @@ class Limits:
     """Labels that one region may be answered with."""
     default_labels_per_region: int = 5
     """Labels that one region is answered with unless the caller says otherwise."""
+    hierarchy_labels: int = 20_000
+    """Labels of one collection's hierarchy."""
+    hierarchy_levels: int = 16
+    """Labels above one label in a hierarchy."""
     texts_per_request: int = 256
     """Texts of one EncodeTexts call."""
     page_size: int = 1_000

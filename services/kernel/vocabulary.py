@@ -1,7 +1,4 @@
-"""The words that every service speaks, as frozen values.
-
-Geometry is in pixels of the original image after EXIF orientation: x to the right, y down.
-"""
+"""The words that every service speaks, as frozen values."""
 
 from __future__ import annotations
 
@@ -12,6 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32
+
+from services.kernel import geometry
+
+Box = geometry.Box
+Mask = geometry.Mask
+Point = geometry.Point
+Polygon = geometry.Polygon
+Shape = Box | Polygon | Mask
 
 VISUAL_SPACE = "visual"
 NAME_SPACE = "name"
@@ -37,41 +42,6 @@ class ImageReference:
     size_bytes: int
     width_px: int
     height_px: int
-
-
-class Box(NamedTuple):
-    """An upright rectangle; `right` and `bottom` are exclusive edges."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-
-class Point(NamedTuple):
-    """A point of the image."""
-
-    x: float
-    y: float
-
-
-@dataclass(frozen=True)
-class Polygon:
-    """A closed polygon; the inside follows the even-odd rule."""
-
-    points: tuple[Point, ...]
-
-
-@dataclass(frozen=True)
-class Mask:
-    """A binary mask over the whole image, in COCO's uncompressed run lengths."""
-
-    height_px: int
-    width_px: int
-    counts: tuple[int, ...]
-
-
-Shape = Box | Polygon | Mask
 
 
 class RegionOrigin(enum.Enum):
@@ -192,13 +162,24 @@ class Neighbour:
     image_key: str = ""
 
 
+class Ancestor(NamedTuple):
+    """What a label is a kind of; `score` is the share of the votes for it and for all kinds of it."""
+
+    label: str
+    score: float
+
+
 @dataclass(frozen=True)
 class Candidate:
-    """A label that retrieval proposes, with the neighbours that voted for it, nearest first."""
+    """A label that retrieval proposes, with the neighbours that voted for it, nearest first.
+
+    `ancestors` are what it is a kind of, the parent first.
+    """
 
     label: str
     score: float
     neighbours: tuple[Neighbour, ...]
+    ancestors: tuple[Ancestor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -229,6 +210,14 @@ class RankedLabel(NamedTuple):
     probability: float
 
 
+class BroaderLabel(NamedTuple):
+    """What is answered in place of the first label, which is a kind of it, `steps` below."""
+
+    label: str
+    probability: float
+    steps: int
+
+
 @dataclass(frozen=True)
 class Gate:
     """A decision that one number took; `is_open` if the value is on the far side of the threshold."""
@@ -250,6 +239,7 @@ class Ranking:
     status: RankingStatus
     rung: str = ""
     gates: tuple[Gate, ...] = ()
+    broader: BroaderLabel | None = None
 
 
 @dataclass(frozen=True)
@@ -264,6 +254,7 @@ class RecognitionOptions:
     votes: tuple[SpaceVote, ...] = ()
     trust_threshold: float | None = None
     unknown_threshold: float | None = None
+    level_threshold: float | None = None
     min_memory_version: str = ""
 
 
