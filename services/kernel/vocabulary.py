@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32
 
-from services.kernel import geometry
+# said again here, since whoever speaks of regions needs both
+from services.kernel.geometry import Box as Box  # noqa: PLC0414
+from services.kernel.geometry import Mask as Mask  # noqa: PLC0414
+from services.kernel.geometry import Point as Point  # noqa: PLC0414
+from services.kernel.geometry import Polygon as Polygon  # noqa: PLC0414
 
-Box = geometry.Box
-Mask = geometry.Mask
-Point = geometry.Point
-Polygon = geometry.Polygon
 Shape = Box | Polygon | Mask
 
 VISUAL_SPACE = "visual"
