@@ -9,7 +9,16 @@ from services.encoding.adapters.models import ModelImageEncoder, ModelTextEncode
 from services.encoding.entrypoints.handlers import OnExemplarsSubmitted, OnRegionsProposed
 from services.encoding.entrypoints.servicer import EncodingServicer
 from services.encoding.settings import EncodingSettings
-from services.encoding.usecases import EncodeExemplar, EncodeRegions, EncodeTexts, Once, Pace, Stages, Turns
+from services.encoding.usecases import (
+    EncodeExemplar,
+    EncodeRegions,
+    EncodeTexts,
+    Once,
+    Pace,
+    RestoreExemplar,
+    Stages,
+    Turns,
+)
 from services.runtime import deadline
 from services.runtime.assembly import Assembly
 from services.runtime.event_loop import Handler, Subscription
@@ -47,7 +56,7 @@ def assemble(
     pace = Pace(deadline, turns, Once(deadline, entries=settings.kept_regions))
     regions = EncodeRegions(StoredImages(store), eyes, pace, stages)
     texts = EncodeTexts(reader, Once(deadline, entries=settings.kept_texts), deadline, stages)
-    exemplars = OnExemplarsSubmitted(EncodeExemplar(regions, texts))
+    exemplars = OnExemplarsSubmitted(EncodeExemplar(regions, texts), RestoreExemplar(eyes, reader))
     return Assembly(
         name="encoding",
         servicers=(

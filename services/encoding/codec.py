@@ -75,11 +75,19 @@ def write_regions_event(
 
 
 class Change(NamedTuple):
-    """What is to become of one exemplar; without a value it is to be forgotten."""
+    """What is to become of one exemplar.
+
+    Attributes:
+        collection: Whose it is.
+        exemplar_id: Which.
+        remember: What is to be encoded.
+        restore: What comes with its embeddings. Without either, the exemplar is to be forgotten.
+    """
 
     collection: CollectionKey
     exemplar_id: str
-    remember: Exemplar | None
+    remember: Exemplar | None = None
+    restore: EncodedExemplar | None = None
 
 
 def read_exemplar_event(message: gateway_events.ExemplarSubmitted) -> Change:
@@ -88,17 +96,23 @@ def read_exemplar_event(message: gateway_events.ExemplarSubmitted) -> Change:
     exemplar_id = checked_id(message.exemplar_id, field="exemplar_id")
     kind = message.WhichOneof("change")
     if kind == "forget":
-        return Change(collection, exemplar_id, None)
-    if kind is None:
-        raise InvalidInput("change is missing: remember or forget", field="change", reason="CHANGE_MISSING")
-    exemplar = exemplars.read_exemplar(message.remember, field="remember")
-    if exemplar.exemplar_id != exemplar_id:
-        raise InvalidInput(
-            f"remember.exemplar_id is not {exemplar_id}",
-            field="remember.exemplar_id",
-            reason="EXEMPLAR_ID_MISMATCH",
-        )
-    return Change(collection, exemplar_id, exemplar)
+        return Change(collection, exemplar_id)
+    if kind == "remember":
+        exemplar = exemplars.read_exemplar(message.remember, field="remember")
+        _require_same(exemplar.exemplar_id, exemplar_id, field="remember.exemplar_id")
+        return Change(collection, exemplar_id, remember=exemplar)
+    if kind == "restore":
+        encoded = exemplars.read_encoded_exemplar(message.restore, field="restore")
+        _require_same(encoded.exemplar.exemplar_id, exemplar_id, field="restore.exemplar.exemplar_id")
+        return Change(collection, exemplar_id, restore=encoded)
+    raise InvalidInput(
+        "change is missing: remember, restore or forget", field="change", reason="CHANGE_MISSING"
+    )
+
+
+def _require_same(found: str, wanted: str, *, field: str) -> None:
+    if found != wanted:
+        raise InvalidInput(f"{field} is not {wanted}", field=field, reason="EXEMPLAR_ID_MISMATCH")
 
 
 def write_exemplar_event(collection: CollectionKey, encoded: EncodedExemplar) -> events.ExemplarEncoded:

@@ -99,6 +99,11 @@ def crops(
     return np.stack(squares)  # (n, size, size, 3)
 
 
+def blank_crop() -> UInt8[np.ndarray, "1 size size 3"]:
+    """Return a batch of one black square, for finding out what an image encoder makes."""
+    return np.zeros((1, DEFAULTS.size_px, DEFAULTS.size_px, 3), dtype=np.uint8)
+
+
 def _crop(pixels: UInt8[np.ndarray, "h w 3"], region: Region) -> UInt8[np.ndarray, "size size 3"]:
     try:
         return prepare(pixels, _pixel_box(region.box), _pixel_mask(region.mask, pixels))

@@ -69,7 +69,7 @@ from services.gateway.usecases.submit import (
     SubmitImage,
     WatchRecognitions,
 )
-from services.gateway.usecases.teach import Correct, Forget, Prepare, Teach
+from services.gateway.usecases.teach import Correct, Forget, Prepare, PrepareImport, Teach
 from services.kernel import defaults
 from services.kernel.errors import Unavailable
 from services.kernel.limits import LIMITS
@@ -249,6 +249,7 @@ def _recognition_cases(parts: _Parts) -> RecognitionCases:
 def _memory_cases(parts: _Parts) -> MemoryCases:
     return MemoryCases(
         prepare=Prepare(parts.collections, parts.images, parts.segmenter, new_id=new_id),
+        prepare_import=PrepareImport(parts.collections, parts.images),
         teach=Teach(parts.teacher),
         forget=parts.forget,
         correct=Correct(

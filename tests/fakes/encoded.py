@@ -9,7 +9,16 @@ from collections.abc import Mapping
 
 from PIL import Image
 
-from services.encoding.usecases import EncodeExemplar, EncodeRegions, EncodeTexts, Once, Pace, Stages, Turns
+from services.encoding.usecases import (
+    EncodeExemplar,
+    EncodeRegions,
+    EncodeTexts,
+    Once,
+    Pace,
+    RestoreExemplar,
+    Stages,
+    Turns,
+)
 from services.kernel.vocabulary import ImageReference
 from tests.fakes.encoding import GivenTime, HashingTextEncoder, InMemoryImages, MeanColourEncoder
 
@@ -48,3 +57,4 @@ class FakeEncoding:
         self.regions = EncodeRegions(self.images, self.eyes, pace, stages)
         self.texts = EncodeTexts(self.reader, Once(self.limit, entries=64), self.limit, stages)
         self.exemplar = EncodeExemplar(self.regions, self.texts)
+        self.restore = RestoreExemplar(self.eyes, self.reader)

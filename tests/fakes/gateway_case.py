@@ -28,7 +28,7 @@ from services.gateway.usecases.submit import (
     SubmitImage,
     WatchRecognitions,
 )
-from services.gateway.usecases.teach import Correct, Forget, Prepare, Teach
+from services.gateway.usecases.teach import Correct, Forget, Prepare, PrepareImport, Teach
 from services.kernel.vocabulary import CollectionKey
 from tests.fakes.gateway import (
     NOW_S,
@@ -116,6 +116,10 @@ class GatewayCase:
         return Prepare(self.collections, self.images, self.segmenter, new_id=self.new_id)
 
     @property
+    def prepare_import(self) -> PrepareImport:
+        return PrepareImport(self.collections, self.images)
+
+    @property
     def forget(self) -> Forget:
         return Forget(self.collections, self.retriever, self.teacher)
 
@@ -141,6 +145,7 @@ class GatewayCase:
     def memory_cases(self) -> MemoryCases:
         return MemoryCases(
             self.prepare,
+            self.prepare_import,
             Teach(self.teacher),
             self.forget,
             self.correct,

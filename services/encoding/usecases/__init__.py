@@ -9,6 +9,7 @@ from services.encoding.usecases.encode import (
     Pace,
     Stages,
 )
+from services.encoding.usecases.restore import RestoreExemplar
 from services.encoding.usecases.sharing import Once, Turns
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "EncodedTexts",
     "Once",
     "Pace",
+    "RestoreExemplar",
     "Stages",
     "Turns",
 ]

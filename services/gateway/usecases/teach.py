@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from services.gateway.domain import keys
 from services.gateway.domain.recognition import Recognition, RecognitionState, RecognizedRegion
 from services.gateway.domain.teaching import (
     Change,
@@ -12,6 +13,7 @@ from services.gateway.domain.teaching import (
     Feedback,
     Forgotten,
     Lesson,
+    embedded_id,
     exemplar_id,
 )
 from services.gateway.ports import (
@@ -29,6 +31,7 @@ from services.kernel.errors import Conflict, InvalidInput, NotFound
 from services.kernel.limits import LIMITS
 from services.kernel.vocabulary import (
     CollectionKey,
+    EncodedExemplar,
     Exemplar,
     ExemplarKind,
     ImageReference,
@@ -99,6 +102,41 @@ def _change(
         text=lesson.text,
     )
     return Change(lesson.collection, exemplar.exemplar_id, exemplar)
+
+
+class PrepareImport:
+    """Makes a change of an exemplar that comes with its embeddings; the memory does not change yet.
+
+    A reference to an image is only as good as the object it leads to, and the file that it comes from may be
+    anybody's. So the key is not believed: it is made from the collection and the digest, and left out where
+    no such image is kept. The digest stays, and says which picture it was.
+    """
+
+    def __init__(self, collections: Collections, images: Images) -> None:
+        self._collections = collections
+        self._images = images
+
+    def __call__(self, collection: CollectionKey, encoded: EncodedExemplar) -> Change:
+        """Return what is to be restored. Raises InvalidInput, NotFound, Unavailable."""
+        require_collection(self._collections, collection)
+        if not encoded.embeddings:
+            raise InvalidInput(
+                "embeddings is empty: an import brings the embeddings along; use Remember to have them made",
+                field="exemplar.embeddings",
+                reason="EMBEDDINGS_MISSING",
+            )
+        exemplar = replace(
+            encoded.exemplar,
+            exemplar_id=encoded.exemplar.exemplar_id or embedded_id(encoded),
+            image=self._own_image(collection, encoded.exemplar.image),
+        )
+        return Change(collection, exemplar.exemplar_id, exemplar, encoded.embeddings)
+
+    def _own_image(self, collection: CollectionKey, image: ImageReference | None) -> ImageReference | None:
+        if image is None:
+            return None
+        key = keys.image(collection, image.digest)
+        return replace(image, key=key if self._images.has(key) else "")
 
 
 class Teach:

@@ -6,7 +6,7 @@ from fovea.encoding.v1 import encoding_pb2 as pb
 from fovea.encoding.v1 import encoding_pb2_grpc
 from fovea.encoding.v1 import events_pb2 as events
 from fovea.gateway.v1 import events_pb2 as gateway_events
-from fovea.kernel.v1 import envelope_pb2, exemplar_pb2, region_pb2
+from fovea.kernel.v1 import embedding_pb2, envelope_pb2, exemplar_pb2, region_pb2
 from fovea.segmentation.v1 import events_pb2 as segmentation_events
 from services.encoding.entrypoints.handlers import OnExemplarsSubmitted, OnRegionsProposed
 from services.encoding.entrypoints.servicer import EncodingServicer
@@ -59,6 +59,11 @@ def submitted(**change: object) -> gateway_events.ExemplarSubmitted:
     )
 
 
+def exemplars() -> OnExemplarsSubmitted:
+    encoding = FakeEncoding()
+    return OnExemplarsSubmitted(encoding.exemplar, encoding.restore)
+
+
 def image_exemplar(exemplar_id: str = "e1") -> exemplar_pb2.Exemplar:
     return exemplar_pb2.Exemplar(
         exemplar_id=exemplar_id,
@@ -99,7 +104,7 @@ def test_a_damaged_image_is_refused_with_the_same_field_as_at_the_other_door() -
 
 
 def test_an_exemplar_comes_out_as_it_went_in_with_its_embedding() -> None:
-    output = OnExemplarsSubmitted(FakeEncoding().exemplar)(submitted(remember=image_exemplar()))
+    output = exemplars()(submitted(remember=image_exemplar()))
 
     assert isinstance(output, events.ExemplarEncoded)
     assert output.collection == COLLECTION
@@ -112,17 +117,14 @@ def test_a_name_is_encoded_as_a_text() -> None:
         exemplar_id="e1", label="wren", kind=exemplar_pb2.EXEMPLAR_KIND_NAME, text="wren"
     )
 
-    output = OnExemplarsSubmitted(FakeEncoding().exemplar)(submitted(remember=name))
+    output = exemplars()(submitted(remember=name))
 
     assert isinstance(output, events.ExemplarEncoded)
     assert [embedding.space for embedding in output.exemplar.embeddings] == ["name"]
 
 
 def test_forgetting_deletes_under_the_same_key_as_remembering() -> None:
-    handle, writer = (
-        OnExemplarsSubmitted(FakeEncoding().exemplar),
-        EventWriter(TOPICS, producer="encoding/1.2"),
-    )
+    handle, writer = exemplars(), EventWriter(TOPICS, producer="encoding/1.2")
 
     kept = writer.record(handle(submitted(remember=image_exemplar())))
     output = handle(submitted(forget=True))
@@ -133,11 +135,35 @@ def test_forgetting_deletes_under_the_same_key_as_remembering() -> None:
     assert deleted.value is None
 
 
+def test_an_exemplar_that_comes_with_its_embeddings_leaves_as_one_that_was_encoded() -> None:
+    handle = exemplars()
+    encoded = handle(submitted(remember=image_exemplar()))
+    assert isinstance(encoded, events.ExemplarEncoded)
+
+    restored = handle(submitted(restore=encoded.exemplar))
+
+    assert restored == encoded
+
+
+def test_an_embedding_that_is_no_unit_vector_is_refused() -> None:
+    embedding = embedding_pb2.Embedding(vector=bytes(12), encoder="colours@1", space="visual")
+    kept = exemplar_pb2.EncodedExemplar(exemplar=image_exemplar(), embeddings=[embedding])
+
+    with pytest.raises(InvalidInput) as caught:
+        exemplars()(submitted(restore=kept))
+
+    assert (caught.value.field, caught.value.reason) == ("restore.embeddings[0].vector", "EMBEDDING_INVALID")
+
+
 @pytest.mark.parametrize(
     ("event", "field"),
     [
         (submitted(), "change"),
         (submitted(remember=image_exemplar("e2")), "remember.exemplar_id"),
+        (
+            submitted(restore=exemplar_pb2.EncodedExemplar(exemplar=image_exemplar("e2"))),
+            "restore.exemplar.exemplar_id",
+        ),
         (gateway_events.ExemplarSubmitted(collection=COLLECTION, forget=True), "exemplar_id"),
     ],
 )
@@ -145,6 +171,6 @@ def test_an_event_that_says_nothing_clear_is_refused(
     event: gateway_events.ExemplarSubmitted, field: str
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
-        OnExemplarsSubmitted(FakeEncoding().exemplar)(event)
+        exemplars()(event)
 
     assert caught.value.field == field
