@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from services.kernel.vocabulary import CollectionKey, Embedding, EncodedExemplar, Exemplar
-from services.retrieval.domain import Hit, Scope
+from services.retrieval.domain import Hit, Parents, Scope
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,17 @@ class MemoryView(Protocol):
         ...
 
     def nearest(self, queries: Sequence[Embedding], *, most: int, scope: Scope) -> Sequence[Found]:
-        """Return for each query its nearest exemplars by cosine, exactly.
+        """Return for each query its nearest exemplars by cosine; of large memories nearly all of them.
 
         A query meets only vectors of its space that its encoder is comparable with; an exemplar counts
         once. Raises DeadlineExceeded, Unavailable.
+        """
+        ...
+
+    def compare_all(self, queries: Sequence[Embedding], *, most: int, scope: Scope) -> Sequence[Found]:
+        """Return what `nearest` would if no vector were passed over: slow, to hold answers against.
+
+        Raises DeadlineExceeded, Unavailable.
         """
         ...
 
@@ -46,9 +53,25 @@ class MemoryView(Protocol):
         """Yield all exemplars with their embeddings, in order of id. Raises DeadlineExceeded."""
         ...
 
+    def find(self, exemplar_ids: Collection[str]) -> Mapping[str, EncodedExemplar]:
+        """Return those of these that there are, with their embeddings. Raises DeadlineExceeded."""
+        ...
+
     def labels(self) -> Mapping[str, int]:
         """Return how many exemplars each label has."""
         ...
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """What was searched for, in which state of a memory, and what was found for each query."""
+
+    collection: CollectionKey
+    view: MemoryView
+    queries: Sequence[Embedding]
+    scope: Scope
+    most: int
+    found: Sequence[Found]
 
 
 @runtime_checkable
@@ -62,6 +85,24 @@ class Memory(Protocol):
         deadline allows. Raises InvalidInput if that is no version, DeadlineExceeded or Unavailable if the
         memory does not get there.
         """
+        ...
+
+
+@runtime_checkable
+class Hierarchies(Protocol):
+    """What the labels of each collection are kinds of."""
+
+    def parents(self, collection: CollectionKey) -> Parents:
+        """Return what is known now; nothing for a collection without a hierarchy."""
+        ...
+
+
+@runtime_checkable
+class QualityWatch(Protocol):
+    """May compare some answers with exact ones later; it neither blocks nor raises."""
+
+    def answered(self, search: Search) -> None:
+        """Take what was searched for and found."""
         ...
 
 

@@ -284,6 +284,19 @@ def test_an_export_gives_back_what_was_remembered(memory: Writable) -> None:
         np.testing.assert_array_equal(stored.vector, original.vector)
 
 
+def test_exemplars_are_found_by_id_with_their_embeddings(memory: Writable) -> None:
+    memory.remember(BIRDS, encoded("a", "robin", [NORTH]))
+    memory.remember(BIRDS, encoded("b", "wren", [EAST]))
+    memory.remember(BIRDS, encoded("gone", "wren", [EAST]))
+    memory.remember(BIRDS, encoded("a", "tit", [EAST]))
+    memory.forget(BIRDS, "gone")
+
+    found = memory.view(BIRDS).find({"a", "gone", "never there"})
+
+    assert {name: each.exemplar.label for name, each in found.items()} == {"a": "tit"}
+    np.testing.assert_array_equal(found["a"].embeddings[0].vector, EAST.vector)
+
+
 def test_a_view_never_changes(memory: Writable) -> None:
     memory.remember(BIRDS, encoded("a", "robin", [NORTH]))
     view = memory.view(BIRDS)

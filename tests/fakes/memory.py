@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,11 +22,17 @@ class InMemoryView:
     def nearest(self, queries: Sequence[Embedding], *, most: int, scope: Scope) -> Sequence[Found]:
         return [self._nearest(query, most=most, scope=scope) for query in queries]
 
+    def compare_all(self, queries: Sequence[Embedding], *, most: int, scope: Scope) -> Sequence[Found]:
+        return self.nearest(queries, most=most, scope=scope)
+
     def exemplars(self, *, after: str = "") -> Iterator[Exemplar]:
         return (self.entries[key].exemplar for key in sorted(self.entries) if key > after)
 
     def encoded(self) -> Iterator[EncodedExemplar]:
         return (self.entries[key] for key in sorted(self.entries))
+
+    def find(self, exemplar_ids: Collection[str]) -> Mapping[str, EncodedExemplar]:
+        return {name: self.entries[name] for name in exemplar_ids if name in self.entries}
 
     def labels(self) -> Mapping[str, int]:
         return Counter(entry.exemplar.label for entry in self.entries.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -35,6 +35,10 @@ class SegmentedView:
         """Return for each query its nearest exemplars."""
         return search(self.holders, queries, most=most, scope=scope)
 
+    def compare_all(self, queries: Sequence[Embedding], *, most: int, scope: Scope) -> Sequence[Found]:
+        """Return for each query its nearest exemplars, no index asked."""
+        return search(self.holders, queries, most=most, scope=scope, use_indexes=False)
+
     def exemplars(self, *, after: str = "") -> Iterator[Exemplar]:
         """Yield the exemplars whose id is greater, in order of id."""
         return (holder.exemplar(slot) for slot, holder in self._slots(after))
@@ -42,6 +46,16 @@ class SegmentedView:
     def encoded(self) -> Iterator[EncodedExemplar]:
         """Yield all exemplars with their embeddings, in order of id."""
         return (holder.encoded(slot) for slot, holder in self._slots(""))
+
+    def find(self, exemplar_ids: Collection[str]) -> Mapping[str, EncodedExemplar]:
+        """Return those of these that there are, with their embeddings."""
+        return {
+            found.exemplar.exemplar_id: found
+            for holder in self.holders
+            for slot in holder.find(exemplar_ids)
+            if holder.alive[slot]
+            for found in (holder.encoded(slot),)
+        }
 
     def labels(self) -> Mapping[str, int]:
         """Return how many exemplars each label has."""
