@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from services.kernel.vocabulary import CollectionKey, Embedding, EncodedExemplar, Exemplar
-from services.retrieval.domain import Hit, Parents, Scope
+from services.retrieval.domain import Hit, Scope
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,15 @@ class MemoryView(Protocol):
         """Yield the exemplars whose id is greater than `after`, in order of id. Raises DeadlineExceeded."""
         ...
 
-    def encoded(self) -> Iterator[EncodedExemplar]:
-        """Yield all exemplars with their embeddings, in order of id. Raises DeadlineExceeded."""
+    def encoded(self, *, after: str = "") -> Iterator[EncodedExemplar]:
+        """Yield the exemplars whose id is greater, with their embeddings, in order of id.
+
+        Raises DeadlineExceeded.
+        """
+        ...
+
+    def spaces(self) -> Mapping[frozenset[str], int]:
+        """Return how many exemplars have embeddings in exactly these spaces, for each set of spaces."""
         ...
 
     def find(self, exemplar_ids: Collection[str]) -> Mapping[str, EncodedExemplar]:
@@ -89,29 +96,11 @@ class Memory(Protocol):
 
 
 @runtime_checkable
-class Hierarchies(Protocol):
-    """What the labels of each collection are kinds of."""
-
-    def parents(self, collection: CollectionKey) -> Parents:
-        """Return what is known now; nothing for a collection without a hierarchy."""
-        ...
-
-
-@runtime_checkable
-class QualityWatch(Protocol):
-    """May compare some answers with exact ones later; it neither blocks nor raises."""
-
-    def answered(self, search: Search) -> None:
-        """Take what was searched for and found."""
-        ...
-
-
-@runtime_checkable
 class Monitor(Protocol):
     """Is told what operators want to know; it neither blocks nor raises."""
 
-    def searched(self, seconds: float) -> None:
-        """Take the time of one search, of all regions of an image."""
+    def searched(self, search: Search, seconds: float) -> None:
+        """Take one search, of all regions of an image, and its time."""
         ...
 
     def left_out(self, collection: CollectionKey, query: Embedding, count: int) -> None:

@@ -177,6 +177,32 @@ def test_collections_do_not_see_each_other(memory: Writable) -> None:
     assert nearest(memory, NORTH, collection=SEA) == []
 
 
+def test_exemplars_with_their_embeddings_go_on_after_an_id(memory: Writable) -> None:
+    for name in ("c", "a", "b"):
+        memory.remember(BIRDS, encoded(name, "robin", [NORTH]))
+
+    found = [each.exemplar.exemplar_id for each in memory.view(BIRDS).encoded(after="a")]
+
+    assert found == ["b", "c"]
+
+
+def test_exemplars_are_counted_by_the_spaces_that_they_have_embeddings_in(memory: Writable) -> None:
+    other = embedding(1, 0, 0, space="other")
+    memory.remember(BIRDS, encoded("one", "robin", [NORTH]))
+    memory.remember(BIRDS, encoded("both", "robin", [NORTH, other]))
+    memory.remember(BIRDS, encoded("both too", "wren", [EAST, other]))
+    memory.remember(BIRDS, encoded("none", "wren", []))
+    memory.remember(BIRDS, encoded("gone", "wren", [EAST, other]))
+    memory.forget(BIRDS, "gone")
+
+    assert dict(memory.view(BIRDS).spaces()) == {
+        frozenset(): 1,
+        frozenset({"visual"}): 1,
+        frozenset({"visual", "other"}): 2,
+    }
+    assert dict(memory.view(SEA).spaces()) == {}
+
+
 def test_a_forgotten_exemplar_is_gone(memory: Writable) -> None:
     memory.remember(BIRDS, encoded("a", "robin", [NORTH]))
     memory.remember(BIRDS, encoded("b", "wren", [EAST]))

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Final
 
 from services.kernel.vocabulary import Embedding, EncodedExemplar, Exemplar
-from services.retrieval.adapters.memory.holders import Holder
+from services.retrieval.adapters.memory.holders import Holder, spaces_in
 from services.retrieval.adapters.memory.search import search
 from services.retrieval.domain import Scope
 from services.retrieval.ports import Found
@@ -43,9 +43,16 @@ class SegmentedView:
         """Yield the exemplars whose id is greater, in order of id."""
         return (holder.exemplar(slot) for slot, holder in self._slots(after))
 
-    def encoded(self) -> Iterator[EncodedExemplar]:
-        """Yield all exemplars with their embeddings, in order of id."""
-        return (holder.encoded(slot) for slot, holder in self._slots(""))
+    def encoded(self, *, after: str = "") -> Iterator[EncodedExemplar]:
+        """Yield the exemplars whose id is greater, with their embeddings, in order of id."""
+        return (holder.encoded(slot) for slot, holder in self._slots(after))
+
+    def spaces(self) -> Mapping[frozenset[str], int]:
+        """Return how many exemplars have embeddings in exactly these spaces."""
+        counts: Counter[frozenset[str]] = Counter()
+        for holder in self.holders:
+            counts.update(spaces_in(holder))
+        return counts
 
     def find(self, exemplar_ids: Collection[str]) -> Mapping[str, EncodedExemplar]:
         """Return those of these that there are, with their embeddings."""
