@@ -255,6 +255,7 @@ class RecognitionOptions:
     trust_threshold: float | None = None
     unknown_threshold: float | None = None
     level_threshold: float | None = None
+    neighbours_per_label: int | None = None
     min_memory_version: str = ""
 
 

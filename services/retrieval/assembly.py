@@ -11,6 +11,8 @@ from pathlib import Path
 from fovea.retrieval.v1 import retrieval_pb2_grpc
 from services.kernel import defaults
 from services.retrieval.adapters.exemplar_records import TOPIC, ApplyExemplars
+from services.retrieval.adapters.hierarchies import TOPIC as COLLECTIONS
+from services.retrieval.adapters.hierarchies import LogHierarchies
 from services.retrieval.adapters.log_memory import LogMemory
 from services.retrieval.adapters.memory.freshness import Limits, behind, state_of
 from services.retrieval.adapters.memory.index import SegmentedIndex
@@ -19,6 +21,7 @@ from services.retrieval.adapters.memory.local import LocalMemory
 from services.retrieval.adapters.memory.opening import Opening
 from services.retrieval.adapters.memory.snapshot_writer import Schedule, SnapshotWriter
 from services.retrieval.adapters.memory.snapshots import SnapshotStore
+from services.retrieval.adapters.quality_watch import QualityWatch
 from services.retrieval.adapters.telemetry import MetricsMonitor
 from services.retrieval.entrypoints.handlers import OnRegionsEncoded
 from services.retrieval.entrypoints.servicer import RetrievalServicer, UseCases
@@ -33,10 +36,12 @@ from services.retrieval.usecases import (
     Voting,
 )
 from services.runtime.assembly import Assembly, Background
-from services.runtime.claim_check import Claims, NoClaims
+from services.runtime.claim_check import Claims, NoClaims, redeeming
 from services.runtime.event_log.ports import EventLog
 from services.runtime.event_loop import LagWatch, Subscription
+from services.runtime.follower import Follower
 from services.runtime.grpc_server import Servicer
+from services.runtime.late_follower import LateFollower
 from services.runtime.metrics import MemoryMetrics, Metrics
 from services.runtime.object_store.ports import ObjectStore
 
@@ -94,8 +99,17 @@ def assemble(  # noqa: PLR0913  (what a service is built from)
     if snapshots is not None and settings.memory_snapshot_every_s:
         background.append(_snapshot_writer(settings, log, local, snapshots, metrics.memory))
     memory = LogMemory(index, keeper.wait_until, most_wait_s=settings.freshness_wait_s)
-    voting = Voting(defaults.VOTES, settings.neighbours_per_space)
-    recall = Recall(memory, voting=voting, monitor=MetricsMonitor(metrics.memory), version=version)
+    hierarchies = LogHierarchies()
+    saw = redeeming(claims or NoClaims(), hierarchies.saw)
+    known = LateFollower(Follower(log, [COLLECTIONS], saw), "the collections")
+    background.append(known)
+    recall = Recall(
+        memory,
+        voting=Voting(defaults.VOTES, settings.neighbours_per_space),
+        monitor=_monitor(settings, metrics.memory, background),
+        version=version,
+        parents=hierarchies.parents,
+    )
     usecases = UseCases(
         recall,
         list_exemplars=ListExemplars(memory),
@@ -114,8 +128,19 @@ def assemble(  # noqa: PLR0913  (what a service is built from)
         servicers=(servicer,),
         subscriptions=(Subscription("regions.encoded", "retrieval", OnRegionsEncoded(recall)),),
         background=tuple(background),
-        checks={"memory": keeper.check},
+        checks={"memory": keeper.check, "collections": known.check},
     )
+
+
+def _monitor(
+    settings: RetrievalSettings, metrics: MemoryMetrics, background: list[Background]
+) -> MetricsMonitor:
+    """Return the monitor; a watch that some queries are repeated by joins the background."""
+    if not settings.memory_quality_sample:
+        return MetricsMonitor(metrics)
+    watch = QualityWatch(metrics, sample=settings.memory_quality_sample)
+    background.append(watch)
+    return MetricsMonitor(metrics, watch=watch.answered)
 
 
 def _snapshot_writer(

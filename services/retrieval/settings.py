@@ -28,4 +28,11 @@ class RetrievalSettings(ProcessSettings):
         ge=0,
         description="from one snapshot to the next, of all replicas; 0: this one takes none",
     )
+    memory_quality_sample: float = Field(
+        default=0.001,
+        ge=0,
+        le=1,
+        description="share of the queries that are repeated with every vector compared, to measure recall; "
+        "0: none",
+    )
     memory_snapshots_kept: int = Field(default=3, ge=1, description="snapshots that are kept")

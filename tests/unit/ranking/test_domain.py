@@ -9,7 +9,7 @@ from services.kernel.vocabulary import Candidates, Gate, RankedLabel, Ranking, R
 from services.ranking.domain import NO_RANKER, Gates, Thresholds, checked, retrieval_order
 from tests.fakes.ranking import candidates
 
-SHIPPED = Thresholds(trust=0.5, unknown=0.5)
+SHIPPED = Thresholds(trust=0.5, unknown=0.5, level=0.5)
 
 shares = st.floats(0, 1)
 
@@ -28,7 +28,7 @@ def test_the_order_of_retrieval_is_kept_and_says_that_it_is_degraded() -> None:
 
 
 def test_no_candidates_are_certainly_unknown() -> None:
-    ranking = ranked(candidates(unknown=0.0, margin=1.0), Thresholds(trust=0.0, unknown=1.0))
+    ranking = ranked(candidates(unknown=0.0, margin=1.0), Thresholds(trust=0.0, unknown=1.0, level=0.5))
 
     assert (ranking.labels, ranking.probability_unknown) == ((), 1.0)
     assert (ranking.status, ranking.rung) == (RankingStatus.UNKNOWN, "")
@@ -61,7 +61,7 @@ def test_unknown_wins_over_trust() -> None:
 def test_both_gates_are_recorded_as_not_calibrated() -> None:
     found = candidates(("robin", 1.0), margin=0.9, unknown=0.3)
 
-    assert ranked(found, Thresholds(trust=0.6, unknown=0.4)).gates == (
+    assert ranked(found, Thresholds(trust=0.6, unknown=0.4, level=0.5)).gates == (
         Gate("trust", 0.9, 0.6, is_open=True, calibrated=False),
         Gate("unknown", 0.3, 0.4, is_open=False, calibrated=False),
     )
@@ -79,7 +79,7 @@ def test_a_ranking_is_a_permutation_and_its_probabilities_sum_to_one(
 ) -> None:
     found = candidates(*scores.items(), margin=margin, unknown=unknown)
 
-    ranking = ranked(found, Thresholds(trust, threshold))
+    ranking = ranked(found, Thresholds(trust, threshold, level=0.5))
 
     assert sorted(each.label for each in ranking.labels) == sorted(scores)
     total = math.fsum(each.probability for each in ranking.labels) + ranking.probability_unknown

@@ -16,7 +16,7 @@ STRANGE = candidates(("robin", 0.75), ("wren", 0.25), margin=0.5, unknown=0.9, r
 def ranker(monitor: RecordingMonitor | None = None) -> Rank:
     ticks = itertools.count(start=10.0, step=0.5)
     return Rank(
-        thresholds=Thresholds(trust=0.6, unknown=0.5),
+        thresholds=Thresholds(trust=0.6, unknown=0.5, level=0.5),
         monitor=monitor or RecordingMonitor(),
         version="1.2",
         clock=lambda: next(ticks),

@@ -223,7 +223,7 @@ def test_a_scrape_does_not_wait_for_a_log_that_does_not_answer(tmp_path: Path) -
     log = SqliteLog(tmp_path / "events.db", TOPICS.settings())
     metrics = Metrics()
     storage = Storage(tmp_path / "memory")
-    memory, behind = assemble(
+    memory, behind, *_ = assemble(
         RetrievalSettings.load(), log, storage, metrics=metrics, version="1.2"
     ).background
     assert isinstance(behind, LagWatch)
