@@ -5,7 +5,7 @@ from __future__ import annotations
 from fovea.encoding.v1 import encoding_pb2_grpc
 from models.text.tokenizer import Tokenizer
 from services.encoding.adapters.images import StoredImages
-from services.encoding.adapters.models import ModelImageEncoder, ModelTextEncoder
+from services.encoding.adapters.models import ModelImageEncoder, ModelLookEncoder, ModelTextEncoder
 from services.encoding.entrypoints.handlers import OnExemplarsSubmitted, OnRegionsProposed
 from services.encoding.entrypoints.servicer import EncodingServicer
 from services.encoding.settings import EncodingSettings
@@ -13,6 +13,7 @@ from services.encoding.usecases import (
     EncodeExemplar,
     EncodeRegions,
     EncodeTexts,
+    Eyes,
     Once,
     Pace,
     RestoreExemplar,
@@ -50,20 +51,26 @@ def assemble(
         version: Of this release, for the records.
     """
     stages = Stages(version)
-    eyes = ModelImageEncoder(models, name=settings.image_model, bridge=settings.bridge_model)
+    first = ModelImageEncoder(
+        models, name=settings.image_model, bridge=settings.bridge_model, space=settings.image_space
+    )
+    others = (
+        ModelLookEncoder(models, name=name, space=space) for space, name in settings.models_by_space.items()
+    )
+    eyes = Eyes(first, *others)
     reader = ModelTextEncoder(models, name=settings.text_model, tokenizer=tokenizer)
     turns = Turns(deadline, at_once=settings.images_at_once)
     pace = Pace(deadline, turns, Once(deadline, entries=settings.kept_regions))
     regions = EncodeRegions(StoredImages(store), eyes, pace, stages)
     texts = EncodeTexts(reader, Once(deadline, entries=settings.kept_texts), deadline, stages)
-    exemplars = OnExemplarsSubmitted(EncodeExemplar(regions, texts), RestoreExemplar(eyes, reader))
+    exemplars = OnExemplarsSubmitted(EncodeExemplar(regions, texts, eyes), RestoreExemplar(eyes, reader))
     return Assembly(
         name="encoding",
         servicers=(
             Servicer(
                 "fovea.encoding.v1.EncodingService",
                 encoding_pb2_grpc.add_EncodingServiceServicer_to_server,
-                EncodingServicer(regions, texts),
+                EncodingServicer(regions, texts, eyes),
             ),
         ),
         subscriptions=(
@@ -87,13 +94,19 @@ def open_models(settings: EncodingSettings, metrics: ModelMetrics) -> tuple[Mode
     store = ModelStore(settings.model_folder)
     text = store.open(settings.text_model)
     tokenizer = Tokenizer.from_file(text.external("tokenizer"))
-    names = (settings.image_model, settings.bridge_model, settings.text_model)
+    names = (
+        settings.image_model,
+        settings.bridge_model,
+        settings.text_model,
+        *settings.models_by_space.values(),
+    )
     if settings.triton_url:
         triton = TritonSettings(
             settings.triton_url, timeout_s=settings.triton_timeout_s, ca_file=settings.triton_ca_file
         )
         return TritonModels(triton, names, expected={text.name: text.identity}, metrics=metrics), tokenizer
-    models = OnnxModels([text if name == text.name else store.open(name) for name in names], metrics=metrics)
+    folders = {name: text if name == text.name else store.open(*name.split("/", 1)) for name in names}
+    models = OnnxModels(folders.values(), names=folders.keys(), metrics=metrics)
     models.warm_up()
     return models, tokenizer
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -148,6 +148,11 @@ class SpaceVote:
     weight: float
     temperature: float
     reference: float
+
+
+def voting_spaces(votes: Iterable[SpaceVote]) -> tuple[str, ...]:
+    """Return the spaces that have a say, in the order of their votes."""
+    return tuple(vote.space for vote in votes if vote.weight > 0)
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from services.encoding import domain
-from services.encoding.ports import ImageEncoder, TextEncoder
+from services.encoding.ports import TextEncoder
+from services.encoding.usecases.eyes import Eyes
 from services.kernel.errors import InvalidInput
-from services.kernel.vocabulary import VISUAL_SPACE, Embedding, EncodedExemplar
+from services.kernel.vocabulary import NAME_SPACE, Embedding, EncodedExemplar
 
 
 class Source(NamedTuple):
@@ -30,7 +31,7 @@ class RestoreExemplar:
     asking it once.
     """
 
-    def __init__(self, eyes: ImageEncoder, reader: TextEncoder) -> None:
+    def __init__(self, eyes: Eyes, reader: TextEncoder) -> None:
         self._eyes = eyes
         self._reader = reader
         self._known: tuple[tuple[str, ...], Mapping[Source, int]] = ((), {})
@@ -57,8 +58,9 @@ class RestoreExemplar:
         models = (*self._eyes.models(), *self._reader.models())
         known, dimensions = self._known
         if known != models:
-            seen = [each for each in self._eyes.encode(domain.blank_crop()) if each.space == VISUAL_SPACE]
-            made = (*seen, self._reader.encode(["a"]))
+            blank = domain.blank_crop()
+            seen = [made for eyes in self._eyes.all() for made in eyes.encode(blank)]
+            made = (*(each for each in seen if each.space != NAME_SPACE), self._reader.encode(["a"]))
             dimensions = {Source(each.space, each.encoder): each.rows.shape[1] for each in made}
             self._known = (models, dimensions)
         return dimensions

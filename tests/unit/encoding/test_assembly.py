@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from services.runtime.assembly import Assembly
 from services.runtime.codec.region import write_image
 from services.runtime.metrics import ModelMetrics
 from tests.fakes.encoded import IMAGE, PICTURE
+from tests.fakes.model_variants import write_variant
 from tests.fakes.object_store import InMemoryStore
 from tests.fakes.serving import served
 
@@ -105,3 +108,37 @@ def test_it_handles_regions_and_exemplars_and_is_ready_when_its_models_are(encod
 def test_a_model_that_is_not_there_is_named_before_anything_starts() -> None:
     with pytest.raises(NotFound, match="no model eagle-eye"):
         open_models(EncodingSettings.load(image_model="eagle-eye"), ModelMetrics(CollectorRegistry()))
+
+
+def test_two_versions_of_an_encoder_serve_a_space_each(tmp_path: Path) -> None:
+    shutil.copytree(EncodingSettings.load().model_folder, tmp_path / "store")
+    write_variant(tmp_path / "store" / "efficientnet-lite0", version="2")
+    settings = EncodingSettings(
+        model_folder=tmp_path / "store",
+        image_model="efficientnet-lite0",
+        more_image_models="visual-1=efficientnet-lite0/1,visual-2=efficientnet-lite0/2",
+    )
+    store = InMemoryStore()
+    store.put(IMAGE.key, PICTURE)
+    models, tokenizer = open_models(settings, ModelMetrics(CollectorRegistry()))
+    (servicer,) = assemble(settings, store, models, tokenizer, version="1.2").servicers
+    request = pb.EncodeRegionsRequest(
+        image=write_image(IMAGE), regions=[LEFT], spaces=["visual", "visual-1", "visual-2"]
+    )
+
+    with served(servicer) as channel:
+        stub = encoding_pb2_grpc.EncodingServiceStub(channel)
+        served_spaces = {each.space: each.encoder for each in stub.ListSpaces(pb.ListSpacesRequest()).spaces}
+        (region,) = stub.EncodeRegions(request, timeout=30.0).regions
+
+    assert list(served_spaces) == ["visual", "visual-1", "visual-2"]
+    assert {each.space: each.encoder for each in region.embeddings} == served_spaces
+    newest, first, second = map(vector, region.embeddings)
+    assert newest @ second == pytest.approx(1, abs=1e-5)
+    assert first @ second < 0.9
+
+
+@pytest.mark.parametrize("more", ["visual=a", "name=a", "a=b,a=c", "no model"])
+def test_a_space_has_one_encoder(more: str) -> None:
+    with pytest.raises(ValueError, match=r"(?i)more_image_models"):
+        EncodingSettings(more_image_models=more)

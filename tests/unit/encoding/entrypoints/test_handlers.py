@@ -12,10 +12,13 @@ from services.encoding.entrypoints.handlers import OnExemplarsSubmitted, OnRegio
 from services.encoding.entrypoints.servicer import EncodingServicer
 from services.kernel.errors import InvalidInput
 from services.runtime.codec.region import write_image
+from services.runtime.event_log.ports import Position
+from services.runtime.event_loop.position import at
 from services.runtime.events import EventWriter, Tombstone
 from services.runtime.grpc_server import Servicer
 from services.runtime.topics import TOPICS
-from tests.fakes.encoded import IMAGE, FakeEncoding, reference
+from tests.fakes.encoded import IMAGE, PICTURE, FakeEncoding, reference
+from tests.fakes.encoding import DarknessEncoder
 from tests.fakes.serving import served
 
 REGIONS = [
@@ -45,7 +48,7 @@ def proposed() -> segmentation_events.RegionsProposed:
 
 def asked(request: pb.EncodeRegionsRequest) -> pb.EncodeRegionsResponse:
     encoding = FakeEncoding()
-    servicer = EncodingServicer(encoding.regions, encoding.texts)
+    servicer = EncodingServicer(encoding.regions, encoding.texts, encoding.all_eyes)
     add = encoding_pb2_grpc.add_EncodingServiceServicer_to_server
     with served(Servicer("fovea.encoding.v1.EncodingService", add, servicer)) as channel:
         return encoding_pb2_grpc.EncodingServiceStub(channel).EncodeRegions(request, timeout=10.0)
@@ -126,7 +129,9 @@ def test_a_name_is_encoded_as_a_text() -> None:
 def test_forgetting_deletes_under_the_same_key_as_remembering() -> None:
     handle, writer = exemplars(), EventWriter(TOPICS, producer="encoding/1.2")
 
-    kept = writer.record(handle(submitted(remember=image_exemplar())))
+    remembered = handle(submitted(remember=image_exemplar()))
+    assert remembered is not None
+    kept = writer.record(remembered)
     output = handle(submitted(forget=True))
 
     assert output == Tombstone("exemplars.encoded", "acme/birds/e1")
@@ -174,3 +179,59 @@ def test_an_event_that_says_nothing_clear_is_refused(
         exemplars()(event)
 
     assert caught.value.field == field
+
+
+def at_offset(offset: int, handle: OnExemplarsSubmitted, **change: object) -> object:
+    with at(Position("exemplars.submitted", 0, offset)):
+        return handle(submitted(**change))
+
+
+def test_a_picture_is_encoded_into_the_spaces_that_its_collection_uses() -> None:
+    encoding = FakeEncoding({IMAGE.key: PICTURE}, None, DarknessEncoder())
+    handle = OnExemplarsSubmitted(encoding.exemplar, encoding.restore)
+
+    output = handle(submitted(remember=image_exemplar(), spaces=["visual", "dark"]))
+
+    assert isinstance(output, events.ExemplarEncoded)
+    assert [embedding.space for embedding in output.exemplar.embeddings] == ["visual", "dark"]
+
+
+def test_the_regions_of_an_image_are_encoded_into_the_spaces_that_vote() -> None:
+    event = proposed()
+    event.envelope.options.votes.add(space="dark", weight=1, temperature=0.1)
+    event.envelope.options.votes.add(space="visual", weight=0, temperature=0.1)
+    encoding = FakeEncoding({IMAGE.key: PICTURE}, None, DarknessEncoder())
+
+    found = OnRegionsProposed(encoding.regions)(event)
+
+    assert [each.space for each in found.embeddings[0].embeddings] == ["dark"]
+
+
+def test_what_was_overtaken_is_left_undone() -> None:
+    encoding = FakeEncoding({IMAGE.key: PICTURE}, None, DarknessEncoder())
+    handle = OnExemplarsSubmitted(encoding.exemplar, encoding.restore)
+    old = at_offset(3, handle, remember=image_exemplar())
+    assert isinstance(old, events.ExemplarEncoded)
+
+    def filled_in(offset: int, *, since: int) -> object:
+        fill = {"restore": old.exemplar, "spaces": ["visual", "dark"], "unless_changed_since": [since]}
+        return at_offset(offset, handle, **fill)
+
+    done = filled_in(4, since=4)
+    assert isinstance(done, events.ExemplarEncoded)
+    assert [embedding.space for embedding in done.exemplar.embeddings] == ["visual", "dark"]
+    assert at_offset(5, handle, forget=True) == Tombstone("exemplars.encoded", "acme/birds/e1")
+    assert filled_in(6, since=4) is None
+    assert filled_in(7, since=6) is not None  # it was read after it had been forgotten, and taught again
+
+
+def test_whoever_does_not_know_the_past_leaves_it_undone() -> None:
+    handle = exemplars()
+    old = at_offset(3, handle, remember=image_exemplar())
+    assert isinstance(old, events.ExemplarEncoded)
+
+    restarted = exemplars()
+
+    assert at_offset(4, restarted, restore=old.exemplar, unless_changed_since=[3]) is None
+    assert at_offset(4, handle, restore=old.exemplar, unless_changed_since=[4, 0]) is not None
+    assert handle(submitted(restore=old.exemplar, unless_changed_since=[9])) is None  # outside of a loop
