@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from fovea.cli import (
-    audit,
+    care,
     collection,
     dead_letters,
     doctor,
@@ -104,7 +104,7 @@ for _group in (
     submit,
     watch,
     memory,
-    audit,
+    care,
     export,
     collection,
     dead_letters,

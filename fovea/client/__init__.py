@@ -24,10 +24,12 @@ from fovea.client.memory import (
     Embedding,
     Exemplar,
     Forgotten,
+    Imported,
     LabelCount,
     Lesson,
     Retention,
     Taught,
+    VectorColumn,
 )
 from fovea.client.options import AttributeValue, Between, Options, Picture, Prompt, SpaceVote, Where
 from fovea.client.results import (
@@ -73,6 +75,7 @@ __all__ = [
     "LabelCount",
     "Lesson",
     "Mask",
+    "Imported",
     "Neighbour",
     "NotFound",
     "Options",
@@ -97,3 +100,4 @@ __all__ = [
     "Unsupported",
     "Where",
 ]
+    "VectorColumn",

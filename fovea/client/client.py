@@ -10,6 +10,7 @@ from fovea.client.collection_calls import CollectionCalls
 from fovea.client.connection import Connection, Patience
 from fovea.client.memory_calls import MemoryCalls
 from fovea.client.operations_calls import OperationsCalls
+from fovea.client.parquet_calls import ParquetCalls
 from fovea.client.recognition_calls import RecognitionCalls
 from fovea.client.results import ServiceHealth
 from fovea.client.session import Session
@@ -17,7 +18,7 @@ from fovea.client.session import Session
 DEFAULT_TARGET: Final = "127.0.0.1:8500"
 
 
-class Client(RecognitionCalls, MemoryCalls, CollectionCalls, OperationsCalls):
+class Client(RecognitionCalls, MemoryCalls, ParquetCalls, CollectionCalls, OperationsCalls):
     """Recognises and teaches over one connection. Threads may share it; close it, or use `with`.
 
     >>> import fovea

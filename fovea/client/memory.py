@@ -65,6 +65,38 @@ class Taught:
 
 
 @dataclass(frozen=True)
+class VectorColumn:
+    """Who made the vectors of a table that Fovea did not write.
+
+    Attributes:
+        space: `visual` for pictures, `name` for texts.
+        encoder: `name@digest` of a model that the server runs; an import by another names those that it does.
+        column: Where the vectors are. They may have any length but 0: they are normalised.
+    """
+
+    space: str
+    encoder: str
+    column: str = "vector"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """That one row of a file is durable; or why it was not taken.
+
+    Attributes:
+        row: Its number; the first is 1.
+        exemplar_id: `Client.forget` takes it.
+        memory_version: A version of the memory that holds it.
+        failure: Why it was not taken; its `field` is the column.
+    """
+
+    row: int
+    exemplar_id: str = ""
+    memory_version: str = ""
+    failure: FoveaError | None = None
+
+
+@dataclass(frozen=True)
 class Exemplar:
     """One labelled entry of a memory.
 

@@ -43,7 +43,7 @@ def test_the_commands_are_those_that_are_documented() -> None:
         "exemplars",
         "export",
         "doctor",
-        "memory audit",
+        *(f"memory {name}" for name in ("audit", "export", "import")),
         *(f"dead-letters {name}" for name in ("list", "show", "replay")),
         *(f"collections {name}" for name in ("list", "create", "show", "update", "delete")),
     }
