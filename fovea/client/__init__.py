@@ -33,6 +33,8 @@ from fovea.client.memory import (
 )
 from fovea.client.options import AttributeValue, Between, Options, Picture, Prompt, SpaceVote, Where
 from fovea.client.results import (
+    Ancestor,
+    BroaderLabel,
     Candidate,
     Gate,
     ImageInfo,
@@ -50,10 +52,12 @@ from fovea.client.shapes import Box, Mask, Shape
 
 __all__ = [
     "DEFAULT_TARGET",
+    "Ancestor",
     "AttributeValue",
     "Audit",
     "Between",
     "Box",
+    "BroaderLabel",
     "Cancelled",
     "Candidate",
     "Client",
@@ -71,11 +75,11 @@ __all__ = [
     "FoveaError",
     "Gate",
     "ImageInfo",
+    "Imported",
     "InvalidInput",
     "LabelCount",
     "Lesson",
     "Mask",
-    "Imported",
     "Neighbour",
     "NotFound",
     "Options",
@@ -98,6 +102,6 @@ __all__ = [
     "Taught",
     "Unavailable",
     "Unsupported",
+    "VectorColumn",
     "Where",
 ]
-    "VectorColumn",

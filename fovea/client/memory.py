@@ -167,6 +167,10 @@ class Collection:
         trust_threshold: Margin of retrieval from which no model is asked.
         unknown_threshold: Probability of *unknown* above which the answer is `unknown`.
         votes: Replaces the shipped votes of the spaces it names.
+        level_threshold: Probability that a label needs to be answered; below it, what it is a kind of is.
+        neighbours_per_label: How many exemplars may vote for one label, the strongest; None: all.
+        hierarchy: What each label is a kind of: `{"goldfinch": "finch", "finch": ""}`. Every parent has an
+            entry of its own, with an empty parent at the top. Missing in `Client.list_collections`.
         tenant: Whose it is; empty: the client's.
     """
 
@@ -176,4 +180,7 @@ class Collection:
     trust_threshold: float | None = None
     unknown_threshold: float | None = None
     votes: Sequence[SpaceVote] = ()
+    level_threshold: float | None = None
+    neighbours_per_label: int | None = None
+    hierarchy: Mapping[str, str] = field(default_factory=dict)
     tenant: str = ""

@@ -92,6 +92,7 @@ SHIPPED: Final = RecognitionOptions(
     votes=defaults.VOTES,
     trust_threshold=defaults.TRUST_THRESHOLD,
     unknown_threshold=defaults.UNKNOWN_THRESHOLD,
+    level_threshold=defaults.LEVEL_THRESHOLD,
 )
 _HOUR_S: Final = 3600.0
 

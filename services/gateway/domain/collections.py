@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+from services.gateway.domain.hierarchy import LabelParent, check_hierarchy
 from services.kernel.errors import InvalidInput, NotFound
 from services.kernel.limits import LIMITS
 from services.kernel.validation import checked_text
@@ -41,6 +42,9 @@ class Collection:
     votes: tuple[SpaceVote, ...] = ()
     trust_threshold: float | None = None
     unknown_threshold: float | None = None
+    level_threshold: float | None = None
+    neighbours_per_label: int | None = None
+    hierarchy: tuple[LabelParent, ...] = ()
 
 
 def checked_collection_settings(collection: Collection) -> Collection:
@@ -60,6 +64,7 @@ def checked_collection_settings(collection: Collection) -> Collection:
         )
     if collection.description:
         checked_text(collection.description, field="collection.description", most=LIMITS.text_characters)
+    check_hierarchy(collection.hierarchy)
     return collection
 
 

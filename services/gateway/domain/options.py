@@ -20,6 +20,8 @@ def effective_options(
         votes=collection.votes,
         trust_threshold=collection.trust_threshold,
         unknown_threshold=collection.unknown_threshold,
+        level_threshold=collection.level_threshold,
+        neighbours_per_label=collection.neighbours_per_label,
     )
     return _over(asked, _over(of_collection, shipped))
 
@@ -40,6 +42,8 @@ def _over(upper: RecognitionOptions, lower: RecognitionOptions) -> RecognitionOp
         votes=_merged(lower.votes, upper.votes),
         trust_threshold=_first(upper.trust_threshold, lower.trust_threshold),
         unknown_threshold=_first(upper.unknown_threshold, lower.unknown_threshold),
+        level_threshold=_first(upper.level_threshold, lower.level_threshold),
+        neighbours_per_label=_first(upper.neighbours_per_label, lower.neighbours_per_label),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from services.gateway.domain import keys
 from services.gateway.domain.collections import (
@@ -50,14 +51,14 @@ class GetCollection:
 
 
 class ListCollections:
-    """Lists a tenant's collections."""
+    """Lists a tenant's collections, without their hierarchies: all together may be long."""
 
     def __init__(self, collections: Collections) -> None:
         self._collections = collections
 
     def __call__(self, tenant: str) -> Sequence[Collection]:
         """Return them in order of name."""
-        return self._collections.list(tenant)
+        return [replace(each, hierarchy=()) for each in self._collections.list(tenant)]
 
 
 class UpdateCollection:
