@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import grpc
 
 from fovea.client.errors import FoveaError, Unsupported
 from fovea.client.memory import Imported, VectorColumn
 from fovea.client.ordered_stream import OrderedStream
+from fovea.client.parquet.frames import Row
+from fovea.client.parquet.guarded import ExemplarFile
 from fovea.client.session import Session
 from fovea.client.statuses import from_failure
 from fovea.gateway.v1 import memory_pb2 as pb
 from fovea.kernel.v1 import exemplar_pb2
-
-if TYPE_CHECKING:
-    from fovea.client.parquet.reading import Row
 
 _WINDOW: Final = 64
 """Rows ahead of their answers, at least: they are small, and a server publishes those that wait together."""
@@ -48,8 +47,9 @@ class ParquetCalls:
             path: Where to; a file that is there is replaced.
             shown: Told now and then how many of how many are written.
         """
-        with _parquet():
-            from fovea.client.parquet import layout, writing  # noqa: PLC0415  (pyarrow is an extra)
+        _require_pyarrow()
+        from fovea.client.parquet import layout, writing  # noqa: PLC0415  (they import it)
+
         session, memory = self._session, self._session.connection.memory
         labels = session.connection.call(
             memory.ListLabels,
@@ -85,21 +85,20 @@ class ParquetCalls:
         Raises:
             InvalidInput: It is no such file, or damaged; what stands before the damage is taken.
         """
-        with _parquet():
-            from fovea.client.parquet.reading import ExemplarFile  # noqa: PLC0415  (pyarrow is an extra)
-        file = ExemplarFile(Path(path), vectors)
-        return self._imported(file, lambda done: shown(done, file.rows))
+        _require_pyarrow()
+        return self._imported(ExemplarFile(Path(path), vectors), shown)
 
-    def _imported(self, rows: Iterable[Row], shown: Callable[[int], None]) -> Iterator[Imported]:
+    def _imported(self, file: ExemplarFile, shown: Shown) -> Iterator[Imported]:
         stream: OrderedStream[Row, pb.ImportExemplarsRequest, pb.ImportExemplarsResponse] = OrderedStream(
             self._session.connection,
             self._session.connection.memory.ImportExemplars,
             self._import_request,
             window=max(self._session.window, _WINDOW),
         )
-        for row, answer in stream.run(rows):
-            yield self._taken(row, answer)
-            shown(row.number)
+        with file:
+            for row, answer in stream.run(file):
+                yield self._taken(row, answer)
+                shown(row.number, file.rows)
 
     def _import_request(self, row: Row) -> pb.ImportExemplarsRequest:
         if row.error is not None:
@@ -127,16 +126,13 @@ class ParquetCalls:
             call.cancel()
 
 
-@contextmanager
-def _parquet() -> Iterator[None]:
+def _require_pyarrow() -> None:
     """Say kindly what is missing."""
-    try:
-        yield
-    except ImportError as error:
+    if importlib.util.find_spec("pyarrow") is None:
         raise Unsupported(
             "Parquet files need pyarrow, which is not installed: pip install 'fovea[parquet]'",
             reason="PYARROW_MISSING",
-        ) from error
+        )
 
 
 def _by_column(failure: FoveaError, row: Row) -> FoveaError:

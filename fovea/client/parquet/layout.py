@@ -7,7 +7,7 @@ sees a matrix; an exemplar without an embedding by that encoder has a null there
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -115,7 +115,7 @@ def read_about(metadata: Mapping[bytes, bytes] | None) -> About | None:
             str(each["column"]): Source(str(each["space"]), str(each["encoder"]))
             for each in json.loads(told["fovea.embeddings"])
         }
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
         raise InvalidInput(
             "the file's metadata fovea.embeddings does not say who made its vectors",
             reason="PARQUET_METADATA",
@@ -162,14 +162,3 @@ def _has(found: Any, field: Any) -> bool:
     """Whether a struct has a field of this kind, or none of this name."""
     place = found.get_field_index(field.name)
     return place < 0 or fits(found.field(place).type, field.type)
-
-
-def leaves(field: str, wanted: Any) -> Sequence[str]:
-    """Return the paths of the texts below a column, as Parquet names them."""
-    if pa.types.is_string(wanted):
-        return [field]
-    if pa.types.is_map(wanted):
-        return [f"{field}.key_value.key", *leaves(f"{field}.key_value.value", wanted.item_type)]
-    if pa.types.is_struct(wanted):
-        return [path for each in wanted for path in leaves(f"{field}.{each.name}", each.type)]
-    return []

@@ -1,10 +1,9 @@
-"""Exemplars out of a Parquet file that anybody may have written."""
+"""Exemplars out of a Parquet file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,36 +12,17 @@ import pyarrow.parquet as pq
 
 from fovea.client.errors import FoveaError, InvalidInput
 from fovea.client.memory import VectorColumn
-from fovea.client.parquet.layout import FIELDS, VECTOR, Source, fits, leaves, read_about
+from fovea.client.parquet.frames import Row
+from fovea.client.parquet.layout import FIELDS, VECTOR, Source, fits, read_about
 from fovea.client.parquet.rows import Cells, read_row
 from fovea.client.parquet.vectors import VectorReader
-from fovea.kernel.v1 import exemplar_pb2
 
 _ROWS: Final = 512
 _BUFFER_BYTES: Final = 1 << 20
-_MOST_VALUES: Final = (4_000_000, 256)
-"""Entries of a plain column in one row group: so many, and so many more a row. A mask may have a million."""
-_MOST_NUMBERS: Final = (4_000_000, 16_384)
-"""The same for a column of vectors."""
-_MOST_BYTES: Final = (256 << 20, 128 << 10)
-"""Bytes of a column in one row group when it is not compressed, in the same way."""
-
-
 _Columns = Mapping[str, Sequence[Any]]
 
 
-@dataclass(frozen=True)
-class Row:
-    """One row of a file: its exemplar, or what is wrong with it. The first is number 1."""
-
-    number: int
-    exemplar: exemplar_pb2.EncodedExemplar | None
-    error: FoveaError | None
-    columns: Sequence[str]
-    """Whence its embeddings come, in order."""
-
-
-class ExemplarFile:
+class FileReader:
     """A Parquet file of exemplars, read bit by bit: row groups may be of any size.
 
     Args:
@@ -50,28 +30,24 @@ class ExemplarFile:
         vectors: Who made the vectors, if the file does not say so itself.
 
     Raises:
-        OSError: There is no such file.
         InvalidInput: It is no Parquet file, or has other columns than it should; the message says which.
         Unsupported: A newer release wrote it.
     """
 
     def __init__(self, path: Path, vectors: VectorColumn | None = None) -> None:
-        with path.open("rb"):  # says well why a file cannot be read
-            self._path = path
+        self._path = path
         self._foreign = vectors is not None
         with self._readable("its end, which says what is in it"):
             self._file = pq.ParquetFile(
                 path,
-                read_dictionary=[leaf for field in FIELDS for leaf in leaves(field.name, field.type)],
                 pre_buffer=False,
                 buffer_size=_BUFFER_BYTES,
                 page_checksum_verification=True,
             )
             self._schema = self._file.schema_arrow
-        self._sources = self._whose(vectors)
-        self._plain = [field.name for field in FIELDS if field.name in self._schema.names]
-        self._require_columns()
-        self._require_modest()
+            self._sources = self._whose(vectors)
+            self._plain = [field.name for field in FIELDS if field.name in self._schema.names]
+            self._require_columns()
 
     @property
     def rows(self) -> int:
@@ -91,8 +67,8 @@ class ExemplarFile:
         try:
             exemplar = read_row(number, cells, there, self._sources)
         except FoveaError as error:
-            return Row(number, None, error, tuple(there))
-        return Row(number, exemplar, None, tuple(there))
+            return Row(number, tuple(there), error=error)
+        return Row(number, tuple(there), exemplar)
 
     def _batches(self) -> Iterator[tuple[_Columns, _Columns]]:
         """Yield the plain columns and those of vectors, some rows at a time."""
@@ -114,7 +90,7 @@ class ExemplarFile:
     def _readable(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (pa.ArrowException, OSError, MemoryError, UnicodeError) as error:
+        except (pa.ArrowException, LookupError, MemoryError, OSError, ValueError) as error:
             raise InvalidInput(
                 f"{self._path}: {what} cannot be read, the file is damaged or no Parquet file ({error})",
                 reason="PARQUET_DAMAGED",
@@ -145,26 +121,6 @@ class ExemplarFile:
                 raise self._wrong(
                     name, f"has type {self._schema.field(name).type}, not {type_}", "COLUMN_TYPE"
                 )
-
-    def _require_modest(self) -> None:
-        """Raise InvalidInput for a small file that would become a large one in memory."""
-        metadata = self._file.metadata
-        for number in range(metadata.num_row_groups):
-            group = metadata.row_group(number)
-            for place in range(group.num_columns):
-                self._require_modest_chunk(group.column(place), group.num_rows)
-
-    def _require_modest_chunk(self, chunk: Any, rows: int) -> None:
-        column = chunk.path_in_schema.split(".")[0]
-        if column not in {*self._plain, *self._sources}:
-            return
-        values = _MOST_NUMBERS if column in self._sources else _MOST_VALUES
-        for found, (most, more), unit in (
-            (chunk.num_values, values, "entries"),
-            (chunk.total_uncompressed_size, _MOST_BYTES, "bytes"),
-        ):
-            if found > most + more * rows:
-                raise self._wrong(column, f"has {found:,} {unit} in {rows:,} rows", "COLUMN_TOO_LARGE")
 
     def _wrong(self, column: str, problem: str, reason: str) -> InvalidInput:
         return InvalidInput(f"{self._path}: column {column} {problem}", reason=reason, field=column)

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fovea.client.parquet.layout import FIELDS, About, Source, leaves
+from fovea.client.parquet.layout import FIELDS, About, Source
 from fovea.kernel.v1 import exemplar_pb2, region_pb2
 
 ROW_GROUP: Final = 4096
@@ -99,7 +99,7 @@ class _Parts:
             self._paths[-1],
             self._schema,
             compression="zstd",
-            use_dictionary=[leaf for field in FIELDS for leaf in leaves(field.name, field.type)],
+            use_dictionary=[leaf for field in FIELDS for leaf in _texts(field.name, field.type)],
             write_statistics=["exemplar_id", "label", "kind"],
             write_page_checksum=True,
         )
@@ -197,3 +197,14 @@ def _vector(exemplar: Encoded, column: _Column) -> bytes | None:
         if _column(each) == column:
             return each.vector
     return None
+
+
+def _texts(field: str, wanted: Any) -> Sequence[str]:
+    """Return the paths of the texts below a column, as Parquet names them."""
+    if pa.types.is_string(wanted):
+        return [field]
+    if pa.types.is_map(wanted):
+        return [f"{field}.key_value.key", *_texts(f"{field}.key_value.value", wanted.item_type)]
+    if pa.types.is_struct(wanted):
+        return [path for each in wanted for path in _texts(f"{field}.{each.name}", each.type)]
+    return []
