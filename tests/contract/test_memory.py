@@ -94,16 +94,39 @@ def in_many_segments() -> Iterator[Writable]:
     yield WritableSegments(turn=1)
 
 
+@contextmanager
+def in_milvus() -> Iterator[Writable]:
+    from tests.fakes.milvus import WritableMilvus  # noqa: PLC0415  (slow, and for integration alone)
+
+    memory = WritableMilvus()
+    try:
+        yield memory
+    finally:
+        memory.close()
+
+
 MEMORIES: dict[str, Callable[[], AbstractContextManager[Writable]]] = {
     "fake": fake,
     "buffer": in_the_buffer,
     "segments": in_segments,
     "many segments": in_many_segments,
+    "milvus": in_milvus,
 }
+MILVUS = pytest.param("milvus", marks=pytest.mark.integration)
 
 
-@pytest.fixture(params=list(MEMORIES))
+@pytest.fixture(scope="module")
+def milvus() -> Iterator[None]:
+    from tests.fakes.milvus import milvus_for_all  # noqa: PLC0415  (slow, and for integration alone)
+
+    with milvus_for_all():
+        yield
+
+
+@pytest.fixture(params=[*(name for name in MEMORIES if name != "milvus"), MILVUS])
 def memory(request: pytest.FixtureRequest) -> Iterator[Writable]:
+    if request.param == "milvus":
+        request.getfixturevalue("milvus")
     with MEMORIES[request.param]() as opened:
         yield opened
 
