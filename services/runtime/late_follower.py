@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Final
 
 from services.kernel.errors import Unavailable
 from services.runtime.follower import Follower
 
-_PAUSE_S: Final = 1.0
 _LOG = logging.getLogger(__name__)
 
 
@@ -19,11 +17,13 @@ class LateFollower:
     Args:
         follower: Not started yet.
         what: It keeps up to date, for error messages: `the collections`.
+        pause_s: From one attempt to the next.
     """
 
-    def __init__(self, follower: Follower, what: str) -> None:
+    def __init__(self, follower: Follower, what: str, *, pause_s: float = 1.0) -> None:
         self._follower = follower
         self._what = what
+        self._pause_s = pause_s
         self._started = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"start:{what}", daemon=True)
@@ -51,7 +51,7 @@ class LateFollower:
                 self._follower.start()
             except Unavailable as error:
                 _LOG.warning("%s cannot be read yet: %s", self._what, error)
-                self._stop.wait(_PAUSE_S)
+                self._stop.wait(self._pause_s)
             else:
                 self._started.set()
                 return
