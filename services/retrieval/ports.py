@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from services.kernel.vocabulary import CollectionKey, Embedding, EncodedExemplar, Exemplar
 from services.retrieval.domain import Hit, Scope
+from services.retrieval.domain.versions import QuerySet, VersionInfo
 
 
 @dataclass(frozen=True)
@@ -105,4 +107,67 @@ class Monitor(Protocol):
 
     def left_out(self, collection: CollectionKey, query: Embedding, count: int) -> None:
         """Take that `count` vectors could not be compared with the encoder of a query."""
+        ...
+
+
+@runtime_checkable
+class Versions(Protocol):
+    """States of collections' memories, kept under names. What was erased is in none of them."""
+
+    def keep(self, collection: CollectionKey, *, name: str, description: str) -> VersionInfo:
+        """Keep the collection as it stands; durable when it returns. Raises Conflict, Unavailable."""
+        ...
+
+    def list(self, collection: CollectionKey) -> Sequence[VersionInfo]:
+        """Return what is kept of a collection, the oldest first. Raises Corrupt, Unavailable."""
+        ...
+
+    def view(self, collection: CollectionKey, name: str) -> MemoryView:
+        """Return a kept state. Raises NotFound, which names those that there are, Corrupt, Unavailable."""
+        ...
+
+    def delete(self, collection: CollectionKey, name: str) -> None:
+        """Keep a state no longer. Raises NotFound, Unavailable."""
+        ...
+
+    def erased(self, collection: CollectionKey, name: str) -> AbstractSet[str]:
+        """Return the ids that a kept state must not bring back. Raises NotFound, Corrupt, Unavailable."""
+        ...
+
+
+@runtime_checkable
+class QuerySets(Protocol):
+    """Questions kept under names. Those that were made of what was erased are gone."""
+
+    def keep(self, collection: CollectionKey, queries: QuerySet) -> None:
+        """Keep questions; durable when it returns. Raises Conflict if the name is taken, Unavailable."""
+        ...
+
+    def list(self, collection: CollectionKey) -> Sequence[QuerySet]:
+        """Return what is kept of a collection, the oldest first. Raises Corrupt, Unavailable."""
+        ...
+
+    def get(self, collection: CollectionKey, name: str) -> QuerySet:
+        """Return kept questions. Raises NotFound, which names those that there are, Corrupt, Unavailable."""
+        ...
+
+    def delete(self, collection: CollectionKey, name: str) -> None:
+        """Keep questions no longer. Raises NotFound, Unavailable."""
+        ...
+
+
+@runtime_checkable
+class Erasures(Protocol):
+    """The register of what was erased; an entry is never removed."""
+
+    def mark(self, collection: CollectionKey, exemplar_ids: Collection[str], memory_version: str) -> None:
+        """Note that these are erased; durable when it returns. Safe to repeat. Raises Unavailable.
+
+        `memory_version` is of a memory without them; empty while they are still being forgotten. What was
+        taught after it under the same id is another exemplar, and is not erased.
+        """
+        ...
+
+    def since(self, collection: CollectionKey, memory_version: str) -> AbstractSet[str]:
+        """Return the ids erased since the memory was of that version. Raises InvalidInput, Unavailable."""
         ...
