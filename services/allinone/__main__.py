@@ -55,7 +55,7 @@ def main() -> None:
             assemble_retrieval(
                 RetrievalSettings.load(),
                 backbone.log,
-                Storage(backbone.data_folder / "memory", backbone.shared_store),
+                Storage(backbone.data_folder / "memory", backbone.shared_store, kept=backbone.store),
                 claims=backbone.claims,
                 metrics=metrics,
                 version=version,
@@ -70,7 +70,11 @@ def main() -> None:
             )
         )
         gateway = assemble_gateway(
-            settings, backbone.log, backbone.store, Channels(channel, channel, channel, channel)
+            settings,
+            backbone.log,
+            backbone.store,
+            Channels(channel, channel, channel, channel),
+            metrics=metrics,
         )
         run(Process([gateway], inner, internal=internal, resources=resources), settings)
 

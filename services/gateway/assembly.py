@@ -17,10 +17,13 @@ from fovea.gateway.v1 import (
     gateway_pb2_grpc,
     memory_pb2,
     memory_pb2_grpc,
+    migrations_pb2,
+    migrations_pb2_grpc,
     operations_pb2,
     operations_pb2_grpc,
 )
 from services.gateway.adapters.announcements import LogAnnouncer
+from services.gateway.adapters.back_filler import BackFiller, MetricsBackFill, Pace
 from services.gateway.adapters.collections import TOPIC as COLLECTIONS
 from services.gateway.adapters.collections import LogCollections
 from services.gateway.adapters.dead_letters import LogDeadLetters
@@ -37,6 +40,7 @@ from services.gateway.domain.operations import CHAIN
 from services.gateway.entrypoints.handlers import OnDeadLetter, OnRecognitionsCompleted
 from services.gateway.entrypoints.items import Workers
 from services.gateway.entrypoints.memory_servicer import MemoryCases, MemoryServicer
+from services.gateway.entrypoints.migration_servicer import MigrationCases, MigrationServicer
 from services.gateway.entrypoints.operations_servicer import OperationsCases, OperationsServicer
 from services.gateway.entrypoints.servicer import (
     CollectionCases,
@@ -46,6 +50,7 @@ from services.gateway.entrypoints.servicer import (
 )
 from services.gateway.entrypoints.shared_log import SharedLog
 from services.gateway.settings import GatewaySettings
+from services.gateway.usecases.back_fill import BackFill
 from services.gateway.usecases.collections import (
     AuditMemory,
     CreateCollection,
@@ -59,6 +64,15 @@ from services.gateway.usecases.collections import (
     UpdateCollection,
 )
 from services.gateway.usecases.intake import Intake
+from services.gateway.usecases.migrate import (
+    CutOver,
+    EvaluateMigration,
+    FinishMigration,
+    GetMigration,
+    Place,
+    RollBack,
+    StartMigration,
+)
 from services.gateway.usecases.operations import GetDeadLetter, ListDeadLetters, ReplayDeadLetters
 from services.gateway.usecases.recognize import Recognize, RunSteps, Steps
 from services.gateway.usecases.submit import (
@@ -81,6 +95,7 @@ from services.runtime.event_loop import Subscription
 from services.runtime.events import EventWriter
 from services.runtime.follower import Follower
 from services.runtime.grpc_server import Servicer
+from services.runtime.metrics import Metrics
 from services.runtime.object_store.ports import ObjectStore
 from services.runtime.payload_sweep import SweepPayloads
 from services.runtime.publisher import Publisher
@@ -124,8 +139,10 @@ class _Parts:
         self.letters = LogDeadLetters(log, store, self.claims, TOPICS)
         self.retriever = GrpcRetriever(channels.retrieval)
         self.segmenter = GrpcSegmenter(channels.segmentation)
-        steps = Steps(
-            self.segmenter, GrpcEncoder(channels.encoding), self.retriever, GrpcRanker(channels.ranking)
+        encoder = GrpcEncoder(channels.encoding)
+        steps = Steps(self.segmenter, encoder, self.retriever, GrpcRanker(channels.ranking))
+        self.place = Place(
+            self.collections, self.retriever, encoder, self.teacher, self.images, SHIPPED.votes
         )
         self.run_steps = RunSteps(steps, version=version, clock=time.time)
         self.intake = Intake(self.collections, shipped=SHIPPED, clock=time.time, new_id=new_id)
@@ -137,13 +154,14 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
-def assemble(
+def assemble(  # noqa: PLR0913  (what a service is built from)
     settings: GatewaySettings,
     log: EventLog,
     store: ObjectStore,
     channels: Channels,
     *,
     streaming: bool = True,
+    metrics: Metrics | None = None,
 ) -> Assembly:
     """Return the gateway over an event log, an object store and the way to the other services.
 
@@ -154,6 +172,7 @@ def assemble(
         channels: To the other services.
         streaming: Whether the other services read the same log. Without, submissions and changes of the
             memory answer Unsupported.
+        metrics: Of the process.
     """
     parts = _Parts(log, store, channels, metadata.version("fovea"))
     workers = Workers(threads=settings.item_threads, item_timeout_s=settings.item_timeout_s)
@@ -174,11 +193,14 @@ def assemble(
         clock=time.time,
     )
     sweeper = Sweeper((sweep, payloads), ready=known.wait_caught_up, every_s=settings.sweep_every_s)
+    pace = Pace(settings.back_fill_per_s)
+    back_fill = BackFill(parts.place, MetricsBackFill((metrics or Metrics()).back_fill), pace)
+    back_filler = BackFiller(back_fill, pace, ready=known.wait_caught_up, every_s=settings.back_fill_every_s)
     return Assembly(
         name=NAME,
         servicers=_servicers(parts, workers, shared_log, window=settings.teaching_window),
         subscriptions=_subscriptions(parts) if streaming else (),
-        background=(known, taught, sweeper, workers) if streaming else (known, sweeper, workers),
+        background=(known, taught, sweeper, back_filler, workers) if streaming else (known, sweeper, workers),
         checks={"collections": lambda: _require_known(known), "taught": taught.check},
     )
 
@@ -215,6 +237,11 @@ def _servicers(
             operations_pb2_grpc.add_OperationsServiceServicer_to_server,
             OperationsServicer(_operations_cases(parts), shared_log),
         ),
+        Servicer(
+            migrations_pb2.DESCRIPTOR.services_by_name["MigrationService"].full_name,
+            migrations_pb2_grpc.add_MigrationServiceServicer_to_server,
+            MigrationServicer(_migration_cases(parts.place), shared_log),
+        ),
     )
 
 
@@ -249,7 +276,9 @@ def _recognition_cases(parts: _Parts) -> RecognitionCases:
 
 def _memory_cases(parts: _Parts) -> MemoryCases:
     return MemoryCases(
-        prepare=Prepare(parts.collections, parts.images, parts.segmenter, new_id=new_id),
+        prepare=Prepare(
+            parts.collections, parts.images, parts.segmenter, new_id=new_id, shipped=SHIPPED.votes
+        ),
         prepare_import=PrepareImport(parts.collections, parts.images),
         teach=Teach(parts.teacher),
         forget=parts.forget,
@@ -259,11 +288,24 @@ def _memory_cases(parts: _Parts) -> MemoryCases:
             recognitions=parts.recognitions,
             teacher=parts.teacher,
             announcer=parts.announcer,
+            shipped=SHIPPED.votes,
         ),
         list_exemplars=ListExemplars(parts.collections, parts.retriever),
         export_exemplars=ExportExemplars(parts.collections, parts.retriever),
         list_labels=ListLabels(parts.collections, parts.retriever),
         audit=AuditMemory(parts.collections, parts.retriever),
+    )
+
+
+def _migration_cases(place: Place) -> MigrationCases:
+    evaluate = EvaluateMigration(place)
+    return MigrationCases(
+        start=StartMigration(place),
+        get=GetMigration(place),
+        evaluate=evaluate,
+        cut_over=CutOver(place, evaluate),
+        roll_back=RollBack(place),
+        finish=FinishMigration(place),
     )
 
 

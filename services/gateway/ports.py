@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from services.gateway.domain.collections import Collection
+from services.gateway.domain.migration import Report
 from services.gateway.domain.operations import Letter
 from services.gateway.domain.recognition import Ended, Progress, Recognition, RecognitionState
 from services.gateway.domain.teaching import Change, ExemplarPage, ExemplarQuery, Feedback, LabelCounts
@@ -22,6 +23,7 @@ from services.kernel.vocabulary import (
     Region,
     RegionEmbeddings,
     Shape,
+    SpaceVote,
     Stage,
 )
 
@@ -73,8 +75,14 @@ class Segmenter(Protocol):
 class Encoder(Protocol):
     """Turns regions into embeddings."""
 
-    def encode(self, image: ImageReference, regions: Sequence[Region]) -> Encoding:
+    def encode(
+        self, image: ImageReference, regions: Sequence[Region], *, spaces: Sequence[str] = ()
+    ) -> Encoding:
         """Keep the order of the regions. Raises InvalidInput for pixels that are damaged, Unavailable."""
+        ...
+
+    def spaces(self) -> tuple[str, ...]:
+        """Return the spaces of what pictures look like, the first encoder's first. Raises Unavailable."""
         ...
 
 
@@ -96,9 +104,40 @@ class Retriever(Protocol):
         ...
 
     def export_exemplars(
-        self, collection: CollectionKey, *, min_memory_version: str
+        self,
+        collection: CollectionKey,
+        *,
+        min_memory_version: str,
+        after: str = "",
+        having: Sequence[str] = (),
+        lacking: Sequence[str] = (),
     ) -> Iterator[EncodedExemplar]:
-        """Yield every exemplar with its embeddings. Raises InvalidInput, Unavailable."""
+        """Yield exemplars with their embeddings in order of id, those whose id is greater than `after`.
+
+        They have an embedding in every space of `having`, and none in one or more of `lacking` if it names
+        any. Raises InvalidInput, Unavailable.
+        """
+        ...
+
+    def count_spaces(
+        self, collection: CollectionKey, *, min_memory_version: str
+    ) -> Mapping[frozenset[str], int]:
+        """Return how many exemplars have embeddings in exactly these spaces. Raises Unavailable."""
+        ...
+
+    def compare_spaces(
+        self,
+        collection: CollectionKey,
+        before: SpaceVote,
+        after_space: str,
+        policy: object,
+        *,
+        min_memory_version: str,
+    ) -> Report:
+        """Say how two spaces answer for the same exemplars. The policy is a message that passes through.
+
+        Raises InvalidInput, Unavailable.
+        """
         ...
 
     def list_labels(self, collection: CollectionKey, *, min_memory_version: str) -> LabelCounts:
@@ -225,6 +264,17 @@ class Pending(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Settled:
+    """A moment: what was handed over before is in the memory of that version.
+
+    `offsets` says where each partition of `exemplars.submitted` stood.
+    """
+
+    offsets: tuple[int, ...]
+    memory_version: str
+
+
 @runtime_checkable
 class Teacher(Protocol):
     """Changes the memory."""
@@ -233,8 +283,29 @@ class Teacher(Protocol):
         """Hand the changes over, in order; one that is handed over takes place even if nobody waits."""
         ...
 
+    def hand_over(self, changes: Sequence[Change]) -> None:
+        """As `submit`, for who does not wait. Raises Unavailable."""
+        ...
+
+    def settle(self, collection: CollectionKey) -> Settled:
+        """Wait until all that anybody handed over before is in the memory. Raises DeadlineExceeded."""
+        ...
+
     def memory_version(self) -> str:
         """Return the version that holds everything that is durable by now."""
+        ...
+
+
+@runtime_checkable
+class BackFillMonitor(Protocol):
+    """Is told what operators want to know of exemplars that are encoded again; neither blocks nor raises."""
+
+    def remaining(self, *, lacking: int, leaving: int) -> None:
+        """Take how many exemplars lack an embedding, and how many have one that is to go."""
+        ...
+
+    def handed_over(self, count: int) -> None:
+        """Take that so many were handed over."""
         ...
 
 

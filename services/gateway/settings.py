@@ -28,3 +28,9 @@ class GatewaySettings(ProcessSettings):
     passing_image_hours: float = Field(
         default=24.0, gt=0, description="how old an image without retention gets if its work never ends"
     )
+    back_fill_per_s: float = Field(
+        default=20.0, gt=0, description="exemplars encoded again in a second, at most, for another encoder"
+    )
+    back_fill_every_s: float = Field(
+        default=10.0, gt=0, description="between two looks for exemplars to encode again"
+    )

@@ -6,9 +6,10 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from fovea.retrieval.v1 import retrieval_pb2_grpc
+from fovea.retrieval.v1 import retrieval_pb2_grpc, versions_pb2_grpc
 from services.kernel import defaults
 from services.retrieval.adapters.exemplar_records import TOPIC, ApplyExemplars
 from services.retrieval.adapters.hierarchies import TOPIC as COLLECTIONS
@@ -23,17 +24,29 @@ from services.retrieval.adapters.memory.snapshot_writer import Schedule, Snapsho
 from services.retrieval.adapters.memory.snapshots import SnapshotStore
 from services.retrieval.adapters.quality_watch import QualityWatch
 from services.retrieval.adapters.telemetry import MetricsMonitor
+from services.retrieval.adapters.versions import Shelf
+from services.retrieval.adapters.versions.housekeeping import Housekeeping
 from services.retrieval.entrypoints.handlers import OnRegionsEncoded
 from services.retrieval.entrypoints.servicer import RetrievalServicer, UseCases
+from services.retrieval.entrypoints.version_servicer import VersionCases, VersionServicer
 from services.retrieval.settings import RetrievalSettings
 from services.retrieval.usecases import (
     AuditMemory,
+    CompareSpaces,
+    CountSpaces,
     ExportExemplars,
     ListExemplars,
     ListLabels,
     MineNegatives,
     Recall,
     Voting,
+)
+from services.retrieval.usecases.versions import (
+    CompareStates,
+    FindDifference,
+    KeepQueries,
+    KeepVersion,
+    States,
 )
 from services.runtime.assembly import Assembly, Background
 from services.runtime.claim_check import Claims, NoClaims, redeeming
@@ -53,10 +66,12 @@ class Storage:
     Args:
         folder: On its own disk; it may be lost, and then the start takes longer.
         shared: Has the snapshots of all replicas; None without others.
+        kept: Has what is kept under names; None where no store is seen by all replicas.
     """
 
     folder: Path
     shared: ObjectStore | None = None
+    kept: ObjectStore | None = None
 
 
 def assemble(  # noqa: PLR0913  (what a service is built from)
@@ -83,7 +98,8 @@ def assemble(  # noqa: PLR0913  (what a service is built from)
     """
     local = LocalMemory(storage.folder)
     index = SegmentedIndex(local.segments)
-    snapshots = None if storage.shared is None else SnapshotStore(storage.shared)
+    shelf = _shelf(storage, index, local, log)
+    snapshots = None if storage.shared is None else _snapshots(storage.shared, shelf)
     keeper = Keeper(
         log,
         TOPIC,
@@ -103,9 +119,10 @@ def assemble(  # noqa: PLR0913  (what a service is built from)
     saw = redeeming(claims or NoClaims(), hierarchies.saw)
     known = LateFollower(Follower(log, [COLLECTIONS], saw), "the collections")
     background.append(known)
+    voting = Voting(defaults.VOTES, settings.neighbours_per_space)
     recall = Recall(
         memory,
-        voting=Voting(defaults.VOTES, settings.neighbours_per_space),
+        voting=voting,
         monitor=_monitor(settings, metrics.memory, background),
         version=version,
         parents=hierarchies.parents,
@@ -117,15 +134,25 @@ def assemble(  # noqa: PLR0913  (what a service is built from)
         list_labels=ListLabels(memory),
         mine_negatives=MineNegatives(memory),
         audit_memory=AuditMemory(memory),
+        count_spaces=CountSpaces(memory),
+        compare_spaces=CompareSpaces(memory, neighbours=settings.neighbours_per_space),
     )
-    servicer = Servicer(
-        "fovea.retrieval.v1.RetrievalService",
-        retrieval_pb2_grpc.add_RetrievalServiceServicer_to_server,
-        RetrievalServicer(usecases),
-    )
+    if shelf is not None and storage.kept is not None:
+        background.append(_housekeeping(shelf, index, storage.kept, collects=storage.shared is None))
     return Assembly(
         "retrieval",
-        servicers=(servicer,),
+        servicers=(
+            Servicer(
+                "fovea.retrieval.v1.RetrievalService",
+                retrieval_pb2_grpc.add_RetrievalServiceServicer_to_server,
+                RetrievalServicer(usecases),
+            ),
+            Servicer(
+                "fovea.retrieval.v1.VersionService",
+                versions_pb2_grpc.add_VersionServiceServicer_to_server,
+                VersionServicer(None if shelf is None else _version_cases(shelf, memory, voting)),
+            ),
+        ),
         subscriptions=(Subscription("regions.encoded", "retrieval", OnRegionsEncoded(recall)),),
         background=tuple(background),
         checks={"memory": keeper.check, "collections": known.check},
@@ -141,6 +168,42 @@ def _monitor(
     watch = QualityWatch(metrics, sample=settings.memory_quality_sample)
     background.append(watch)
     return MetricsMonitor(metrics, watch=watch.answered)
+
+
+def _shelf(storage: Storage, index: SegmentedIndex, local: LocalMemory, log: EventLog) -> Shelf | None:
+    if storage.kept is None:
+        return None
+    return Shelf.of(storage.kept, index, local, log=lambda: log.identity(TOPIC))
+
+
+def _snapshots(store: ObjectStore, shelf: Shelf | None) -> SnapshotStore:
+    return SnapshotStore(store, also_named=shelf.versions.digests if shelf else tuple)
+
+
+def _housekeeping(shelf: Shelf, index: SegmentedIndex, store: ObjectStore, *, collects: bool) -> Housekeeping:
+    """Return what removes the bytes of what was erased, and segments too where no snapshots are taken."""
+    collect = partial(_snapshots(store, shelf).collect, keep=1, grace_s=Schedule().grace_s)
+    return Housekeeping(
+        shelf.register,
+        shelf.versions,
+        shelf.query_sets,
+        memory=index,
+        images=store,
+        collect=collect if collects else None,
+    )
+
+
+def _version_cases(shelf: Shelf, memory: LogMemory, voting: Voting) -> VersionCases:
+    states = States(memory, shelf.versions)
+    return VersionCases(
+        shelf.versions,
+        shelf.query_sets,
+        shelf.register,
+        keep_version=KeepVersion(memory, shelf.versions),
+        keep_queries=KeepQueries(memory, shelf.query_sets),
+        compare=CompareStates(states, shelf.query_sets, voting=voting),
+        difference=FindDifference(memory, shelf.versions),
+    )
 
 
 def _snapshot_writer(

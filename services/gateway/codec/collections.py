@@ -5,6 +5,7 @@ from __future__ import annotations
 from fovea.gateway.v1 import collections_pb2 as pb
 from fovea.gateway.v1 import events_pb2
 from fovea.kernel.v1 import envelope_pb2
+from services.gateway.codec.migrations import read_migration, write_migration
 from services.gateway.domain.collections import Collection, Retention, RetentionPolicy
 from services.gateway.domain.hierarchy import LabelParent
 from services.kernel.errors import InvalidInput
@@ -41,6 +42,7 @@ def read_collection(message: pb.Collection) -> Collection:
         unknown_threshold=options.unknown_threshold,
         level_threshold=options.level_threshold,
         neighbours_per_label=options.neighbours_per_label,
+        migrations=tuple(map(read_migration, message.migrations)),
         hierarchy=tuple(LabelParent(each.label.strip(), each.parent.strip()) for each in message.hierarchy),
     )
 
@@ -79,5 +81,6 @@ def write_collection(collection: Collection) -> pb.Collection:
         unknown_threshold=collection.unknown_threshold,
         level_threshold=collection.level_threshold,
         neighbours_per_label=collection.neighbours_per_label,
+        migrations=map(write_migration, collection.migrations),
         hierarchy=[pb.LabelParent(label=each.label, parent=each.parent) for each in collection.hierarchy],
     )

@@ -102,7 +102,10 @@ def read_exemplar_ids(ids: Sequence[str]) -> tuple[str, ...]:
 def write_change(change: Change) -> events_pb2.ExemplarSubmitted:
     """Write what is to happen to one exemplar."""
     message = events_pb2.ExemplarSubmitted(
-        collection=write_collection(change.collection), exemplar_id=change.exemplar_id
+        collection=write_collection(change.collection),
+        exemplar_id=change.exemplar_id,
+        spaces=change.spaces,
+        unless_changed_since=change.unless_changed_since,
     )
     if change.exemplar is None:
         message.forget = True

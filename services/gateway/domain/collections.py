@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from services.gateway.domain.hierarchy import LabelParent, check_hierarchy
+from services.gateway.domain.migration import Migration, kept_spaces
 from services.kernel.errors import InvalidInput, NotFound
 from services.kernel.limits import LIMITS
 from services.kernel.validation import checked_text
@@ -45,6 +47,7 @@ class Collection:
     level_threshold: float | None = None
     neighbours_per_label: int | None = None
     hierarchy: tuple[LabelParent, ...] = ()
+    migrations: tuple[Migration, ...] = ()
 
 
 def checked_collection_settings(collection: Collection) -> Collection:
@@ -66,6 +69,12 @@ def checked_collection_settings(collection: Collection) -> Collection:
         checked_text(collection.description, field="collection.description", most=LIMITS.text_characters)
     check_hierarchy(collection.hierarchy)
     return collection
+
+
+def spaces_of(collection: Collection, shipped: Iterable[SpaceVote]) -> tuple[str, ...]:
+    """Return the spaces that the collection's exemplars are kept in, given how spaces vote by themselves."""
+    votes = {vote.space: vote for vote in (*shipped, *collection.votes)}
+    return kept_spaces(votes.values(), collection.migrations)
 
 
 def unknown_collection(key: CollectionKey) -> NotFound:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from services.gateway.domain.collections import Collection
+from services.gateway.domain.migration import votes_in_force
 from services.kernel.vocabulary import RecognitionOptions, SpaceVote
 
 T = TypeVar("T")
@@ -23,7 +24,9 @@ def effective_options(
         level_threshold=collection.level_threshold,
         neighbours_per_label=collection.neighbours_per_label,
     )
-    return _over(asked, _over(of_collection, shipped))
+    settled = _over(of_collection, shipped)
+    in_force = votes_in_force(settled.votes, collection.migrations)
+    return _over(asked, replace(settled, votes=in_force))
 
 
 def asks_the_same(asked: RecognitionOptions, stored: RecognitionOptions, shipped: RecognitionOptions) -> bool:

@@ -29,7 +29,7 @@ class CreateCollection:
 
     def __call__(self, collection: Collection) -> Collection:
         """Return it, once it can be used. Raises Conflict if it exists, InvalidInput."""
-        checked_collection_settings(collection)
+        collection = checked_collection_settings(replace(collection, migrations=()))
         if not self._collections.create(collection):
             raise Conflict(
                 f"the collection {collection.key} exists already",
@@ -68,11 +68,15 @@ class UpdateCollection:
         self._collections = collections
 
     def __call__(self, collection: Collection) -> Collection:
-        """Return it, once the settings are in force here. Raises NotFound, InvalidInput."""
+        """Return it, once the settings are in force here. Raises NotFound, InvalidInput.
+
+        Its migrations are no setting: they stay as they are.
+        """
         checked_collection_settings(collection)
-        require_collection(self._collections, collection.key)
-        self._collections.change(collection)
-        return collection
+        kept = require_collection(self._collections, collection.key).migrations
+        changed = replace(collection, migrations=kept)
+        self._collections.change(changed)
+        return changed
 
 
 class DeleteCollection:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from services.gateway.domain import keys
+from services.gateway.domain.collections import spaces_of
 from services.gateway.domain.recognition import Recognition, RecognitionState, RecognizedRegion
 from services.gateway.domain.teaching import (
     Change,
@@ -37,6 +38,7 @@ from services.kernel.vocabulary import (
     ImageReference,
     Region,
     Shape,
+    SpaceVote,
 )
 
 
@@ -45,6 +47,7 @@ class Prepare:
 
     Args:
         new_id: Gives an id that nobody has.
+        shipped: How spaces vote where a collection says nothing; pictures are encoded into those that do.
     """
 
     def __init__(
@@ -54,11 +57,13 @@ class Prepare:
         segmenter: Segmenter,
         *,
         new_id: Callable[[], str],
+        shipped: Sequence[SpaceVote] = (),
     ) -> None:
         self._collections = collections
         self._images = images
         self._segmenter = segmenter
         self._new_id = new_id
+        self._shipped = shipped
 
     def __call__(self, lesson: Lesson) -> Change:
         """Return what is to be taught. Raises InvalidInput, NotFound, Unavailable."""
@@ -72,7 +77,8 @@ class Prepare:
         image = inspect_image(lesson.image, collection, owner=self._new_id())
         region = self._region(image, lesson.shape)
         store_image(self._images, image, lesson.image, collection.retention)
-        return _change(lesson, content=image.digest, image=image, region=region)
+        change = _change(lesson, content=image.digest, image=image, region=region)
+        return replace(change, spaces=spaces_of(collection, self._shipped))
 
     def _region(self, image: ImageReference, shape: Shape | None) -> Region | None:
         if shape is None:
@@ -222,7 +228,7 @@ def _require_one_of(exemplar_ids: Sequence[str], label: str) -> None:
 class Correct:
     """Gives a recognised region its right label: an exemplar from now on, and feedback for training."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (all but one by name)
         self,
         collections: Collections,
         *,
@@ -230,12 +236,14 @@ class Correct:
         recognitions: Recognitions,
         teacher: Teacher,
         announcer: Announcer,
+        shipped: Sequence[SpaceVote] = (),
     ) -> None:
         self._collections = collections
         self._images = images
         self._recognitions = recognitions
         self._teacher = teacher
         self._announcer = announcer
+        self._shipped = shipped
 
     def __call__(self, tenant: str, recognition_id: str, *, region_id: str, label: str) -> tuple[str, str]:
         """Return the exemplar's id and a memory version that holds it. Safe to repeat.
@@ -248,10 +256,10 @@ class Correct:
         record = self._record(tenant, recognition_id)
         corrected = _region(record, region_id)
         collection = record.envelope.collection
-        require_collection(self._collections, collection)
+        spaces = spaces_of(require_collection(self._collections, collection), self._shipped)
         self._require_image(record.envelope.image)
         exemplar = _corrected(record.envelope.image, corrected.region, label)
-        (pending,) = self._teacher.submit([Change(collection, exemplar.exemplar_id, exemplar)])
+        (pending,) = self._teacher.submit([Change(collection, exemplar.exemplar_id, exemplar, spaces=spaces)])
         version = pending.result()
         answered = corrected.ranking.labels[0].label if corrected.ranking.labels else ""
         self._announcer.corrected(
