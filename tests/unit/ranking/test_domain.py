@@ -145,7 +145,7 @@ def test_the_first_label_stands_where_no_level_is_likely_enough() -> None:
 
 
 def test_unknown_has_no_broader_answer() -> None:
-    ranking = ranked(close_finches(unknown=0.51), Thresholds(trust=0.5, unknown=0.5, level=0.1))
+    ranking = ranked(close_finches(unknown=0.51), Thresholds(trust=0.5, unknown=0.5, level=0.3))
 
     assert (ranking.status, ranking.broader) == (RankingStatus.UNKNOWN, None)
 

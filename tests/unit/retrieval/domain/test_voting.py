@@ -76,7 +76,9 @@ def test_with_one_vote_a_label_the_best_neighbour_decides() -> None:
 
 
 def test_labels_are_ranked_by_the_mean_of_their_strongest_votes() -> None:
-    pairs = [("robin", 0.70), ("robin", 0.69), ("wren", 0.72), ("wren", 0.5)] + [("tit", 0.6)] * 20
+    pairs = [("robin", 0.70), ("robin", 0.69), ("robin", 0.1), ("wren", 0.72), ("wren", 0.5)] + [
+        ("tit", 0.6)
+    ] * 20
 
     found = pool("0", {"visual": hits(*pairs)}, [VISUAL], size=5, per_label=2)
 
