@@ -11,6 +11,8 @@ from pathlib import Path
 
 from fovea.retrieval.v1 import retrieval_pb2_grpc, versions_pb2_grpc
 from services.kernel import defaults
+from services.kernel.errors import Unsupported
+from services.retrieval.adapters.engine import Engine
 from services.retrieval.adapters.exemplar_records import TOPIC, ApplyExemplars
 from services.retrieval.adapters.hierarchies import TOPIC as COLLECTIONS
 from services.retrieval.adapters.hierarchies import LogHierarchies
@@ -95,26 +97,13 @@ def assemble(  # noqa: PLR0913  (what a service is built from)
 
     Raises:
         Unavailable: The folder cannot be made.
+        Unsupported: The memory is to be on Milvus, whose client is not installed.
     """
-    local = LocalMemory(storage.folder)
-    index = SegmentedIndex(local.segments)
-    shelf = _shelf(storage, index, local, log)
-    snapshots = None if storage.shared is None else _snapshots(storage.shared, shelf)
-    keeper = Keeper(
-        log,
-        TOPIC,
-        ApplyExemplars(index, metrics.memory, claims=claims or NoClaims()),
-        index=index,
-        local=local,
-        opening=Opening(local, snapshots, refused=lambda why: metrics.memory.refused.labels(why).inc()),
-        metrics=metrics.memory,
-        rhythm=Rhythm(settings.memory_flush_records, settings.memory_flush_every_s),
-    )
-    lag = LagWatch(log.end_offsets, [_Behind(keeper, metrics.memory)], time.time)
-    background: list[Background] = [keeper, lag]
-    if snapshots is not None and settings.memory_snapshot_every_s:
-        background.append(_snapshot_writer(settings, log, local, snapshots, metrics.memory))
-    memory = LogMemory(index, keeper.wait_until, most_wait_s=settings.freshness_wait_s)
+    build = _on_milvus if settings.memory_engine == "milvus" else _in_segments
+    engine, shelf = build(settings, log, storage, claims=claims or NoClaims(), metrics=metrics.memory)
+    lag = LagWatch(log.end_offsets, [_Behind(engine, metrics.memory)], time.time)
+    background: list[Background] = [*engine.background, lag]
+    memory = LogMemory(engine.views, engine.wait, most_wait_s=settings.freshness_wait_s)
     hierarchies = LogHierarchies()
     saw = redeeming(claims or NoClaims(), hierarchies.saw)
     known = LateFollower(Follower(log, [COLLECTIONS], saw), "the collections")
@@ -137,8 +126,6 @@ def assemble(  # noqa: PLR0913  (what a service is built from)
         count_spaces=CountSpaces(memory),
         compare_spaces=CompareSpaces(memory, neighbours=settings.neighbours_per_space),
     )
-    if shelf is not None and storage.kept is not None:
-        background.append(_housekeeping(shelf, index, storage.kept, collects=storage.shared is None))
     return Assembly(
         "retrieval",
         servicers=(
@@ -155,15 +142,72 @@ def assemble(  # noqa: PLR0913  (what a service is built from)
         ),
         subscriptions=(Subscription("regions.encoded", "retrieval", OnRegionsEncoded(recall)),),
         background=tuple(background),
-        checks={"memory": keeper.check, "collections": known.check},
+        checks={"memory": engine.check, "collections": known.check},
     )
+
+
+def _in_segments(
+    settings: RetrievalSettings,
+    log: EventLog,
+    storage: Storage,
+    *,
+    claims: Claims,
+    metrics: MemoryMetrics,
+) -> tuple[Engine, Shelf | None]:
+    """Return a memory on the own disk, and what is kept of it under names."""
+    local = LocalMemory(storage.folder)
+    index = SegmentedIndex(local.segments)
+    shelf = _shelf(storage, index, local, log)
+    snapshots = None if storage.shared is None else _snapshots(storage.shared, shelf)
+    keeper = Keeper(
+        log,
+        TOPIC,
+        ApplyExemplars(index, metrics, claims=claims),
+        index=index,
+        local=local,
+        opening=Opening(local, snapshots, refused=lambda why: metrics.refused.labels(why).inc()),
+        metrics=metrics,
+        rhythm=Rhythm(settings.memory_flush_records, settings.memory_flush_every_s),
+    )
+    background: list[Background] = [keeper]
+    if snapshots is not None and settings.memory_snapshot_every_s:
+        background.append(_snapshot_writer(settings, log, local, snapshots, metrics))
+    if shelf is not None and storage.kept is not None:
+        background.append(_housekeeping(shelf, index, storage.kept, collects=storage.shared is None))
+    return Engine(index, keeper.wait_until, keeper.check, keeper.position, tuple(background)), shelf
+
+
+def _on_milvus(
+    settings: RetrievalSettings,
+    log: EventLog,
+    storage: Storage,
+    *,
+    claims: Claims,
+    metrics: MemoryMetrics,
+) -> tuple[Engine, None]:
+    """Return a memory that all replicas share; nothing is kept of it under names."""
+    try:
+        from services.retrieval.adapters.milvus import engine as milvus  # noqa: PLC0415  (an optional extra)
+    except ImportError as error:
+        raise Unsupported(
+            f"FOVEA_MEMORY_ENGINE=milvus needs the extra `milvus` of this package: {error}"
+        ) from error
+    snapshots = None if storage.shared is None else _snapshots(storage.shared, None)
+    found = milvus.MilvusEngine(
+        milvus.settings_of(settings), log, snapshots=snapshots, claims=claims, metrics=metrics
+    )
+    watch = found.watch
+    return Engine(watch, watch.wait_until, watch.check, watch.position, (found,)), None
 
 
 def _monitor(
     settings: RetrievalSettings, metrics: MemoryMetrics, background: list[Background]
 ) -> MetricsMonitor:
-    """Return the monitor; a watch that some queries are repeated by joins the background."""
-    if not settings.memory_quality_sample:
+    """Return the monitor; a watch that some queries are repeated by joins the background.
+
+    Not on Milvus, where comparing every vector would carry all of them over the network.
+    """
+    if not settings.memory_quality_sample or settings.memory_engine == "milvus":
         return MetricsMonitor(metrics)
     watch = QualityWatch(metrics, sample=settings.memory_quality_sample)
     background.append(watch)
@@ -227,10 +271,10 @@ class _Behind:
 
     topic = TOPIC
 
-    def __init__(self, keeper: Keeper, metrics: MemoryMetrics) -> None:
-        self._keeper = keeper
+    def __init__(self, engine: Engine, metrics: MemoryMetrics) -> None:
+        self._engine = engine
         self._gauge = metrics.replica_lag
 
     def show_lag(self, ends: Mapping[int, int] | None, _: float) -> None:
         """Set the gauge; to NaN if the log does not answer."""
-        self._gauge.set(math.nan if ends is None else behind(self._keeper.position(), ends))
+        self._gauge.set(math.nan if ends is None else behind(self._engine.position(), ends))

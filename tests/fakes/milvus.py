@@ -86,6 +86,8 @@ class WritableMilvus:
         fresh = Layout(prefix=f"test{next(self._numbers)}", index="FLAT", partitions=4)
         self.layout = self._free.pop() if self._free else fresh
         self.connection = Connection(self.address)
+        for table in filter(self.layout.owns, self.connection.tables()):
+            self.connection.delete(table, "term >= 0" if table == self.layout.state else "born >= 0")
         self.writer = MilvusWriter(self.connection, self.layout, fence=lambda: None, keep_s=3_600.0)
         self.writer.begin(State(log=_LOG))
         self._watch = StateWatch(lambda: LogState(_LOG, {0: 0}), self.connection, self.layout)

@@ -14,6 +14,7 @@ from services.retrieval.adapters.milvus.seat import WriterSeat
 from services.retrieval.adapters.milvus.state import StateTable
 from services.retrieval.adapters.milvus.watch import StateWatch
 from services.retrieval.adapters.milvus.writer import MilvusWriter
+from services.retrieval.settings import RetrievalSettings
 from services.runtime.claim_check import Claims
 from services.runtime.event_log.ports import EventLog
 from services.runtime.metrics import MemoryMetrics
@@ -34,6 +35,20 @@ class MilvusSettings:
     layout: Layout
     keep_views_s: float = 3_600.0
     rhythm: Rhythm = field(default_factory=Rhythm)
+
+
+def settings_of(settings: RetrievalSettings) -> MilvusSettings:
+    """Return what the environment says of it."""
+    return MilvusSettings(
+        Address(
+            settings.milvus_uri,
+            settings.milvus_token.get_secret_value(),
+            settings.milvus_timeout_s,
+            settings.milvus_ca_file,
+        ),
+        Layout(index=settings.milvus_index, shards=settings.milvus_shards),
+        settings.milvus_keep_views_s,
+    )
 
 
 class MilvusEngine:
