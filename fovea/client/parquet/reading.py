@@ -101,7 +101,7 @@ class FileReader:
         if vectors is not None:
             return {vectors.column: Source(vectors.space, vectors.encoder)}
         about = read_about(self._file.metadata.metadata)
-        if about is None or not about.sources:
+        if about is None:
             raise InvalidInput(
                 f"{self._path} does not say who made its vectors: name their space and encoder, such as "
                 "--space visual --encoder NAME@DIGEST",

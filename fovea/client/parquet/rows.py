@@ -82,6 +82,9 @@ def _region(exemplar: exemplar_pb2.Exemplar, cell: Any) -> None:
     if cell is None:
         return
     edges = {edge: cell.get(edge) for edge in ("left", "top", "right", "bottom")}
+    for edge, where in edges.items():
+        if where is None:
+            raise ValueError(f"{edge} is missing")
     origin = cell.get("origin") or "caller"
     exemplar.region.CopyFrom(
         region_pb2.Region(

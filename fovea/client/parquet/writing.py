@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -31,7 +30,12 @@ class _Column(NamedTuple):
 
 
 def write_exemplars(
-    path: Path, exemplars: Iterable[Encoded], about: About, *, shown: Callable[[int], None]
+    path: Path,
+    exemplars: Iterable[Encoded],
+    about: About,
+    *,
+    shown: Callable[[int], None],
+    group_rows: int = ROW_GROUP,
 ) -> int:
     """Write every exemplar, and return how many there were.
 
@@ -40,11 +44,12 @@ def write_exemplars(
         exemplars: Read as they are written; few are in memory.
         about: What the file is to say of itself; its columns of vectors are found here.
         shown: Told how many rows are written so far.
+        group_rows: How many are in memory at a time, and in one row group.
     """
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         parts = _Parts(Path(folder))
         written = 0
-        for group in _groups(exemplars):
+        for group in _groups(exemplars, group_rows):
             parts.write(group)
             written += len(group)
             shown(written)
@@ -54,9 +59,9 @@ def write_exemplars(
     return written
 
 
-def _groups(exemplars: Iterable[Encoded]) -> Iterator[Sequence[Encoded]]:
+def _groups(exemplars: Iterable[Encoded], rows: int) -> Iterator[Sequence[Encoded]]:
     source = iter(exemplars)
-    while group := list(islice(source, ROW_GROUP)):
+    while group := list(itertools.islice(source, rows)):
         yield group
 
 
@@ -121,14 +126,14 @@ def _column(embedding: Any) -> _Column:
     return _Column(source, len(embedding.vector) // _FLOAT_BYTES)
 
 
-def _named(new: Sequence[_Column], known: dict[str, _Column]) -> dict[str, _Column]:
+def _named(new: Sequence[_Column], known: Mapping[str, _Column]) -> dict[str, _Column]:
     """Return names for columns: `embedding_visual`, and `embedding_visual_2` for a second encoder."""
-    taken = Counter(each.source.space for each in known.values())
-    named = {}
+    named: dict[str, _Column] = {}
     for each in new:
-        space = each.source.space
-        taken[space] += 1
-        named[f"embedding_{space}" + (f"_{taken[space]}" if taken[space] > 1 else "")] = each
+        plain = f"embedding_{each.source.space}"
+        numbered = (f"{plain}_{number}" for number in itertools.count(2))
+        names = itertools.chain([plain], numbered)
+        named[next(name for name in names if name not in known and name not in named)] = each
     return named
 
 
