@@ -82,7 +82,7 @@ def test_texts_numbers_and_flags_keep_their_type(tmp_path: Path) -> None:
     (found,) = read(written(tmp_path, [write_encoded_exemplar(kept)]))
 
     kinds = {name: value.WhichOneof("kind") for name, value in found.exemplar.attributes.items()}
-    assert kinds == {"year": "number", "wild": "flag", "code": "text", "word": "text"}
+    assert kinds == {"year": "number", "wild": "flag", "code": "text", "tame": "flag", "word": "text"}
 
 
 def test_each_encoder_has_a_column_of_vectors_of_one_length(tmp_path: Path) -> None:
