@@ -48,10 +48,10 @@ def main() -> None:
         resources = backbone.resources
         metrics = resources.metrics
         encoding = EncodingSettings.load()
-        models, tokenizer = open_models(encoding, metrics.models)
+        models, reading = open_models(encoding, metrics.models)
         internal = (
             assemble_segmentation(version=version),
-            assemble_encoding(encoding, backbone.store, models, tokenizer, version=version),
+            assemble_encoding(encoding, backbone.store, models, reading, version=version),
             assemble_retrieval(
                 RetrievalSettings.load(),
                 backbone.log,

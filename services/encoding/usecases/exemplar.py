@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from services.encoding import domain
 from services.encoding.usecases.encode import Embeddings, EncodeRegions, EncodeTexts
 from services.encoding.usecases.eyes import Eyes
 from services.kernel.errors import InvalidInput
@@ -18,10 +19,13 @@ class EncodeExemplar:
     """Gives an exemplar the embeddings that the memory keeps it by.
 
     An image is kept by what it looks like alone: what the bridge guesses of its name is worth less than
-    the label that it comes with.
+    the label that it comes with. A name is read in each of the templates, if there are any.
     """
 
-    def __init__(self, regions: EncodeRegions, texts: EncodeTexts, eyes: Eyes) -> None:
+    def __init__(
+        self, regions: EncodeRegions, texts: EncodeTexts, eyes: Eyes, *, name_templates: Sequence[str] = ()
+    ) -> None:
+        self._name_templates = name_templates
         self._regions = regions
         self._texts = texts
         self._eyes = eyes
@@ -42,7 +46,10 @@ class EncodeExemplar:
             wanted = [space for space in looks if space in spaces] or [*looks][:1]
             return EncodedExemplar(exemplar, self._seen(exemplar, wanted))
         text = checked_text(exemplar.text, field="text", most=LIMITS.text_characters)
-        return EncodedExemplar(exemplar, self._texts([text]).embeddings)
+        sentences = [text]
+        if exemplar.kind is ExemplarKind.NAME and self._name_templates:
+            sentences = [template.replace("{}", text) for template in self._name_templates]
+        return EncodedExemplar(exemplar, (domain.ensemble(self._texts(sentences).embeddings),))
 
     def completed(self, encoded: EncodedExemplar, *, spaces: Collection[str]) -> EncodedExemplar:
         """Return a picture's exemplar with the embeddings that it lacks; those that it has stay as they are.
