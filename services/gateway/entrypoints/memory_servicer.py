@@ -18,6 +18,7 @@ from services.gateway.entrypoints.change_streams import ChangeStreams, Kind
 from services.gateway.entrypoints.items import Workers
 from services.gateway.entrypoints.shared_log import SharedLog
 from services.gateway.usecases.collections import AuditMemory, ExportExemplars, ListExemplars, ListLabels
+from services.gateway.usecases.erase import Erase
 from services.gateway.usecases.teach import Correct, Forget, Prepare, PrepareImport, Teach
 from services.runtime.codec.exemplar import write_encoded_exemplar
 from services.runtime.codec.recognition import read_collection
@@ -31,6 +32,7 @@ class MemoryCases:
     prepare_import: PrepareImport
     teach: Teach
     forget: Forget
+    erase: Erase
     correct: Correct
     list_exemplars: ListExemplars
     export_exemplars: ExportExemplars
@@ -85,7 +87,8 @@ class MemoryServicer(memory_pb2_grpc.MemoryServiceServicer):
     def Forget(self, request: pb.ForgetRequest, context: grpc.ServicerContext) -> pb.ForgetResponse:
         """Forget exemplars by id, or all of a label."""
         self._shared_log.require()
-        forgotten = self._cases.forget(
+        forget = self._cases.erase if request.erase else self._cases.forget
+        forgotten = forget(
             read_collection(request.collection),
             exemplar_ids=codec.read_exemplar_ids(request.exemplar_ids),
             label=request.label,

@@ -17,6 +17,7 @@ from services.gateway.domain.teaching import ExemplarPage, ExemplarQuery, LabelC
 from services.gateway.ports import Collections, Images, Retriever
 from services.gateway.usecases.intake import require_collection
 from services.gateway.usecases.teach import Forget
+from services.gateway.usecases.versions import Shelf
 from services.kernel.errors import Conflict
 from services.kernel.vocabulary import CollectionKey, EncodedExemplar
 
@@ -80,12 +81,13 @@ class UpdateCollection:
 
 
 class DeleteCollection:
-    """Forgets every exemplar, deletes the images, then the collection itself. Safe to repeat half-way."""
+    """Forgets every exemplar, also in versions, deletes the images, then the collection. Safe to repeat."""
 
-    def __init__(self, collections: Collections, images: Images, forget: Forget) -> None:
+    def __init__(self, collections: Collections, images: Images, forget: Forget, shelf: Shelf) -> None:
         self._collections = collections
         self._images = images
         self._forget = forget
+        self._shelf = shelf
 
     def __call__(self, key: CollectionKey) -> int:
         """Return how many exemplars were forgotten. Raises NotFound, Conflict for `default/default`."""
@@ -97,6 +99,7 @@ class DeleteCollection:
             )
         require_collection(self._collections, key)
         forgotten = self._forget.everything(key)
+        self._shelf.clear(key)
         for prefix in (keys.images(key), keys.passing_images(key)):
             for image in list(self._images.list(prefix)):
                 self._images.delete(image.key)
