@@ -23,6 +23,7 @@ MOST_HITS: Final = 16_384
 """More than these a server does not return of one search."""
 _AT_ONCE: Final = 1_000  # rows of one answer, while all are read
 _STRONG: Final = "Strong"
+_NOT_LOADED: Final = 101
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,16 @@ class Connection:
     def search(self, table: str, vectors: Sequence[Any], **options: Any) -> list[list[Row]]:
         """Return the hits of each vector, best first, as {id, distance, entity}."""
         found = self._read(
-            "search", lambda client, left: client.search(table, vectors, timeout=left, **_strongly(options))
+            table,
+            "search",
+            lambda client, left: client.search(table, vectors, timeout=left, **_strongly(options)),
         )
         return [list(hits) for hits in found]
 
     def query(self, table: str, expression: str, fields: Sequence[str], **options: Any) -> list[Row]:
         """Return rows, in no order."""
         found = self._read(
+            table,
             "query",
             lambda client, left: client.query(
                 table, expression, list(fields), timeout=left, **_strongly(options)
@@ -82,13 +86,14 @@ class Connection:
     ) -> Iterator[list[Row]]:
         """Yield all rows, some at a time, in order of their primary keys."""
         iterator = self._read(
+            table,
             "query",
             lambda client, left: client.query_iterator(
                 table, at_once, filter=expression, output_fields=list(fields), timeout=left, **_strongly({})
             ),
         )
         try:
-            while some := self._read("query", lambda _, __: iterator.next()):
+            while some := self._read(table, "query", lambda _, __: iterator.next()):
                 yield [dict(row) for row in some]
         finally:
             iterator.close()
@@ -96,14 +101,15 @@ class Connection:
     def upsert(self, table: str, rows: Sequence[Row], *, partly: bool = False) -> None:
         """Write rows, in place of those of the same primary key; `partly`, only the fields that are given."""
         if rows:
-            self._do(
+            self._of(
+                table,
                 "upsert",
                 lambda client, left: client.upsert(table, list(rows), timeout=left, partial_update=partly),
             )
 
     def delete(self, table: str, expression: str) -> None:
         """Delete rows."""
-        self._do("delete", lambda client, left: client.delete(table, filter=expression, timeout=left))
+        self._of(table, "delete", lambda client, left: client.delete(table, filter=expression, timeout=left))
 
     def create(self, table: str, schema: Any, indexes: Any, **options: Any) -> None:
         """Make a table if there is none, and have it loaded."""
@@ -136,8 +142,18 @@ class Connection:
         if client is not None:
             client.close()
 
-    def _read(self, what: str, action: Callable[[MilvusClient, float], R]) -> R:
+    def _read(self, table: str, what: str, action: Callable[[MilvusClient, float], R]) -> R:
         deadline.check()
+        return self._of(table, what, action)
+
+    def _of(self, table: str, what: str, action: Callable[[MilvusClient, float], R]) -> R:
+        """Do something with a table; have it loaded, if it is not: somebody may have released it."""
+        try:
+            return self._do(what, action)
+        except Unavailable as error:
+            if not isinstance(error.__cause__, MilvusException) or error.__cause__.code != _NOT_LOADED:
+                raise
+        self._do("load", lambda client, left: client.load_collection(table, timeout=left))
         return self._do(what, action)
 
     def _do(self, what: str, action: Callable[[MilvusClient, float], R]) -> R:
