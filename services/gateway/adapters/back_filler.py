@@ -83,7 +83,7 @@ class BackFiller:
             self._thread.join(_JOIN_S)
 
     def _run(self) -> None:
-        while not self._pace.wait(0):
+        while not self._pace.wait(0.0):
             try:
                 if self._ready(_LOOK_EVERY_S) and self._once():
                     continue

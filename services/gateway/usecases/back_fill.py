@@ -23,7 +23,7 @@ _MOST_REST: Final = 256
 class _Rest:
     """A collection where a pass changed nothing is left alone for twice as many passes each time."""
 
-    left: int
+    work: Work
     passes: int = _FIRST_REST
     waited: int = 0
 
@@ -62,7 +62,7 @@ class BackFill:
             work = self._work(collection, looks)
             lacking, leaving = lacking + work.lacking, leaving + work.leaving
             self._monitor.remaining(lacking=lacking, leaving=leaving)
-            if not self._rests_now(collection.key, work.lacking + work.leaving):
+            if not self._rests_now(collection.key, work):
                 done += self._done(collection, work)
         self._monitor.remaining(lacking=lacking, leaving=leaving)
         return done
@@ -81,16 +81,16 @@ class BackFill:
         kept = spaces_of(collection, self._place.shipped)
         return Work.of(counts, kept=kept, looks=looks, migrations=collection.migrations)
 
-    def _rests_now(self, key: CollectionKey, left: int) -> bool:
+    def _rests_now(self, key: CollectionKey, work: Work) -> bool:
         """Whether there is nothing to do, or nothing came of it the last times."""
         rest = self._rests.get(key)
-        if not left or rest is None or rest.left != left:
-            self._rests[key] = _Rest(left)
-            return not left
+        if rest is None or rest.work != work:
+            self._rests[key] = _Rest(work)
+            return not (work.lacking or work.leaving)
         rest.waited += 1
-        if rest.waited < rest.passes:
+        if rest.waited < rest.passes or not (work.lacking or work.leaving):
             return True
-        self._rests[key] = _Rest(left, min(2 * rest.passes, _MOST_REST))
+        self._rests[key] = _Rest(work, min(2 * rest.passes, _MOST_REST))
         return False
 
     def _done(self, collection: Collection, work: Work) -> int:

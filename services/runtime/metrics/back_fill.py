@@ -10,7 +10,7 @@ class BackFillMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.remaining = Gauge(
-            "fovea_back_fill_remaining_exemplars",
+            "fovea_back_fill_pending",
             "Exemplars that lack an embedding which their collection uses, or have one that is to go.",
             ("what",),
             registry=registry,
