@@ -34,6 +34,7 @@ def test_the_commands_are_those_that_are_documented() -> None:
         "teach",
         "recognize",
         "recognition",
+        "evaluate",
         "submit",
         "submission",
         "watch",
