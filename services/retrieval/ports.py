@@ -25,7 +25,11 @@ class Found:
 
 @runtime_checkable
 class MemoryView(Protocol):
-    """One collection as it stood at one moment; it never changes, and threads may share it."""
+    """One collection as it stood at one moment; it never changes, and threads may share it.
+
+    A memory that others share may keep a moment for a while alone. After that whatever reads raises
+    Unavailable, with the reason VIEW_EXPIRED, and does not answer from what is left.
+    """
 
     @property
     def version(self) -> str:
