@@ -171,7 +171,7 @@ class GatewayCase:
             ListExemplars(self.collections, self.retriever),
             ExportExemplars(self.collections, self.retriever),
             ListLabels(self.collections, self.retriever),
-            AuditMemory(self.collections, self.retriever),
+            AuditMemory(self.collections, self.retriever, shipped=SHIPPED.votes),
         )
 
     def version_cases(self) -> VersionCases:

@@ -85,7 +85,7 @@ def assemble(  # noqa: PLR0913  (what a service is built from)
             memory answer Unsupported.
         metrics: Of the process.
     """
-    parts = Parts(log, store, channels, metadata.version("fovea"))
+    parts = Parts(log, store, channels, version=metadata.version("fovea"), votes=settings.default_votes)
     workers = Workers(threads=settings.item_threads, item_timeout_s=settings.item_timeout_s)
     shared_log = SharedLog(available=streaming)
     known = Follower(log, [COLLECTIONS], redeeming(parts.claims, parts.collections.saw))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.gateway.assembly.parts import SHIPPED, Parts, new_id
+from services.gateway.assembly.parts import Parts, new_id
 from services.gateway.entrypoints.memory_servicer import MemoryCases
 from services.gateway.entrypoints.migration_servicer import MigrationCases
 from services.gateway.entrypoints.operations_servicer import OperationsCases
@@ -71,7 +71,7 @@ def memory_cases(parts: Parts) -> MemoryCases:
     """Return the use cases behind MemoryService."""
     return MemoryCases(
         prepare=Prepare(
-            parts.collections, parts.images, parts.segmenter, new_id=new_id, shipped=SHIPPED.votes
+            parts.collections, parts.images, parts.segmenter, new_id=new_id, shipped=parts.shipped.votes
         ),
         prepare_import=PrepareImport(parts.collections, parts.images),
         teach=Teach(parts.teacher),
@@ -90,12 +90,12 @@ def memory_cases(parts: Parts) -> MemoryCases:
             recognitions=parts.recognitions,
             teacher=parts.teacher,
             announcer=parts.announcer,
-            shipped=SHIPPED.votes,
+            shipped=parts.shipped.votes,
         ),
         list_exemplars=ListExemplars(parts.collections, parts.retriever),
         export_exemplars=ExportExemplars(parts.collections, parts.retriever),
         list_labels=ListLabels(parts.collections, parts.retriever),
-        audit=AuditMemory(parts.collections, parts.retriever),
+        audit=AuditMemory(parts.collections, parts.retriever, shipped=parts.shipped.votes),
     )
 
 
@@ -119,9 +119,9 @@ def version_cases(parts: Parts) -> VersionCases:
         parts.shelf,
         keep_version=KeepVersion(parts.collections, parts.teacher, parts.shelf),
         keep_queries=KeepQueries(
-            parts.collections, parts.recognitions, parts.encoder, parts.shelf, shipped=SHIPPED
+            parts.collections, parts.recognitions, parts.encoder, parts.shelf, shipped=parts.shipped
         ),
-        compare=CompareStates(parts.collections, parts.shelf, shipped=SHIPPED),
+        compare=CompareStates(parts.collections, parts.shelf, shipped=parts.shipped),
         apply=ApplyState(parts.collections, parts.teacher, parts.shelf),
     )
 

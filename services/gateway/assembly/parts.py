@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import grpc
@@ -28,7 +29,7 @@ from services.gateway.usecases.recognize import RunSteps, Steps
 from services.gateway.usecases.teach import Forget
 from services.kernel import defaults
 from services.kernel.limits import LIMITS
-from services.kernel.vocabulary import RecognitionOptions
+from services.kernel.vocabulary import RecognitionOptions, SpaceVote
 from services.runtime.claim_check import StoredClaims
 from services.runtime.event_log.ports import EventLog
 from services.runtime.events import EventWriter
@@ -59,7 +60,16 @@ class Channels:
 class Parts:
     """What the use cases share."""
 
-    def __init__(self, log: EventLog, store: ObjectStore, channels: Channels, version: str) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        store: ObjectStore,
+        channels: Channels,
+        *,
+        version: str,
+        votes: Sequence[SpaceVote] = (),
+    ) -> None:
+        self.shipped = replace(SHIPPED, votes=tuple(in_place_of(defaults.VOTES, votes)))
         self.claims = StoredClaims(store)
         writer = EventWriter(TOPICS, producer=f"{NAME}/{version}", system=log.system, claims=self.claims)
         publisher = Publisher(log, writer)
@@ -77,11 +87,16 @@ class Parts:
         self.encoder = GrpcEncoder(channels.encoding)
         steps = Steps(self.segmenter, self.encoder, self.retriever, GrpcRanker(channels.ranking))
         self.place = Place(
-            self.collections, self.retriever, self.encoder, self.teacher, self.images, SHIPPED.votes
+            self.collections, self.retriever, self.encoder, self.teacher, self.images, self.shipped.votes
         )
         self.run_steps = RunSteps(steps, version=version, clock=time.time)
-        self.intake = Intake(self.collections, shipped=SHIPPED, clock=time.time, new_id=new_id)
+        self.intake = Intake(self.collections, shipped=self.shipped, clock=time.time, new_id=new_id)
         self.forget = Forget(self.collections, self.retriever, self.teacher)
+
+
+def in_place_of(shipped: Sequence[SpaceVote], said: Sequence[SpaceVote]) -> Iterable[SpaceVote]:
+    """Return one vote a space: what was said of it, else what ships."""
+    return {vote.space: vote for vote in (*shipped, *said)}.values()
 
 
 def new_id() -> str:

@@ -135,8 +135,10 @@ class MemoryServicer(memory_pb2_grpc.MemoryServiceServicer):
         self, request: pb.AuditMemoryRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.AuditMemoryResponse]:
         """Stream what may be wrong with the memory."""
+        collection = read_collection(request.collection)
+        request.policy.space = request.policy.space or self._cases.audit.space(collection)
         entries = self._cases.audit(
-            read_collection(request.collection),
+            collection,
             request.policy,
             min_memory_version=request.min_memory_version,
         )

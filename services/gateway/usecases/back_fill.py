@@ -12,7 +12,7 @@ from services.gateway.domain.migration import Work
 from services.gateway.domain.teaching import Change
 from services.gateway.ports import BackFillMonitor, Settled
 from services.gateway.usecases.migrate import Place, has_picture
-from services.kernel.vocabulary import CollectionKey, EncodedExemplar, ExemplarKind
+from services.kernel.vocabulary import NAME_SPACE, VISUAL_SPACE, CollectionKey, EncodedExemplar, ExemplarKind
 
 _PAGE: Final = 64
 _FIRST_REST: Final = 1
@@ -68,11 +68,9 @@ class BackFill:
         return done
 
     def _uses_more(self, collection: Collection) -> bool:
-        """Whether the collection uses spaces beside those that every picture is encoded into anyway."""
-        shipped = {vote.space for vote in self._place.shipped}
-        return bool(collection.migrations) or any(
-            vote.weight > 0 and vote.space not in shipped for vote in collection.votes
-        )
+        """Whether the collection uses spaces beside those that every exemplar is encoded into anyway."""
+        spaces = {*spaces_of(collection, self._place.shipped)}
+        return bool(collection.migrations or spaces - {VISUAL_SPACE, NAME_SPACE})
 
     def _work(self, collection: Collection, looks: Sequence[str]) -> Work:
         counts = self._place.retriever.count_spaces(

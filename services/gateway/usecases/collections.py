@@ -11,6 +11,7 @@ from services.gateway.domain.collections import (
     DEFAULT_COLLECTION,
     Collection,
     RetentionPolicy,
+    answering_space,
     checked_collection_settings,
 )
 from services.gateway.domain.teaching import ExemplarPage, ExemplarQuery, LabelCounts
@@ -19,7 +20,7 @@ from services.gateway.usecases.intake import require_collection
 from services.gateway.usecases.teach import Forget
 from services.gateway.usecases.versions import Shelf
 from services.kernel.errors import Conflict
-from services.kernel.vocabulary import CollectionKey, EncodedExemplar
+from services.kernel.vocabulary import CollectionKey, EncodedExemplar, SpaceVote
 
 
 class CreateCollection:
@@ -194,9 +195,17 @@ class ListLabels:
 class AuditMemory:
     """Says what may be wrong with a collection."""
 
-    def __init__(self, collections: Collections, retriever: Retriever) -> None:
+    def __init__(
+        self, collections: Collections, retriever: Retriever, *, shipped: Sequence[SpaceVote] = ()
+    ) -> None:
         self._collections = collections
         self._retriever = retriever
+        self._shipped = shipped
+
+    def space(self, key: CollectionKey) -> str:
+        """Return the space of looks that answers; empty if none does. Raises NotFound."""
+        collection = require_collection(self._collections, key)
+        return answering_space(collection, self._shipped)
 
     def __call__(
         self, collection: CollectionKey, policy: object, *, min_memory_version: str

@@ -13,6 +13,7 @@ from services.gateway.domain.collections import DEFAULT_COLLECTION, Collection
 from services.gateway.domain.migration import Migration, MigrationState, kept_spaces, votes_in_force
 from services.gateway.domain.options import effective_options
 from services.gateway.domain.teaching import Lesson
+from services.gateway.settings import GatewaySettings
 from services.gateway.usecases.migrate import (
     CutOver,
     EvaluateMigration,
@@ -212,3 +213,16 @@ def test_a_report_is_put_into_words() -> None:
     )
     message.asked = 0
     assert "nothing can be compared" in read_report(message).said
+
+
+def test_votes_of_a_new_space_can_be_set_for_collections_that_say_nothing() -> None:
+    settings = GatewaySettings(votes="visual=0:0.056:0.44,visual-2=1:0.05:0.5")
+
+    assert settings.default_votes == (
+        SpaceVote("visual", 0.0, 0.056, 0.44),
+        SpaceVote("visual-2", 1.0, 0.05, 0.5),
+    )
+    assert GatewaySettings().default_votes == ()
+    for wrong in ("visual", "visual=1", "visual=1:0:0.4", "visual=-1:0.1:0.4"):
+        with pytest.raises(ValueError, match="votes"):
+            GatewaySettings(votes=wrong)

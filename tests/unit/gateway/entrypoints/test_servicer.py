@@ -344,7 +344,8 @@ def test_an_audit_is_asked_of_a_collection_that_exists(case: GatewayCase) -> Non
             list(stub.AuditMemory(memory_pb2.AuditMemoryRequest(collection=strange), timeout=TIMEOUT_S))
 
     assert told.entry.summary.memory_version == "v1"
-    assert case.retriever.audits == [(DEFAULT_COLLECTION, policy, "")]
+    asked = audit_pb2.AuditPolicy(duplicate=0.9, space="visual")  # the space that answers
+    assert case.retriever.audits == [(DEFAULT_COLLECTION, asked, "")]
 
 
 def test_collections_are_made_changed_listed_and_deleted(case: GatewayCase) -> None:
