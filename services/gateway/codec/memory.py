@@ -109,7 +109,7 @@ def write_change(change: Change) -> events_pb2.ExemplarSubmitted:
     )
     if change.exemplar is None:
         message.forget = True
-    elif False:
+    elif change.embeddings:
         message.restore.CopyFrom(write_encoded_exemplar(EncodedExemplar(change.exemplar, change.embeddings)))
     else:
         message.remember.CopyFrom(write_exemplar(change.exemplar))
