@@ -80,7 +80,6 @@ class FileReader:
                 batch = next(batches, None)
                 if batch is None:
                     return
-                batch.validate(full=True)
                 plain = {column: batch.column(column).to_pylist() for column in self._plain}
                 vectors = {column: reader(batch.column(column)) for column, reader in readers.items()}
             done += len(batch)
@@ -101,7 +100,7 @@ class FileReader:
         if vectors is not None:
             return {vectors.column: Source(vectors.space, vectors.encoder)}
         about = read_about(self._file.metadata.metadata)
-        if about is None:
+        if about is None or (self.rows and not about.sources):
             raise InvalidInput(
                 f"{self._path} does not say who made its vectors: name their space and encoder, such as "
                 "--space visual --encoder NAME@DIGEST",

@@ -171,6 +171,7 @@ def test_a_file_that_does_not_say_who_made_its_vectors_is_asked_about(tmp_path: 
         ({"fovea.format": "1", "fovea.embeddings": "{"}, InvalidInput, "PARQUET_METADATA"),
         ({"fovea.format": "1", "fovea.embeddings": "[" * 100_000}, InvalidInput, "PARQUET_METADATA"),
         ({"fovea.format": "1", "fovea.embeddings": "[1]"}, InvalidInput, "PARQUET_METADATA"),
+        ({"fovea.format": "1", "fovea.embeddings": "[]"}, InvalidInput, "PARQUET_ENCODER_UNKNOWN"),
         (
             {
                 "fovea.format": "1",
