@@ -10,10 +10,10 @@ import typer
 
 from fovea.cli.access import Access, command
 from fovea.cli.lessons import planned_from_path
-from fovea.cli.scores import ASKED, Asked, scores
+from fovea.cli.scores import ASKED, Asked, scores, threshold_for
 from fovea.cli.sheets import Column, CsvFlag, Form, JsonFlag, chosen_form, open_sheet, percent
 from fovea.cli.tally import Tally
-from fovea.cli.terminal import progress
+from fovea.cli.terminal import progress, say
 from fovea.client import Client, Lesson, Options, Picture
 
 _COLUMNS: Final = (
@@ -33,6 +33,7 @@ def add_to(app: typer.Typer) -> None:
         "fovea evaluate test/",
         "fovea evaluate test.csv --csv > scores.csv",
         "fovea evaluate test/ --level-threshold 0.8",
+        "fovea evaluate calibration/ --calibrate 0.05",
         panel="Recognition",
     )(evaluate)
 
@@ -48,6 +49,16 @@ def evaluate(
     ] = None,
     unknown_threshold: Annotated[
         float | None, typer.Option(help="In place of the collection's.", min=0, max=1)
+    ] = None,
+    mistaken: Annotated[
+        float | None,
+        typer.Option(
+            "--calibrate",
+            metavar="SHARE",
+            help="Say from which threshold on no more than this share of what is known is taken for unknown.",
+            min=0,
+            max=1,
+        ),
     ] = None,
     json_lines: JsonFlag = False,
     csv_lines: CsvFlag = False,
@@ -71,6 +82,12 @@ def evaluate(
     with open_sheet(form, _COLUMNS) as sheet:
         for score in scores(asked, labels, parents):
             sheet.add((score.measure, score.share, score.low, score.high, score.hits, score.n), score)
+    if mistaken is not None:
+        threshold = threshold_for(asked, labels, mistaken=mistaken)
+        say(
+            f"no more than {mistaken:.0%} of what is known is taken for unknown with --unknown-threshold "
+            f"{threshold:.4f}: give that to `fovea collections update`, and ask other pictures then"
+        )
     if form is Form.TABLE:
         tally.finish(_note(lessons, labels))
     tally.check()

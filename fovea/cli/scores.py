@@ -73,6 +73,16 @@ def scores(asked: Sequence[Asked], labels: frozenset[str], parents: Mapping[str,
         yield _score("never taught, unknown", strange, lambda each: each.region.best is None)
 
 
+def threshold_for(asked: Sequence[Asked], labels: frozenset[str], *, mistaken: float) -> float:
+    """Return the probability above which at most that share of what is known is taken for unknown.
+
+    It is the quantile that also holds for one more picture of the same sort (Vovk's correction by one).
+    """
+    doubts = sorted(each.region.probability_unknown for each in asked if each.truth in labels)
+    place = math.ceil((len(doubts) + 1) * (1 - mistaken))
+    return doubts[place - 1] if 1 <= place <= len(doubts) else float(place > len(doubts))
+
+
 def _score(measure: str, asked: Sequence[Asked], is_hit: Callable[[Asked], bool]) -> Score:
     return Score.of(measure, [is_hit(each) for each in asked])
 

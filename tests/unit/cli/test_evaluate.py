@@ -1,8 +1,9 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from fovea.cli.scores import Asked, Score, scores
+from fovea.cli.scores import Asked, Score, scores, threshold_for
 from fovea.client import Box, BroaderLabel, Candidate, RankedLabel, Region, Status
 from tests.fakes.gateway_server import FakeServer
 from tests.unit.cli.conftest import Run, rows
@@ -82,6 +83,33 @@ def test_the_interval_is_wilsons(hits: int, n: int, low: float, high: float) -> 
     assert score.high == pytest.approx(high, abs=1e-3)
 
 
+def doubted(probability: float, truth: str = "wren") -> Asked:
+    return Asked(truth, Region("0", Box(0, 0, 1, 1), (), probability, Status.DEGRADED))
+
+
+@pytest.mark.parametrize(
+    ("mistaken", "threshold"), [(0.5, 0.5), (0.1, 0.9), (0.01, 1.0), (0.0, 1.0), (1.0, 0.0)]
+)
+def test_a_threshold_takes_so_many_of_the_known_for_unknown_and_no_more(
+    mistaken: float, threshold: float
+) -> None:
+    known = [doubted(number / 10) for number in range(1, 10)]
+    strange = [doubted(0.99, "emu")] * 50
+
+    assert threshold_for([*known, *strange], LABELS, mistaken=mistaken) == threshold
+
+
+def test_a_threshold_that_was_calibrated_holds_for_other_pictures() -> None:
+    random = np.random.default_rng(0)
+
+    def flagged() -> float:
+        chosen, others = random.beta(1, 6, 99), random.beta(1, 6, 200)
+        threshold = threshold_for([doubted(each) for each in chosen], LABELS, mistaken=0.1)
+        return float((others > threshold).mean())
+
+    assert np.mean([flagged() for _ in range(300)]) == pytest.approx(0.1, abs=0.01)
+
+
 def test_pictures_in_folders_are_asked_and_counted(run: Run, server: FakeServer, tmp_path: Path) -> None:
     for label, contents in {"goldfinch": ["goldfinch", "wren"], "wren": ["wren", "bad"]}.items():
         (tmp_path / label).mkdir()
@@ -98,6 +126,7 @@ def test_pictures_in_folders_are_asked_and_counted(run: Run, server: FakeServer,
     options = server.script.requests["RecognizeStream"][0].task.options
     assert (options.size, options.level_threshold) == (20, 0.7)
     assert "among 5 candidates" in run("evaluate", tmp_path).stdout
+    assert "--unknown-threshold 0.1" in run("evaluate", tmp_path, "--calibrate", "0.5").stderr
 
 
 def test_nothing_to_ask_is_a_usage_error(run: Run, tmp_path: Path) -> None:
