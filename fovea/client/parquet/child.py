@@ -13,7 +13,7 @@ from fovea.client.memory import VectorColumn
 from fovea.client.parquet import frames
 from fovea.client.parquet.reading import FileReader
 
-_MEMORY_BYTES: Final = 3 << 30
+_MEMORY_BYTES: Final = 1 << 30
 
 
 def main(path: str, vectors: str, out: BinaryIO) -> None:

@@ -7,16 +7,20 @@ process in which pyarrow reads them. So another process reads, with bounded memo
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Final, Self
 
 from fovea.client.errors import InvalidInput
 from fovea.client.memory import VectorColumn
 from fovea.client.parquet.frames import Row, read_frames
+
+_FRUGAL: Final = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
+"""The other pools of pyarrow reserve a gigabyte before they hold anything."""
 
 
 class ExemplarFile:
@@ -39,6 +43,7 @@ class ExemplarFile:
         # -P: what lies in the folder that one works in is no part of Fovea
         self._process = subprocess.Popen(  # noqa: S603  (no shell, and our own module)
             [sys.executable, "-P", "-m", "fovea.client.parquet.child", str(path.absolute()), told],
+            env=os.environ | _FRUGAL,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -61,7 +61,7 @@ def comparable(exemplar: Encoded) -> Encoded:
 
 
 @given(st.lists(encoded, max_size=8), st.integers(1, 5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_every_exemplar_comes_back_as_it_was(given: list[Encoded], group_rows: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = read(written(Path(folder), given, group_rows=group_rows))
