@@ -306,6 +306,24 @@ def test_excluded_exemplars_and_those_that_fail_a_condition_do_not_answer(memory
     assert nearest(memory, NORTH, most=9, scope=scope) == ["x09", "x29", "x39", "x49"]
 
 
+def test_comparing_all_finds_what_is_nearest_within_the_same_bounds(memory: Writable) -> None:
+    for number in range(30):
+        memory.remember(
+            BIRDS, encoded(f"x{number:02}", "robin", [embedding(number, 10)], {"n": float(number % 3)})
+        )
+    memory.forget(BIRDS, "x03")
+    scope = Scope((Condition("n", one_of=(0.0,)),), frozenset({"x06"}))
+    view = memory.view(BIRDS)
+
+    compared = view.compare_all([NORTH, EAST], most=3, scope=scope)
+
+    assert [[hit.exemplar.exemplar_id for hit in found.hits] for found in compared] == [
+        ["x00", "x09", "x12"],
+        ["x27", "x24", "x21"],
+    ]
+    assert list(compared) == list(view.nearest([NORTH, EAST], most=3, scope=scope))
+
+
 def test_exemplars_come_in_order_of_id_and_from_where_one_asks(memory: Writable) -> None:
     for name in ("b", "d", "a", "c"):
         memory.remember(BIRDS, encoded(name, "robin", [NORTH]))
