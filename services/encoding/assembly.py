@@ -88,7 +88,7 @@ def assemble(
             _subscription("regions.proposed", OnRegionsProposed(regions), settings),
             _subscription("exemplars.submitted", exemplars, settings),
         ),
-        checks={"image models": eyes.models, "text model": reader.models},
+        checks={"image models": first.models, "text model": reader.models},
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from services.encoding.domain import Vectors
-from services.kernel.errors import DeadlineExceeded, NotFound
+from services.kernel.errors import DeadlineExceeded, NotFound, Unavailable
 from services.kernel.vocabulary import NAME_SPACE, VISUAL_SPACE, ImageReference
 
 
@@ -69,8 +69,11 @@ class DarknessEncoder:
 
     space: str = "dark"
     batches: list[int] = field(default_factory=list)
+    away: bool = False
 
     def models(self) -> tuple[str, ...]:
+        if self.away:
+            raise Unavailable("it is dark")
         return ("darkness@1",)
 
     def spaces(self) -> tuple[str, ...]:

@@ -41,4 +41,4 @@ class EncodingServicer(encoding_pb2_grpc.EncodingServiceServicer):
         context: grpc.ServicerContext,  # noqa: ARG002  (gRPC's signature)
     ) -> pb.ListSpacesResponse:
         """Say into which spaces pictures are encoded here, and by what."""
-        return codec.write_spaces_response(self._eyes.looks())
+        return codec.write_spaces_response(self._eyes.encoders())

@@ -43,7 +43,7 @@ class EncodeExemplar:
         """
         if exemplar.kind is ExemplarKind.IMAGE:
             looks = self._eyes.looks()
-            wanted = [space for space in looks if space in spaces] or [*looks][:1]
+            wanted = [space for space in looks if space in spaces] or looks[:1]
             return EncodedExemplar(exemplar, self._seen(exemplar, wanted))
         text = checked_text(exemplar.text, field="text", most=LIMITS.text_characters)
         sentences = [text]
@@ -60,7 +60,7 @@ class EncodeExemplar:
         """
         having = {each.space for each in encoded.embeddings}
         lacking = [space for space in spaces if space not in having]
-        if strange := sorted({*lacking} - self._eyes.looks().keys()):
+        if strange := sorted({*lacking} - {*self._eyes.looks()}):
             raise InvalidInput(
                 f"pictures are not encoded into {', '.join(strange)} here, but into "
                 f"{', '.join(self._eyes.looks())}: see FOVEA_MORE_IMAGE_MODELS",

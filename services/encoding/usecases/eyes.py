@@ -32,18 +32,13 @@ class Eyes:
         """Return the spaces that a picture can be encoded into."""
         return frozenset(space for each in self._encoders for space in each.spaces())
 
-    def looks(self) -> Mapping[str, str]:
-        """Return the spaces of what pictures look like, that of the first encoder first, and who serves each.
+    def looks(self) -> tuple[str, ...]:
+        """Return the spaces of what pictures look like, that of the first encoder first.
 
         What an encoder guesses of a picture's name does not count.
         """
-        return {
-            space: each.models()[0]
-            for each in self._encoders
-            for space in each.spaces()
-            if space != NAME_SPACE
-        }
+        return tuple(space for each in self._encoders for space in each.spaces() if space != NAME_SPACE)
 
-    def models(self) -> tuple[str, ...]:
-        """Return `name@digest` of each model of all of them."""
-        return tuple(model for each in self._encoders for model in each.models())
+    def encoders(self) -> Mapping[str, str]:
+        """Return `name@digest` of whoever serves each of these spaces. Raises Unavailable if one is away."""
+        return {space: each.models()[0] for space in self.looks() for each in self.chosen([space])}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from services.encoding import domain
-from services.encoding.ports import TextEncoder
+from services.encoding.domain import Vectors
+from services.encoding.ports import ImageEncoder, TextEncoder
 from services.encoding.usecases.eyes import Eyes
 from services.kernel.errors import InvalidInput
 from services.kernel.vocabulary import NAME_SPACE, Embedding, EncodedExemplar
@@ -34,7 +36,7 @@ class RestoreExemplar:
     def __init__(self, eyes: Eyes, reader: TextEncoder) -> None:
         self._eyes = eyes
         self._reader = reader
-        self._known: tuple[tuple[str, ...], Mapping[Source, int]] = ((), {})
+        self._known: dict[tuple[str, ...], Mapping[Source, int]] = {}
 
     def __call__(self, encoded: EncodedExemplar) -> EncodedExemplar:
         """Return the exemplar as it came.
@@ -49,32 +51,38 @@ class RestoreExemplar:
         source, count = sources.most_common(1)[0]
         if count > 1:
             raise _refused(f"{count} are by {source}, where one is enough", "EMBEDDING_REPEATED")
-        dimensions = self._dimensions()
+        # Encoders of other spaces are not asked: one that is away is no reason to refuse this exemplar.
+        dimensions = self._dimensions(self._eyes.chosen([source.space for source in sources]))
         for each in encoded.embeddings:
-            _require_made(each, dimensions)
+            self._require_made(each, dimensions)
         return encoded
 
-    def _dimensions(self) -> Mapping[Source, int]:
-        models = (*self._eyes.models(), *self._reader.models())
-        known, dimensions = self._known
-        if known != models:
-            blank = domain.blank_crop()
-            seen = [made for eyes in self._eyes.all() for made in eyes.encode(blank)]
-            made = (*(each for each in seen if each.space != NAME_SPACE), self._reader.encode(["a"]))
-            dimensions = {Source(each.space, each.encoder): each.rows.shape[1] for each in made}
-            self._known = (models, dimensions)
-        return dimensions
+    def _require_made(self, embedding: Embedding, dimensions: Mapping[Source, int]) -> None:
+        source = Source(embedding.space, embedding.encoder)
+        if source not in dimensions:
+            served = "; ".join(map(str, self._dimensions(self._eyes.all())))
+            raise _refused(f"{source} does not run here; those that do: {served}", "UNKNOWN_ENCODER")
+        if len(embedding.vector) != dimensions[source]:
+            raise _refused(
+                f"{source} makes {dimensions[source]} numbers, not {len(embedding.vector)}",
+                "DIMENSION_MISMATCH",
+            )
+
+    def _dimensions(self, encoders: Sequence[ImageEncoder]) -> Mapping[Source, int]:
+        found: dict[Source, int] = {}
+        for encoder in encoders:
+            found |= self._made(encoder.models(), partial(_looks, encoder))
+        return found | self._made(self._reader.models(), lambda: (self._reader.encode(["a"]),))
+
+    def _made(self, models: tuple[str, ...], ask: Callable[[], Sequence[Vectors]]) -> Mapping[Source, int]:
+        if models not in self._known:
+            self._known[models] = {Source(each.space, each.encoder): each.rows.shape[1] for each in ask()}
+        return self._known[models]
 
 
-def _require_made(embedding: Embedding, dimensions: Mapping[Source, int]) -> None:
-    source = Source(embedding.space, embedding.encoder)
-    if source not in dimensions:
-        served = "; ".join(map(str, dimensions))
-        raise _refused(f"{source} does not run here; those that do: {served}", "UNKNOWN_ENCODER")
-    if len(embedding.vector) != dimensions[source]:
-        raise _refused(
-            f"{source} makes {dimensions[source]} numbers, not {len(embedding.vector)}", "DIMENSION_MISMATCH"
-        )
+def _looks(encoder: ImageEncoder) -> Sequence[Vectors]:
+    """Return what an encoder makes of nothing; what it guesses of a name is never kept."""
+    return [each for each in encoder.encode(domain.blank_crop()) if each.space != NAME_SPACE]
 
 
 def _refused(problem: str, reason: str) -> InvalidInput:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from services.encoding.usecases import SPACE_MISSING
-from services.kernel.errors import InvalidInput
+from services.kernel.errors import InvalidInput, Unavailable
 from services.kernel.vocabulary import Box, Exemplar, ExemplarKind, Region, RegionOrigin
 from tests.fakes.encoded import IMAGE, PICTURE, FakeEncoding
 from tests.fakes.encoding import DarknessEncoder
@@ -104,3 +104,15 @@ def test_embeddings_of_either_encoder_are_taken_back(encoding: FakeEncoding) -> 
     both = encoding.exemplar(WREN, spaces=["visual", "dark"])
 
     assert encoding.restore(both) is both
+
+
+def test_an_encoder_that_is_away_is_missed_by_those_alone_who_use_it(
+    encoding: FakeEncoding, dark: DarknessEncoder
+) -> None:
+    dark.away = True
+
+    assert spaces_of(encoding) == ["visual", "name"]
+    old = encoding.exemplar(WREN, spaces=["visual"])
+    assert encoding.restore(old) is old
+    with pytest.raises(Unavailable):
+        encoding.exemplar(WREN, spaces=["visual", "dark"])
