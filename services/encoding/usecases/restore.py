@@ -72,7 +72,8 @@ class RestoreExemplar:
         found: dict[Source, int] = {}
         for encoder in encoders:
             found |= self._made(encoder.models(), partial(_looks, encoder))
-        return found | self._made(self._reader.models(), lambda: (self._reader.encode(["a"]),))
+        found |= self._made(self._reader.models(), lambda: (self._reader.encode(["a"]),))
+        return found
 
     def _made(self, models: tuple[str, ...], ask: Callable[[], Sequence[Vectors]]) -> Mapping[Source, int]:
         if models not in self._known:
