@@ -19,6 +19,7 @@ from services.gateway.usecases.collections import (
     ListLabels,
     UpdateCollection,
 )
+from services.gateway.usecases.correct import Correct
 from services.gateway.usecases.erase import Erase
 from services.gateway.usecases.intake import Intake
 from services.gateway.usecases.recognize import Recognize, RunSteps, Steps
@@ -30,7 +31,7 @@ from services.gateway.usecases.submit import (
     SubmitImage,
     WatchRecognitions,
 )
-from services.gateway.usecases.teach import Correct, Forget, Prepare, PrepareImport, Teach
+from services.gateway.usecases.teach import Forget, Prepare, PrepareImport, Teach
 from services.gateway.usecases.versions import ApplyState, CompareStates, KeepQueries, KeepVersion
 from services.kernel.vocabulary import CollectionKey
 from tests.fakes.gateway import (

@@ -22,6 +22,7 @@ from services.gateway.usecases.collections import (
     ListLabels,
     UpdateCollection,
 )
+from services.gateway.usecases.correct import Correct
 from services.gateway.usecases.erase import Erase
 from services.gateway.usecases.migrate import (
     CutOver,
@@ -40,7 +41,7 @@ from services.gateway.usecases.submit import (
     SubmitImage,
     WatchRecognitions,
 )
-from services.gateway.usecases.teach import Correct, Prepare, PrepareImport, Teach
+from services.gateway.usecases.teach import Prepare, PrepareImport, Teach
 from services.gateway.usecases.versions import ApplyState, CompareStates, KeepQueries, KeepVersion
 
 

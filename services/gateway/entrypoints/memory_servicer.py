@@ -18,8 +18,9 @@ from services.gateway.entrypoints.change_streams import ChangeStreams, Kind
 from services.gateway.entrypoints.items import Workers
 from services.gateway.entrypoints.shared_log import SharedLog
 from services.gateway.usecases.collections import AuditMemory, ExportExemplars, ListExemplars, ListLabels
+from services.gateway.usecases.correct import Correct
 from services.gateway.usecases.erase import Erase
-from services.gateway.usecases.teach import Correct, Forget, Prepare, PrepareImport, Teach
+from services.gateway.usecases.teach import Forget, Prepare, PrepareImport, Teach
 from services.runtime.codec.exemplar import write_encoded_exemplar
 from services.runtime.codec.recognition import read_collection
 
