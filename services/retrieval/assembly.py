@@ -22,6 +22,7 @@ from services.retrieval.adapters.memory.index import SegmentedIndex
 from services.retrieval.adapters.memory.keeper import Keeper, Rhythm
 from services.retrieval.adapters.memory.local import LocalMemory
 from services.retrieval.adapters.memory.opening import Opening
+from services.retrieval.adapters.memory.parameters import IndexParameters, Parameters
 from services.retrieval.adapters.memory.snapshot_writer import Schedule, SnapshotWriter
 from services.retrieval.adapters.memory.snapshots import SnapshotStore
 from services.retrieval.adapters.quality_watch import QualityWatch
@@ -156,7 +157,8 @@ def _in_segments(
 ) -> tuple[Engine, Shelf | None]:
     """Return a memory on the own disk, and what is kept of it under names."""
     local = LocalMemory(storage.folder)
-    index = SegmentedIndex(local.segments)
+    parameters = Parameters(index=IndexParameters(recall=settings.memory_index_recall))
+    index = SegmentedIndex(local.segments, parameters)
     shelf = _shelf(storage, index, local, log)
     snapshots = None if storage.shared is None else _snapshots(storage.shared, shelf)
     keeper = Keeper(

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, model_validator
 
+from services.retrieval.adapters.memory.parameters import IndexParameters
 from services.runtime.settings import ProcessSettings, problem, tls_problems
 from services.runtime.tls import Tls
 
@@ -35,6 +36,12 @@ class RetrievalSettings(ProcessSettings):
         default=300.0,
         ge=0,
         description="from one snapshot to the next, of all replicas; 0: this one takes none",
+    )
+    memory_index_recall: float = Field(
+        default=IndexParameters().recall,
+        ge=0.5,
+        le=1,
+        description="share of the neighbours of held-out vectors that a new index finds, if it can",
     )
     memory_quality_sample: float = Field(
         default=0.001,
