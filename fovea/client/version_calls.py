@@ -132,7 +132,8 @@ class VersionCalls:
     def revert(self, name: str, *, dry_run: bool = False) -> Iterator[Applied]:
         """Make the memory what a version is, and yield how far that is; the last has the whole.
 
-        Safe to repeat; what broke off is completed by the next. What was erased stays away.
+        Nothing is done until the answers are read. Safe to repeat; what broke off is completed by the next.
+        What was erased stays away.
 
         >>> *_, applied = client.revert("before-the-import")
 
@@ -144,6 +145,8 @@ class VersionCalls:
 
     def apply(self, edits: Edits, *, dry_run: bool = False) -> Iterator[Applied]:
         """Give exemplars other labels, or forget them, and yield how far that is; the last has the whole.
+
+        Nothing is done until the answers are read.
 
         >>> *_, applied = client.apply({"8d1f…": "goldfinch", "77ab…": None})
         """

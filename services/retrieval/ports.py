@@ -130,6 +130,10 @@ class Versions(Protocol):
         """Return a kept state. Raises NotFound, which names those that there are, Corrupt, Unavailable."""
         ...
 
+    def unshared(self, now: MemoryView, then: MemoryView) -> tuple[MemoryView, MemoryView]:
+        """Return both without such exemplars as are the same in both, as far as that is easily known."""
+        ...
+
     def delete(self, collection: CollectionKey, name: str) -> None:
         """Keep a state no longer. Raises NotFound, Unavailable."""
         ...

@@ -54,8 +54,9 @@ class VersionServicer(versions_pb2_grpc.VersionServiceServicer):
     def _cases(self) -> VersionCases:
         if self._kept is None:
             raise Unsupported(
-                "versions are kept in an object store that all replicas share, and this deployment has none: "
-                "set FOVEA_S3_ENDPOINT or FOVEA_OBJECT_FOLDER",
+                "versions are kept of memories in segments (FOVEA_MEMORY_ENGINE), in an object store that "
+                "all replicas share (FOVEA_S3_ENDPOINT or FOVEA_OBJECT_FOLDER); here is no such, so nothing "
+                "can be erased either: forget it",
                 reason="NO_SHARED_STORE",
             )
         return self._kept

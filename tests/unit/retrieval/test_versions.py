@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.kernel.errors import Conflict, InvalidInput, NotFound
 from services.kernel.vocabulary import EncodedExemplar, RecognitionOptions, SpaceVote
 from services.retrieval.domain import Scope
 from services.retrieval.domain.comparing import Changed, ComparisonSummary
-from services.retrieval.domain.versions import Drop, Edit, Query, Restore, StateName
+from services.retrieval.domain.versions import Drop, Edit, Query, Restore, StateName, same
 from services.retrieval.usecases import Voting
 from services.retrieval.usecases.overlay import Overlay
 from services.retrieval.usecases.versions import (
@@ -31,6 +32,7 @@ from tests.fakes.shelves import ShelvedReplica, labels
 
 VOTING = Voting((SpaceVote("visual", weight=1.0, temperature=0.05, reference=0.5),), neighbours=5)
 LIVE = StateName()
+IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  (where a flush costs nothing)
 CENTRES = {"robin": (1.0, 0.0), "wren": (0.0, 1.0), "tit": (-1.0, 0.2)}
 
 
@@ -227,6 +229,61 @@ def test_a_difference_to_a_version_makes_the_memory_what_it_was(case: Case) -> N
     del expected["wren0"]
     assert {each.exemplar_id: each for each in case.replica.index.view(BIRDS).exemplars()} == expected
     assert list(case.difference(BIRDS, StateName("spring")).changes) == []
+
+
+CHANGES = st.lists(
+    st.tuples(
+        st.sampled_from(["teach", "forget", "settle"]),
+        st.sampled_from(["robin0", "robin1", "wren0", "tit0", "new"]),
+        st.sampled_from(list(CENTRES)),
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=15)
+@given(CHANGES, CHANGES)
+def test_whatever_was_done_a_revert_makes_the_memory_equal_to_the_version(
+    before: list[tuple[str, str, str]], after: list[tuple[str, str, str]]
+) -> None:
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:
+        case = Case(Path(folder))
+        _change(case, before)
+        case.keep("spring")
+        kept = list(case.replica.index.view(BIRDS).encoded())
+        _change(case, after)
+
+        for change in case.difference(BIRDS, StateName("spring")).changes:
+            if isinstance(change, Drop):
+                case.replica.write(change.exemplar_id, None)
+            else:
+                case.replica.remember(change.encoded)
+
+        back = list(case.replica.index.view(BIRDS).encoded())
+        assert len(back) == len(kept)
+        assert all(same(*pair) for pair in zip(back, kept, strict=True))
+        assert list(case.difference(BIRDS, StateName("spring")).changes) == []
+
+
+def _change(case: Case, changes: list[tuple[str, str, str]]) -> None:
+    for what, name, label in changes:
+        if what == "settle":
+            case.replica.settle()
+        else:
+            case.replica.write(name, bird(name, label) if what == "teach" else None)
+
+
+def test_what_two_states_have_in_the_same_segments_is_not_read(case: Case) -> None:
+    case.replica.settle()
+    case.keep("spring")
+    case.replica.write("robin0", None)
+    case.replica.remember(bird("tit0", "robin"))
+    versions = case.replica.shelf.versions
+
+    now, then = versions.unshared(case.replica.index.view(BIRDS), versions.view(BIRDS, "spring"))
+
+    assert labels(now) == {"tit0": "robin"}
+    assert labels(then) == {"robin0": "robin", "tit0": "tit"}
 
 
 def test_a_difference_to_edits_is_the_edits_that_change_something(case: Case) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int64
 
 from services.kernel.errors import FoveaError, Unavailable
 from services.kernel.vocabulary import CollectionKey, Exemplar
@@ -47,7 +47,7 @@ class VersionSegments:
         What is in the buffer becomes a segment of its own. Raises NotFound if a segment of the view was
         merged away before it was stored, Unavailable.
         """
-        segments = [each for each in view.holders if isinstance(each, SegmentView) and each.living]
+        segments = [each for each in _segments(view) if each.living]
         blocks = [sources.of_block(each) for each in view.holders if isinstance(each, BlockView)]
         entries = [_entry(collection, each) for each in segments]
         with self._local.pinning([entry.digest for entry in entries]):
@@ -123,6 +123,29 @@ def without(view: SegmentedView, exemplar_ids: Collection[str]) -> SegmentedView
         slots = [slot for slot in holder.find(exemplar_ids) if holder.alive[slot]]
         holders.append(holder.without(slots) if slots and isinstance(holder, SegmentView) else holder)
     return SegmentedView(view.offsets, tuple(holders))
+
+
+def unshared(one: SegmentedView, other: SegmentedView) -> tuple[SegmentedView, SegmentedView]:
+    """Return both views without what is alive in both in the same segment: it is the same."""
+    ours, theirs = ({each.segment.folder.name: each for each in _segments(view)} for view in (one, other))
+    both = {
+        name: np.flatnonzero(ours[name].alive & theirs[name].alive) for name in ours.keys() & theirs.keys()
+    }
+    return _less(one, both), _less(other, both)
+
+
+def _less(view: SegmentedView, slots: Mapping[str, Int64[np.ndarray, "_"]]) -> SegmentedView:
+    holders = (
+        each.without(slots[each.segment.folder.name].astype(np.int32))
+        if isinstance(each, SegmentView) and each.segment.folder.name in slots
+        else each
+        for each in view.holders
+    )
+    return SegmentedView(view.offsets, tuple(holders))
+
+
+def _segments(view: SegmentedView) -> list[SegmentView]:
+    return [each for each in view.holders if isinstance(each, SegmentView)]
 
 
 def _without(view: SegmentView, slots: Sequence[int]) -> Bool[np.ndarray, "slot"]:

@@ -19,8 +19,9 @@ from services.retrieval.adapters.memory.catalogue import Catalogue
 from services.retrieval.adapters.memory.view import SegmentedView
 from services.retrieval.adapters.versions.chains import Chains, Link
 from services.retrieval.adapters.versions.register import Erased, Register
-from services.retrieval.adapters.versions.segments import VersionSegments, without
+from services.retrieval.adapters.versions.segments import VersionSegments, unshared, without
 from services.retrieval.domain.versions import VersionInfo
+from services.retrieval.ports import MemoryView
 from services.runtime import memory_version
 
 _TRIES: Final = 5
@@ -103,6 +104,12 @@ class StoredVersions:
         link, version = self._read(collection, name)
         erased = self._register.read(collection).since(version.catalogue.offsets, version.catalogue.log)
         return without(self._open(link, version.catalogue), erased)
+
+    def unshared(self, now: MemoryView, then: MemoryView) -> tuple[MemoryView, MemoryView]:
+        """Return both states without what they have in the same segments."""
+        if isinstance(now, SegmentedView) and isinstance(then, SegmentedView):
+            return unshared(now, then)
+        return now, then
 
     def delete(self, collection: CollectionKey, name: str) -> None:
         """Keep a state no longer; its segments go when no snapshot and no other version has them."""
