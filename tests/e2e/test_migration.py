@@ -22,6 +22,7 @@ from fovea.kernel.v1.recognition_pb2 import Recognition
 from tests.e2e.calls import TIMEOUT_S, Calls
 from tests.e2e.pictures import COLOURS, png
 from tests.e2e.processes import Program
+from tests.e2e.waiting import eventually, unless_missing
 from tests.fakes.model_variants import write_variant
 
 SPACES = {"visual-2": 2792, "blurred": 3}
@@ -31,22 +32,22 @@ LENIENT = migration_pb2.ComparisonPolicy(margin=0.15)
 _NUMBERS = itertools.count()
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    folder = tmp_path_factory.mktemp("migration")
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    """Return the settings of a server whose model store has the other encoders too."""
     store = folder / "store"
     shutil.copytree(Path(models.__file__).parent / "store", store)
     shutil.copytree(store / "efficientnet-lite0", store / "others")
     for version, kept in enumerate(SPACES.values(), start=2):
         write_variant(store / "others", version=str(version), kept=kept)
-    more = ",".join(f"{space}=others/{version}" for version, space in enumerate(SPACES, start=2))
-    environment = {
-        "FOVEA_MODEL_FOLDER": str(store),
-        "FOVEA_MORE_IMAGE_MODELS": more,
-        "FOVEA_BACK_FILL_PER_S": "200",
-        "FOVEA_BACK_FILL_EVERY_S": "0.2",
-    }
-    with Program("services.allinone", folder, environment) as program:
+    served = ",".join(f"{space}=others/{version}" for version, space in enumerate(SPACES, start=2))
+    settings = {"FOVEA_MODEL_FOLDER": str(store), "FOVEA_MORE_IMAGE_MODELS": served}
+    return settings | {"FOVEA_BACK_FILL_PER_S": "200", "FOVEA_BACK_FILL_EVERY_S": "0.2"} | more
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    folder = tmp_path_factory.mktemp("migration")
+    with Program("services.allinone", folder, environment(folder)) as program:
         yield program.wait_ready()
     assert program.stop() == 0, program.log()[-4000:]
 
@@ -159,6 +160,13 @@ def lessons(*, seed: int = 0) -> list[tuple[str, bytes]]:
     return [(label, png(label, seed=seed + shot)) for label in COLOURS for shot in range(SHOTS)]
 
 
+def teach(calls: Calls) -> list[str]:
+    """Teach all lessons, and return the exemplars' ids when the memory shows them."""
+    taught = [each.exemplar_id for each in calls.remember(lessons())]
+    eventually(lambda: sum(calls.labels().values()) == len(taught) or None)
+    return taught
+
+
 def embeddings(calls: Calls) -> dict[str, dict[str, bytes]]:
     """Return each exemplar's embeddings by their space."""
     answers = calls.memory.ExportExemplars(
@@ -171,7 +179,7 @@ def embeddings(calls: Calls) -> dict[str, dict[str, bytes]]:
 
 
 def test_a_collection_is_moved_and_moved_back_while_it_answers(calls: Calls) -> None:
-    calls.remember(lessons())
+    teach(calls)
     moving, count = Moving(calls), SHOTS * len(COLOURS)
     before = embeddings(calls)
 
@@ -212,7 +220,7 @@ def test_a_collection_is_moved_and_moved_back_while_it_answers(calls: Calls) -> 
 
 
 def test_old_embeddings_stay_as_they_were_until_a_migration_is_finished(calls: Calls) -> None:
-    calls.remember(lessons())
+    teach(calls)
     moving, before = Moving(calls), embeddings(calls)
 
     moving.start()
@@ -231,7 +239,7 @@ def test_old_embeddings_stay_as_they_were_until_a_migration_is_finished(calls: C
 
 
 def test_an_encoder_that_is_worse_answers_only_if_somebody_insists(calls: Calls) -> None:
-    calls.remember(lessons())
+    teach(calls)
     moving = Moving(calls)
     moving.start("blurred")
     moving.wait_filled()
@@ -247,8 +255,8 @@ def test_an_encoder_that_is_worse_answers_only_if_somebody_insists(calls: Calls)
 
 
 def test_what_is_forgotten_or_relabelled_while_it_is_filled_in_stays_so(calls: Calls) -> None:
-    taught = calls.remember(lessons())
-    gone, named = ([each.exemplar_id for each in taught[start::3]] for start in (0, 1))
+    taught = teach(calls)
+    gone, named = taught[0::3], taught[1::3]
     moving = Moving(calls)
 
     moving.start()
@@ -277,7 +285,7 @@ def test_exemplars_whose_picture_is_gone_keep_a_migration_from_being_cut_over(se
         calls.create_collection(
             image_retention=collections_pb2.ImageRetention(policy=collections_pb2.RETENTION_POLICY_NONE)
         )
-        calls.remember(lessons())
+        teach(calls)
         moving, count = Moving(calls), SHOTS * len(COLOURS)
 
         status = moving.start()
@@ -291,7 +299,7 @@ def test_exemplars_whose_picture_is_gone_keep_a_migration_from_being_cut_over(se
 
 
 def test_two_encoders_vote_together_with_the_weights_that_the_collection_states(calls: Calls) -> None:
-    calls.remember(lessons())
+    teach(calls)
     votes = [
         SpaceVote(space="visual", weight=0.7, temperature=0.056, reference=0.44),
         SpaceVote(space="visual-2", weight=0.3, temperature=0.056, reference=0.44),
@@ -318,8 +326,43 @@ def test_two_encoders_vote_together_with_the_weights_that_the_collection_states(
     assert shares["visual-2"] > 0
 
 
+def test_both_doors_answer_with_the_encoder_that_was_cut_over_to(calls: Calls) -> None:
+    teach(calls)
+    moving = Moving(calls)
+    moving.start()
+    moving.wait_filled()
+    moving.cut_over()
+    name = f"of-{calls.key.collection}"
+
+    list(calls.submit({name: png("fern", seed=500)}))
+    streamed = eventually(lambda: unless_missing(lambda: calls.recognition(name)))
+    waited = calls.recognize(png("fern", seed=500))
+
+    for record in (streamed, waited):
+        assert spaces_of(record) == {"visual-2"}
+        (stage,) = [each for each in record.envelope.stages if each.name == "encoding"]
+        assert len({*stage.models}) == 3  # the bridge to names, what it stands on, and the new encoder
+
+
+def test_a_process_that_is_killed_while_it_fills_in_goes_on_when_it_is_back(tmp_path: Path) -> None:
+    slowly = environment(tmp_path, FOVEA_BACK_FILL_PER_S="16")  # a page is 64: four seconds to kill it in
+    pictures = [(label, png(label, seed=seed)) for label in COLOURS for seed in range(24)]
+    with Program("services.allinone", tmp_path, slowly) as first, Calls(first.wait_ready().target) as calls:
+        calls.remember(pictures)
+        Moving(calls).start()
+        halfway = Moving(calls).wait(lambda status: status.both > 0)
+        first.kill()
+
+    with Program("services.allinone", tmp_path, slowly) as second, Calls(second.wait_ready().target) as calls:
+        filled = Moving(calls).wait_filled()
+        assert {frozenset(each) for each in embeddings(calls).values()} == {frozenset({"visual", "visual-2"})}
+
+    assert halfway.both < halfway.old
+    assert filled.old == filled.both == len(pictures)
+
+
 def test_an_audit_looks_at_the_encoder_that_answers(calls: Calls) -> None:
-    calls.remember(lessons())
+    teach(calls)
     moving = Moving(calls)
     moving.start()
     moving.wait_filled()
@@ -335,7 +378,7 @@ def test_an_audit_looks_at_the_encoder_that_answers(calls: Calls) -> None:
 
 
 def test_settings_that_are_replaced_leave_a_migration_as_it_is(calls: Calls) -> None:
-    calls.remember(lessons())
+    teach(calls)
     moving = Moving(calls)
     moving.start()
     moving.wait_filled()
