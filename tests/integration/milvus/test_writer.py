@@ -122,6 +122,11 @@ def test_the_dead_are_deleted_when_no_view_can_see_them_any_more(memory: Writabl
     writer.apply([change(1, "a", "new", 0, 1)], {0: 2})
     rows = [memory.layout.exemplars, memory.layout.vectors(writer.state.tables[0])]
 
+    heir = MilvusWriter(
+        memory.connection, memory.layout, fence=lambda: None, keep_s=100.0, clock=lambda: now[0]
+    )
+    heir.begin(writer.state)
+    heir.collect()  # knows not since when they are dead
     now[0] = 149.0
     writer.collect()
     kept = [memory.connection.count(table, "born >= 0") for table in rows]
@@ -161,6 +166,16 @@ def test_a_record_too_long_for_one_text_comes_back_whole(memory: WritableMilvus)
 
     (found,) = memory.view(BIRDS).encoded()
     assert found.exemplar == long.exemplar
+
+
+def test_many_that_are_equally_near_come_in_order_of_id(memory: WritableMilvus) -> None:
+    """More than a search asks for beyond what is wanted; the greatest ids were taught first."""
+    names = [f"x{number:03}" for number in range(100)]
+    memory.writer.apply([change(0, name, "robin", 0, 1) for name in reversed(names)], {0: 1})
+
+    (found,) = memory.view(BIRDS).nearest([NORTH], most=3, scope=ALL)
+
+    assert [hit.exemplar.exemplar_id for hit in found.hits] == names[:3]
 
 
 NASTY = ['"', '" or born > 0 or "" == "', "\\", "{x}", "%", "\u2028", "x" * 500, "1", "true", "ä"]

@@ -117,7 +117,7 @@ class Connection:
             self._do(
                 "create",
                 lambda client, left: client.create_collection(
-                    table, schema=schema, index_params=indexes, timeout=left, **options
+                    table, schema=schema, index_params=indexes, timeout=left, **_strongly(options)
                 ),
             )
         self._do("load", lambda client, left: client.load_collection(table, timeout=left))

@@ -123,7 +123,7 @@ class StateWatch:
     def _why_not(self) -> str:
         if self._error is not None:
             return f"the memory in Milvus cannot be read: {self._error}"
-        return "nothing is published in Milvus yet; a replica is writing"
+        return "nothing is published in Milvus yet; one of the replicas will write"
 
     def _run(self) -> None:
         retry_s = self._every_s
