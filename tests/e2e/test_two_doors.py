@@ -8,6 +8,7 @@ from fovea.gateway.v1 import collections_pb2
 from fovea.kernel.v1.envelope_pb2 import RecognitionOptions
 from fovea.kernel.v1.recognition_pb2 import RECOGNITION_STATE_COMPLETED, Recognition
 from fovea.kernel.v1.region_pb2 import Box, Mask, Point, Polygon, Shape
+from services.kernel.limits import LIMITS
 from tests.e2e.calls import Calls
 from tests.e2e.pictures import COLOURS, png
 from tests.e2e.waiting import eventually, unless_missing
@@ -102,6 +103,20 @@ def test_a_broader_answer_is_the_same_through_both_doors(calls: Calls) -> None:
 
 def _with_ancestors(record: Recognition) -> Recognition | None:
     return record if record.regions[0].candidates.candidates[0].ancestors else None
+
+
+def test_a_hierarchy_that_no_event_holds_is_in_force(calls: Calls) -> None:
+    many = [(f"a species of the number {number}", "red flower") for number in range(13_204)]
+    pairs = [("red flower", ""), ("poppy", "red flower"), *many]
+    hierarchy = [collections_pb2.LabelParent(label=label, parent=parent) for label, parent in pairs]
+    assert sum(entry.ByteSize() for entry in hierarchy) > LIMITS.event_bytes
+    calls.update_collection(hierarchy=hierarchy)
+    calls.remember([("poppy", png("poppy", seed=1))])
+
+    record = eventually(lambda: _with_ancestors(calls.recognize(png("poppy", seed=1))))
+
+    (above,) = record.regions[0].candidates.candidates[0].ancestors
+    assert (above.label, above.score) == ("red flower", 1.0)
 
 
 def test_every_stage_leaves_its_name_version_and_models(calls: Calls) -> None:
