@@ -182,13 +182,8 @@ class _BlockedTail:
 def test_a_recall_finds_what_was_taught_and_names_the_memory(tmp_path: Path) -> None:
     with running(tmp_path) as retrieval:
         version = retrieval.teach(encoded("a", "robin", [NORTH]))
-        request = pb.RecallRequest(
-            collection=KEY,
-            regions=[write_region_embeddings(RegionEmbeddings("0", (NORTH,)))],
-            options=envelope_pb2.RecognitionOptions(min_memory_version=version),
-        )
 
-        answer = retrieval.stub.Recall(request, timeout=PATIENCE_S)
+        answer = recall(retrieval, version)
 
         assert [each.label for each in answer.regions[0].candidates] == ["robin"]
         shipped = {vote.space: write_vote(vote) for vote in defaults.VOTES}
@@ -203,17 +198,17 @@ def recall(retrieval: Retrieval, version: str) -> Any:
         regions=[write_region_embeddings(RegionEmbeddings("0", (NORTH,)))],
         options=envelope_pb2.RecognitionOptions(min_memory_version=version),
     )
-    return retrieval.stub.Recall(request, timeout=PATIENCE_S).regions[0]
+    return retrieval.stub.Recall(request, timeout=PATIENCE_S)
 
 
 def test_candidates_know_what_they_are_kinds_of_as_the_collection_says(tmp_path: Path) -> None:
     with running(tmp_path) as retrieval:
         version = retrieval.teach(encoded("a", "goldfinch", [NORTH]), encoded("b", "siskin", [NORTH]))
-        assert not recall(retrieval, version).candidates[0].ancestors
+        assert not recall(retrieval, version).regions[0].candidates[0].ancestors
         parents = {"goldfinch": "finch", "siskin": "finch", "finch": ""}
         retrieval.change(collections_pb2.Collection(hierarchy=_entries(parents)))
         end = time.monotonic() + PATIENCE_S
-        while not (found := recall(retrieval, version).candidates)[0].ancestors:
+        while not (found := recall(retrieval, version).regions[0].candidates)[0].ancestors:
             assert time.monotonic() < end
             time.sleep(0.005)
 
@@ -221,7 +216,7 @@ def test_candidates_know_what_they_are_kinds_of_as_the_collection_says(tmp_path:
             assert [(each.label, each.score) for each in candidate.ancestors] == [("finch", 1.0)]
 
     with running(tmp_path) as retrieval:  # known again before it is ready
-        assert recall(retrieval, version).candidates[0].ancestors
+        assert recall(retrieval, version).regions[0].candidates[0].ancestors
 
 
 def _entries(parents: dict[str, str]) -> list[collections_pb2.LabelParent]:
