@@ -54,14 +54,15 @@ FIELDS: Final = (
     pa.field("region", REGION),
 )
 VECTOR: Final = pa.list_(pa.float32())
-"""What a column of vectors is like; those that Fovea writes have a fixed length."""
+"""A column of vectors, all of one length. Not a fixed-size list: nulls in those only pyarrow 26 can read."""
 
 
 class Source(NamedTuple):
-    """Who made a column of vectors."""
+    """Who made a column of vectors, and how many numbers each has; 0 if that is not known."""
 
     space: str
     encoder: str
+    dimension: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,7 @@ class About:
 
     def written(self) -> dict[str, str]:
         """Return it as the metadata of a file."""
-        sources = [
-            {"column": column, "space": source.space, "encoder": source.encoder}
-            for column, source in self.sources.items()
-        ]
+        sources = [{"column": column} | source._asdict() for column, source in self.sources.items()]
         return {
             "fovea.format": str(FORMAT),
             "fovea.collection": self.collection,

