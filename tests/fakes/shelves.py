@@ -8,6 +8,7 @@ from services.kernel.vocabulary import CollectionKey, EncodedExemplar
 from services.retrieval.adapters.memory.changes import Change
 from services.retrieval.adapters.memory.index import SegmentedIndex
 from services.retrieval.adapters.memory.local import LocalMemory
+from services.retrieval.adapters.memory.parameters import Parameters
 from services.retrieval.adapters.versions import Shelf
 from services.retrieval.adapters.versions.housekeeping import Housekeeping
 from services.retrieval.ports import MemoryView
@@ -20,10 +21,10 @@ from tests.fakes.replica import SMALL
 class ShelvedReplica:
     """A `Memory`, and the shelf beside it."""
 
-    def __init__(self, folder: Path, store: ObjectStore, *, log: str = "this log") -> None:
+    def __init__(self, folder: Path, store: ObjectStore, parameters: Parameters = SMALL) -> None:
         self.local = LocalMemory(folder)
-        self.index = SegmentedIndex(self.local.segments, SMALL)
-        self.shelf = Shelf.of(store, self.index, self.local, log=lambda: log)
+        self.index = SegmentedIndex(self.local.segments, parameters)
+        self.shelf = Shelf.of(store, self.index, self.local, log=lambda: "this log")
         self.housekeeping = Housekeeping(
             self.shelf.register,
             self.shelf.versions,

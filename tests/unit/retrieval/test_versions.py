@@ -95,15 +95,15 @@ def test_a_query_set_stays_as_it_was_made(case: Case) -> None:
 
 
 def test_the_same_state_gives_the_same_answers_and_no_exemplar_answers_itself(case: Case) -> None:
-    case.replica.remember(bird("odd", "lone", like="robin"))
-    case.ask(Wanted(exemplar_ids=("odd", "robin1")))
+    case.replica.remember(encoded("alone", "dipper", [embedding(0.1, -1.0)]))
+    case.ask(Wanted(exemplar_ids=("alone", "robin1")))
     case.keep("spring")
 
     changed, summary = case.compare(StateName("spring"), LIVE)
 
     assert changed == []
     assert (summary.same.count, summary.same.of) == (2, 2)
-    assert (summary.right_before.count, summary.right_after.count) == (1, 1)  # nobody else is `lone`
+    assert (summary.right_before.count, summary.right_after.count) == (1, 1)  # nobody else is a dipper
 
 
 def test_what_is_taught_wrong_shows_in_the_answers(case: Case) -> None:

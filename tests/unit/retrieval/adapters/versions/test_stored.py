@@ -17,16 +17,20 @@ from hypothesis import strategies as st
 from services.kernel.errors import Conflict, Corrupt, NotFound, Unavailable
 from services.kernel.vocabulary import EncodedExemplar
 from services.retrieval.adapters.memory.holders import SegmentView
+from services.retrieval.adapters.memory.parameters import Parameters
 from services.retrieval.adapters.memory.snapshots import SnapshotStore
 from services.retrieval.domain import Scope
 from services.retrieval.domain.versions import same
 from services.runtime.object_store.ports import ObjectEntry, ObjectStore
 from tests.fakes.exemplars import BIRDS, SEA, embedding, encoded
 from tests.fakes.object_store import InMemoryStore
+from tests.fakes.replica import SMALL
 from tests.fakes.shelves import ShelvedReplica, labels
 
 ALL = Scope()
 IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  (where a flush costs nothing)
+
+LAZY = Parameters()  # merges nothing as small as what is taught here
 
 
 def bird(name: str, label: str = "robin", turn: float = 1.0) -> EncodedExemplar:
@@ -34,10 +38,10 @@ def bird(name: str, label: str = "robin", turn: float = 1.0) -> EncodedExemplar:
 
 
 @contextmanager
-def replica(store: ObjectStore) -> Iterator[ShelvedReplica]:
+def replica(store: ObjectStore, parameters: Parameters = SMALL) -> Iterator[ShelvedReplica]:
     folder = tempfile.mkdtemp(dir=IN_MEMORY)
     try:
-        yield ShelvedReplica(Path(folder), store)
+        yield ShelvedReplica(Path(folder), store, parameters)
     finally:
         shutil.rmtree(folder)
 
@@ -252,6 +256,24 @@ def test_the_bytes_of_what_was_erased_are_removed_everywhere() -> None:
                 assert labels(each.shelf.versions.view(BIRDS, name)) == {"other": "robin"}
         assert [info.exemplars for info in one.shelf.versions.list(BIRDS)] == [1, 1]
         assert labels(one.index.view(BIRDS)) == {"other": "robin"}
+
+
+def test_what_was_erased_is_removed_from_a_segment_that_has_no_other_reason_to_be_written_anew() -> None:
+    with replica(InMemoryStore(), LAZY) as one:
+        for number in range(50):
+            one.remember(bird(f"secret-{number}" if number == 7 else f"x{number}"))
+        one.settle()
+        one.erase("secret-7")
+        one.settle()
+        assert one.bytes_of("secret-7")
+
+        one.housekeeping.turn()
+        one.settle()
+        one.local.remove(one.local.names() - {view.segment.folder.name for view in _segments(one)})
+
+        assert one.bytes_of("secret-7") == []
+        assert len(labels(one.index.view(BIRDS))) == 49
+        assert one.index.erase(BIRDS, ["secret-7"])
 
 
 def test_the_image_of_what_was_erased_goes_unless_it_was_taught_again() -> None:
