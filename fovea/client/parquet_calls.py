@@ -86,16 +86,16 @@ class ParquetCalls:
             InvalidInput: It is no such file, or damaged; what stands before the damage is taken.
         """
         _require_pyarrow()
-        return self._imported(ExemplarFile(Path(path), vectors), shown)
+        return self._imported(Path(path), vectors, shown)
 
-    def _imported(self, file: ExemplarFile, shown: Shown) -> Iterator[Imported]:
+    def _imported(self, path: Path, vectors: VectorColumn | None, shown: Shown) -> Iterator[Imported]:
         stream: OrderedStream[Row, pb.ImportExemplarsRequest, pb.ImportExemplarsResponse] = OrderedStream(
             self._session.connection,
             self._session.connection.memory.ImportExemplars,
             self._import_request,
             window=max(self._session.window, _WINDOW),
         )
-        with file:
+        with ExemplarFile(path, vectors) as file:
             for row, answer in stream.run(file):
                 yield self._taken(row, answer)
                 shown(row.number, file.rows)
