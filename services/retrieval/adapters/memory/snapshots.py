@@ -107,6 +107,8 @@ class SnapshotStore:
             Unavailable: The object store cannot be used.
         """
         snapshots = self.snapshots()
+        if not snapshots and next(self._store.list(f"{self._prefix}/segments/"), None) is None:
+            return 0
         before_s = (snapshots[0].stored_s if snapshots else self._now_s()) - grace_s
         superseded = zip(snapshots, snapshots[max(keep, 1) :], strict=False)
         gone = [old.number for by, old in superseded if by.stored_s < before_s and old.number not in also]
