@@ -10,12 +10,14 @@ from collections.abc import Callable
 
 from benchmarks import (
     claim_check,
+    classes,
     cold_start,
     decoding,
     grpc_hop,
     kafka_hop,
     memory,
     model_server,
+    parquet,
     pipeline,
     readiness,
     recognize,
@@ -35,6 +37,8 @@ _BENCHMARKS: dict[str, Callable[[], str]] = {
     "telemetry": lambda: telemetry.report(telemetry.measure()),
     "decoding": lambda: decoding.report(decoding.measure()),
     "memory": memory.measure,
+    "parquet": parquet.measure,
+    "classes": classes.measure,
     "search": lambda: search.report(search.measure()),
     "kafka_hop": lambda: kafka_hop.report(kafka_hop.measure()),
     "pipeline": lambda: pipeline.report(pipeline.measure()),

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from models.text.tokenizer import Tokenizer
-from services.encoding.assembly import assemble
+from services.encoding.assembly import Reading, assemble
 from services.encoding.settings import EncodingSettings
 from services.runtime.backbone import open_backbone
 from services.runtime.main import exit_code_of, run, start_logging
@@ -50,10 +50,10 @@ def main() -> None:
     start_logging("encoding", settings)
     with open_backbone(settings) as backbone:
         text = ModelStore(settings.model_folder).open(settings.text_model)
-        tokenizer = Tokenizer.from_file(text.external("tokenizer"))
+        reading = Reading(Tokenizer.from_file(text.external("tokenizer")))
         models = SleepingModels(float(os.environ[COST]))
         version = metadata.version("fovea")
-        encoding = assemble(settings, backbone.store, models, tokenizer, version=version)
+        encoding = assemble(settings, backbone.store, models, reading, version=version)
         run(Process([encoding], settings, resources=backbone.resources), settings)
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Retention,
         SpaceVote,
         Status,
+        VectorColumn,
     )
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "Retention",
     "SpaceVote",
     "Status",
+    "VectorColumn",
 ]
 
 

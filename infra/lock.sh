@@ -6,6 +6,7 @@ compile() { "$uv" pip compile --quiet --universal --python-version 3.11 --genera
 compile requirements/bootstrap.in -o requirements/bootstrap.txt
 compile pyproject.toml --extra dev -o requirements/dev.txt
 compile pyproject.toml --extra platform -o requirements/platform.txt
+compile -c requirements/dev.txt pyproject.toml --extra platform --extra milvus -o requirements/milvus.txt
 compile -c requirements/dev.txt requirements/build.in -o requirements/build.txt
 compile --no-deps requirements/models.in -o requirements/models.txt
 compile --no-deps requirements/triton.in -o requirements/triton.txt

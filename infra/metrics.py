@@ -22,6 +22,7 @@ _AREAS: Final = {
     "models": "Models",
     "storage": "Objects",
     "memory": "Memory",
+    "back_fill": "Back-fill",
     "ranking": "Ranking",
     "traces": "Traces",
     "process": "Process",

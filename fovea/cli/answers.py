@@ -50,6 +50,7 @@ _CSV_COLUMNS: Final = tuple(
         "label",
         "probability",
         "probability_unknown",
+        "answer",
         "reason",
         "message",
     )
@@ -82,7 +83,7 @@ class Layout:
                 yield tuple(self._kept(_table_row(answer, region)))
         elif answer.failure is not None:
             place = (*_head(answer), *[None] * 5, answer.status)
-            yield (*place, *[None] * 4, answer.failure.reason, answer.failure.message)
+            yield (*place, *[None] * 5, answer.failure.reason, answer.failure.message)
         else:
             for region in answer.regions:
                 yield from _csv_rows(answer, region)
@@ -99,12 +100,13 @@ class Layout:
 
 
 def _table_row(answer: Recognition, region: Region) -> Sequence[Any]:
-    best, others = region.best, region.labels[1:3]
+    best = region.best
+    others = region.labels[:2] if region.broader else region.labels[1:3]
     return (
         answer.source or answer.recognition_id,
         region.region_id,
         best,
-        region.labels[0].probability if best is not None else None,
+        region.probability if best is not None else None,
         region.probability_unknown,
         region.status,
         ", ".join(f"{label} {probability:.0%}" for label, probability in others),
@@ -118,18 +120,14 @@ def _head(answer: Recognition) -> Sequence[Any]:
 def _csv_rows(answer: Recognition, region: Region) -> Iterator[Sequence[Any]]:
     place = (*_head(answer), region.region_id, *region.box, region.status)
     for rank, (label, probability) in enumerate(region.labels, start=1):
-        yield (*place, rank, label, probability, region.probability_unknown, None, None)
+        yield (*place, rank, label, probability, region.probability_unknown, region.best, None, None)
     if not region.labels:
-        yield (*place, None, None, None, region.probability_unknown, None, None)
+        yield (*place, None, None, None, region.probability_unknown, None, None, None)
 
 
 def verdict(answer: Recognition) -> Text:
     """Return the best label of each region with its probability, on one line."""
-    said = []
-    for region in answer.regions:
-        known = region.best is not None
-        probability = region.labels[0].probability if known else region.probability_unknown
-        said.append(f"{region.best if known else 'unknown'} {probability:.0%}")
+    said = (f"{region.best or 'unknown'} {region.probability:.0%}" for region in answer.regions)
     return plain("; ".join(said))
 
 
@@ -150,6 +148,8 @@ def show_in_detail(answer: Recognition) -> None:
 def _region(region: Region, *, alone: bool) -> Iterator[Any]:
     where = "" if alone else f"region {region.region_id} ({', '.join(f'{edge:g}' for edge in region.box)})  "
     verdict = region.best or "unknown"
+    if region.broader is not None:
+        verdict += f" ({region.broader.probability:.0%}), perhaps {region.labels[0].label}"
     rung = f" ({region.rung})" if region.rung else ""
     yield Padding(
         Text.assemble(where, plain(verdict, "bold cyan"), "  ", _status(region.status), plain(rung, "dim")),

@@ -10,10 +10,11 @@ import typer
 from typer.core import TyperGroup
 
 from fovea.cli import (
-    audit,
+    care,
     collection,
     dead_letters,
     doctor,
+    evaluate,
     export,
     memory,
     recognize,
@@ -101,10 +102,11 @@ for _group in (
     serve,
     teach,
     recognize,
+    evaluate,
     submit,
     watch,
     memory,
-    audit,
+    care,
     export,
     collection,
     dead_letters,

@@ -1,4 +1,4 @@
-"""`fovea memory`: looking after what was taught."""
+"""`fovea memory audit`."""
 
 from __future__ import annotations
 
@@ -32,10 +32,8 @@ _LABELS: Final = (
 )
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(no_args_is_help=True, help="Look after what was taught.")
-    app.add_typer(group, name="memory", rich_help_panel="Memory")
+def add_to(group: typer.Typer) -> None:
+    """Add the command to those of `fovea memory`."""
     command(
         group,
         "fovea memory audit",

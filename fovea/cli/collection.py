@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from fovea.cli.access import Access, command
+from fovea.cli.hierarchies import parsed_hierarchy
 from fovea.cli.sheets import Column, CsvFlag, Form, JsonFlag, chosen_form, open_sheet, write_json
 from fovea.cli.terminal import counted, say
 from fovea.client import Collection, Retention
@@ -19,6 +20,7 @@ _COLUMNS: Final = (
     Column("retention"),
     Column("trust_threshold", number=True),
     Column("unknown_threshold", number=True),
+    Column("level_threshold", number=True),
     Column("description"),
 )
 Name = Annotated[str, typer.Argument(help="Letters, digits, '.', '_', '-'.")]
@@ -32,6 +34,28 @@ Trust = Annotated[
 ]
 Unknown = Annotated[
     float | None, typer.Option(help="Probability of unknown above which that is the answer.", min=0, max=1)
+]
+
+Level = Annotated[
+    float | None,
+    typer.Option(
+        help="Probability that a label needs to be answered; below it, what it is a kind of is.", min=0, max=1
+    ),
+]
+PerLabel = Annotated[
+    int | None,
+    typer.Option(
+        "--neighbours-per-label", help="How many exemplars of a label may vote, the strongest.", min=1
+    ),
+]
+Hierarchy = Annotated[
+    str | None,
+    typer.Option(
+        "--hierarchy",
+        metavar="FILE|none",
+        help="CSV with the columns label and parent: what each label is a kind of. Every parent has a line "
+        "of its own, with an empty parent at the top.",
+    ),
 ]
 
 
@@ -50,6 +74,7 @@ def add_to(app: typer.Typer) -> None:
         group,
         "fovea collections update birds --unknown-threshold 0.4",
         "fovea collections update birds --retention none",
+        "fovea collections update birds --hierarchy birds.csv",
     )(update)
     command(group, "fovea collections delete birds", "fovea collections delete birds --yes")(delete)
 
@@ -69,13 +94,24 @@ def create(
     retention: Keep = None,
     trust_threshold: Trust = None,
     unknown_threshold: Unknown = None,
+    level_threshold: Level = None,
+    neighbours_per_label: PerLabel = None,
+    hierarchy: Hierarchy = None,
     json_lines: JsonFlag = False,
 ) -> None:
     """Create a collection."""
     form = chosen_form(json_lines=json_lines)
-    collection = _changed(Collection(name), description, retention, trust_threshold, unknown_threshold)
+    given = _given(
+        description=description,
+        retention=None if retention is None else parsed_retention(retention),
+        trust_threshold=trust_threshold,
+        unknown_threshold=unknown_threshold,
+        level_threshold=level_threshold,
+        neighbours_per_label=neighbours_per_label,
+        hierarchy=None if hierarchy is None else parsed_hierarchy(hierarchy),
+    )
     with access.client() as client:
-        _print([client.create_collection(collection)], form)
+        _print([client.create_collection(Collection(name, **given))], form)
 
 
 def show(access: Access, name: Name, *, json_lines: JsonFlag = False, csv_lines: CsvFlag = False) -> None:
@@ -93,13 +129,24 @@ def update(
     retention: Keep = None,
     trust_threshold: Trust = None,
     unknown_threshold: Unknown = None,
+    level_threshold: Level = None,
+    neighbours_per_label: PerLabel = None,
+    hierarchy: Hierarchy = None,
     json_lines: JsonFlag = False,
 ) -> None:
     """Change the settings that are given; the others stay."""
     form = chosen_form(json_lines=json_lines)
+    given = _given(
+        description=description,
+        retention=None if retention is None else parsed_retention(retention),
+        trust_threshold=trust_threshold,
+        unknown_threshold=unknown_threshold,
+        level_threshold=level_threshold,
+        neighbours_per_label=neighbours_per_label,
+        hierarchy=None if hierarchy is None else parsed_hierarchy(hierarchy),
+    )
     with access.client() as client:
-        kept = client.get_collection(name)
-        changed = _changed(kept, description, retention, trust_threshold, unknown_threshold)
+        changed = replace(client.get_collection(name), **given)
         _print([client.update_collection(changed)], form)
 
 
@@ -128,20 +175,9 @@ def _ask(question: str) -> None:
     typer.confirm(question, abort=True, err=True)
 
 
-def _changed(
-    collection: Collection,
-    description: str | None,
-    retention: str | None,
-    trust: float | None,
-    unknown: float | None,
-) -> Collection:
-    given: dict[str, Any] = {
-        "trust_threshold": trust,
-        "unknown_threshold": unknown,
-        "description": description,
-    }
-    given["retention"] = None if retention is None else parsed_retention(retention)
-    return replace(collection, **{name: value for name, value in given.items() if value is not None})
+def _given(**settings: Any) -> dict[str, Any]:
+    """Return the settings that were given."""
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def parsed_retention(text: str) -> Retention:
@@ -164,6 +200,7 @@ def _print(collections: Any, form: Form) -> None:
                 retention,
                 collection.trust_threshold,
                 collection.unknown_threshold,
+                collection.level_threshold,
                 collection.description,
             )
             sheet.add(cells, collection)

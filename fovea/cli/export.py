@@ -34,7 +34,10 @@ def export(
     *,
     embeddings: Annotated[bool, typer.Option(help="Write the embeddings too.")] = True,
 ) -> None:
-    """Write every exemplar as one line of JSON; the file is there when it is complete, or not at all."""
+    """Write every exemplar as one line of JSON; the file is there when it is complete, or not at all.
+
+    For a file that can be imported again, or that a table tool reads, see `fovea memory export`.
+    """
     with access.client() as client, _opened(file) as (target, shown):
         total = sum(count.exemplars for count in client.labels()) if shown and sys.stderr.isatty() else None
         with progress("exporting", total, shown=shown) as show:

@@ -43,7 +43,13 @@ def add_to(app: typer.Typer) -> None:
         'fovea correct 4f0c… "house sparrow" --region 1',
         panel="Memory",
     )(correct)
-    command(app, "fovea forget 8d1f… 77ab…", "fovea forget --label goldfinch", panel="Memory")(forget)
+    command(
+        app,
+        "fovea forget 8d1f… 77ab…",
+        "fovea forget --label goldfinch",
+        "fovea forget 8d1f… --erase",
+        panel="Memory",
+    )(forget)
     command(app, "fovea labels", "fovea labels --csv > labels.csv", panel="Memory")(labels)
     command(
         app,
@@ -77,6 +83,10 @@ def forget(
     exemplar_ids: Annotated[list[str] | None, typer.Argument(metavar="[EXEMPLAR_ID]...")] = None,
     *,
     label: Annotated[str, typer.Option(help="Forget all exemplars of this label.")] = "",
+    erase: Annotated[
+        bool,
+        typer.Option("--erase", help="For good: no version brings them back, their pictures are deleted."),
+    ] = False,
     json_lines: JsonFlag = False,
 ) -> None:
     """Forget exemplars by id, or all of a label."""
@@ -85,11 +95,13 @@ def forget(
     form = chosen_form(json_lines=json_lines)
     asked = exemplar_ids or []
     with access.client() as client:
-        forgotten = client.forget(asked, label=label)
+        forgotten = client.forget(asked, label=label, erase=erase)
     if form is Form.JSON:
         write_json({"forgotten": forgotten.count, "memory_version": forgotten.memory_version})
     else:
-        say(f"forgot {counted(forgotten.count, 'exemplar')}")
+        say(f"{'erased' if erase else 'forgot'} {counted(forgotten.count, 'exemplar')}")
+    if erase:
+        return  # what only a version has is not counted
     if not forgotten.count:
         raise typer.Exit(ExitCode.NOT_FOUND)
     if forgotten.count < len(set(asked)):

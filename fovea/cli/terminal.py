@@ -69,8 +69,11 @@ def complain(what: str, error: FoveaError) -> None:
 
 
 @contextmanager
-def progress(what: str, total: int | None, *, shown: bool = True) -> Iterator[Callable[[int], None]]:
-    """Show how far long work is, if a person watches; yields what takes the number done so far."""
+def progress(what: str, total: int | None, *, shown: bool = True) -> Iterator[Callable[..., None]]:
+    """Show how far long work is, if a person watches.
+
+    Yields what takes the number done so far, and of how many if that is known only then.
+    """
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -84,4 +87,4 @@ def progress(what: str, total: int | None, *, shown: bool = True) -> Iterator[Ca
     )
     with bar:
         task = bar.add_task(what, total=total)
-        yield lambda done: bar.update(task, completed=done)
+        yield lambda done, of=None: bar.update(task, completed=done, total=of)

@@ -9,15 +9,26 @@ from fovea.client import health
 from fovea.client.collection_calls import CollectionCalls
 from fovea.client.connection import Connection, Patience
 from fovea.client.memory_calls import MemoryCalls
+from fovea.client.migration_calls import MigrationCalls
 from fovea.client.operations_calls import OperationsCalls
+from fovea.client.parquet_calls import ParquetCalls
 from fovea.client.recognition_calls import RecognitionCalls
 from fovea.client.results import ServiceHealth
 from fovea.client.session import Session
+from fovea.client.version_calls import VersionCalls
 
 DEFAULT_TARGET: Final = "127.0.0.1:8500"
 
 
-class Client(RecognitionCalls, MemoryCalls, CollectionCalls, OperationsCalls):
+class Client(
+    RecognitionCalls,
+    MemoryCalls,
+    VersionCalls,
+    ParquetCalls,
+    CollectionCalls,
+    MigrationCalls,
+    OperationsCalls,
+):
     """Recognises and teaches over one connection. Threads may share it; close it, or use `with`.
 
     >>> import fovea

@@ -16,7 +16,14 @@ import grpc
 from fovea.client.errors import FoveaError, InvalidInput, Overloaded, Unavailable
 from fovea.client.images import MOST_MESSAGE_BYTES
 from fovea.client.statuses import from_rpc_error
-from fovea.gateway.v1 import collections_pb2_grpc, gateway_pb2_grpc, memory_pb2_grpc, operations_pb2_grpc
+from fovea.gateway.v1 import (
+    collections_pb2_grpc,
+    gateway_pb2_grpc,
+    memory_pb2_grpc,
+    migrations_pb2_grpc,
+    operations_pb2_grpc,
+    versions_pb2_grpc,
+)
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -25,7 +32,15 @@ _IDEMPOTENT: Final = {
     "fovea.gateway.v1.GatewayService": ("Recognize", "GetRecognition", "GetSubmission"),
     "fovea.gateway.v1.MemoryService": ("ListExemplars", "ListLabels"),
     "fovea.gateway.v1.CollectionService": ("GetCollection", "ListCollections", "UpdateCollection"),
+    "fovea.gateway.v1.MigrationService": (
+        "GetMigration",
+        "EvaluateMigration",
+        "CutOverMigration",
+        "RollBackMigration",
+        "FinishMigration",
+    ),
     "fovea.gateway.v1.OperationsService": ("ListDeadLetters", "GetDeadLetter"),
+    "fovea.gateway.v1.VersionService": ("ListVersions", "ListQuerySets"),
     "grpc.health.v1.Health": ("Check",),
 }
 """Calls that may be sent again; `Recognize` is one because the client always chooses its id."""
@@ -92,9 +107,13 @@ class Connection:
         self.gateway = gateway_pb2_grpc.GatewayServiceStub(self.channel)
         self.memory = memory_pb2_grpc.MemoryServiceStub(self.channel)
         self.collections = collections_pb2_grpc.CollectionServiceStub(self.channel)
+        self.migrations = migrations_pb2_grpc.MigrationServiceStub(self.channel)
         self.operations = operations_pb2_grpc.OperationsServiceStub(self.channel)
+        self.versions = versions_pb2_grpc.VersionServiceStub(self.channel)
         stubs = {"GatewayService": self.gateway, "MemoryService": self.memory}
         stubs |= {"CollectionService": self.collections, "OperationsService": self.operations}
+        stubs |= {"VersionService": self.versions}
+        stubs |= {"MigrationService": self.migrations}
         self._repeatable = frozenset(
             getattr(stub, method)
             for name, stub in stubs.items()

@@ -65,6 +65,38 @@ class Taught:
 
 
 @dataclass(frozen=True)
+class VectorColumn:
+    """Who made the vectors of a table that Fovea did not write.
+
+    Attributes:
+        space: `visual` for pictures, `name` for texts.
+        encoder: `name@digest` of a model that the server runs; an import by another names those that it does.
+        column: Where the vectors are. They may have any length but 0: they are normalised.
+    """
+
+    space: str
+    encoder: str
+    column: str = "vector"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """That one row of a file is durable; or why it was not taken.
+
+    Attributes:
+        row: Its number; the first is 1.
+        exemplar_id: `Client.forget` takes it.
+        memory_version: A version of the memory that holds it.
+        failure: Why it was not taken; its `field` is the column.
+    """
+
+    row: int
+    exemplar_id: str = ""
+    memory_version: str = ""
+    failure: FoveaError | None = None
+
+
+@dataclass(frozen=True)
 class Exemplar:
     """One labelled entry of a memory.
 
@@ -135,6 +167,10 @@ class Collection:
         trust_threshold: Margin of retrieval from which no model is asked.
         unknown_threshold: Probability of *unknown* above which the answer is `unknown`.
         votes: Replaces the shipped votes of the spaces it names.
+        level_threshold: Probability that a label needs to be answered; below it, what it is a kind of is.
+        neighbours_per_label: How many exemplars may vote for one label, the strongest; None: all.
+        hierarchy: What each label is a kind of: `{"goldfinch": "finch", "finch": ""}`. Every parent has an
+            entry of its own, with an empty parent at the top. Missing in `Client.list_collections`.
         tenant: Whose it is; empty: the client's.
     """
 
@@ -144,4 +180,7 @@ class Collection:
     trust_threshold: float | None = None
     unknown_threshold: float | None = None
     votes: Sequence[SpaceVote] = ()
+    level_threshold: float | None = None
+    neighbours_per_label: int | None = None
+    hierarchy: Mapping[str, str] = field(default_factory=dict)
     tenant: str = ""

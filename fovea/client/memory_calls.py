@@ -89,13 +89,21 @@ class MemoryCalls:
         """
         return self._teach_one(Lesson(label, attribute=attribute, attributes=attributes or {}))
 
-    def forget(self, exemplar_ids: Sequence[str] = (), *, label: str = "") -> Forgotten:
+    def forget(self, exemplar_ids: Sequence[str] = (), *, label: str = "", erase: bool = False) -> Forgotten:
         """Forget exemplars by id, or all exemplars of a label, and say how many there were.
 
         >>> client.forget(["8d1f…"]).count
         >>> client.forget(label="goldfinch")
+        >>> client.forget(["8d1f…"], erase=True)
+
+        Args:
+            exemplar_ids: Which; of those to erase also such as only a kept version has.
+            label: All of it that is there now.
+            erase: For good: no version brings them back, and their pictures are deleted.
         """
-        request = pb.ForgetRequest(collection=self._session.key, exemplar_ids=exemplar_ids, label=label)
+        request = pb.ForgetRequest(
+            collection=self._session.key, exemplar_ids=exemplar_ids, label=label, erase=erase
+        )
         answer = self._session.connection.call(
             self._session.connection.memory.Forget, request, timeout_s=self._session.timeout_s
         )

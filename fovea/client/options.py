@@ -60,6 +60,9 @@ class Options:
         votes: Replaces the votes of the spaces it names.
         trust_threshold: Margin of retrieval from which no model is asked.
         unknown_threshold: Probability of *unknown* above which the answer is `unknown`.
+        level_threshold: Probability that a label needs to be answered; below it, what it is a kind of is.
+        neighbours_per_label: How many exemplars may vote for one label, the strongest; None: all. With 1 a
+            label counts as much as its best exemplar.
         min_memory_version: The memory must be at least this new. A client asks for what it taught itself
             anyway; this is for what others taught.
     """
@@ -71,6 +74,8 @@ class Options:
     votes: Sequence[SpaceVote] = ()
     trust_threshold: float | None = None
     unknown_threshold: float | None = None
+    level_threshold: float | None = None
+    neighbours_per_label: int | None = None
     min_memory_version: str = ""
 
 

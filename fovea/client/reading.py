@@ -17,6 +17,8 @@ from fovea.client.memory import (
 )
 from fovea.client.options import AttributeValue, SpaceVote
 from fovea.client.results import (
+    Ancestor,
+    BroaderLabel,
     Candidate,
     Gate,
     ImageInfo,
@@ -85,6 +87,7 @@ def read_region(message: recognition_pb2.RecognizedRegion) -> Region:
         margin=found.margin,
         entropy=found.entropy,
         gates=tuple(map(_gate, ranking.gates)),
+        broader=_broader(ranking.broader) if ranking.HasField("broader") else None,
         votes=tuple(map(_vote, found.votes)),
         origin=region_pb2.RegionOrigin.Name(where.origin).removeprefix("REGION_ORIGIN_").lower(),
         mask=_mask(where.mask) if where.HasField("mask") else None,
@@ -121,6 +124,11 @@ def read_collection(message: collections_pb2.Collection) -> Collection:
         retention=_retention(message.image_retention),
         trust_threshold=message.trust_threshold if message.HasField("trust_threshold") else None,
         unknown_threshold=message.unknown_threshold if message.HasField("unknown_threshold") else None,
+        level_threshold=message.level_threshold if message.HasField("level_threshold") else None,
+        neighbours_per_label=(
+            message.neighbours_per_label if message.HasField("neighbours_per_label") else None
+        ),
+        hierarchy={each.label: each.parent for each in message.hierarchy},
         votes=tuple(map(_vote, message.votes)),
         tenant=message.key.tenant,
     )
@@ -187,7 +195,16 @@ def _vote(message: candidates_pb2.SpaceVote) -> SpaceVote:
 
 
 def _candidate(message: candidates_pb2.Candidate) -> Candidate:
-    return Candidate(message.label, message.score, tuple(map(_neighbour, message.neighbours)))
+    return Candidate(
+        message.label,
+        message.score,
+        tuple(map(_neighbour, message.neighbours)),
+        tuple(Ancestor(each.label, each.score) for each in message.ancestors),
+    )
+
+
+def _broader(message: ranking_pb2.BroaderLabel) -> BroaderLabel:
+    return BroaderLabel(message.label, message.probability, message.steps)
 
 
 def _neighbour(message: candidates_pb2.Neighbour) -> Neighbour:

@@ -37,6 +37,21 @@ class RankedLabel(NamedTuple):
     probability: float
 
 
+class BroaderLabel(NamedTuple):
+    """What is answered in place of the first label, which is a kind of it, `steps` below."""
+
+    label: str
+    probability: float
+    steps: int
+
+
+class Ancestor(NamedTuple):
+    """What a label is a kind of; `score` is the share of the votes for it and for all kinds of it."""
+
+    label: str
+    score: float
+
+
 @dataclass(frozen=True)
 class Neighbour:
     """An exemplar that voted.
@@ -60,11 +75,15 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A label that retrieval proposed, with the exemplars that voted for it, nearest first."""
+    """A label that retrieval proposed, with the exemplars that voted for it, nearest first.
+
+    `ancestors` are what it is a kind of, the parent first, if the collection has a hierarchy.
+    """
 
     label: str
     score: float
     neighbours: tuple[Neighbour, ...] = ()
+    ancestors: tuple[Ancestor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +113,7 @@ class Region:
         entropy: Of the scores of all labels seen, in nats.
         gates: The decisions that single numbers took.
         votes: How each space voted.
+        broader: What is answered where the first label is not likely enough; None where it is.
         origin: `whole_image`, `caller` or `prompt`.
         mask: Absent where the whole box counts.
     """
@@ -109,15 +129,25 @@ class Region:
     entropy: float = 0.0
     gates: tuple[Gate, ...] = ()
     votes: tuple[SpaceVote, ...] = ()
+    broader: BroaderLabel | None = None
     origin: str = ""
     mask: Mask | None = None
 
     @property
     def best(self) -> str | None:
-        """The first label; None where the answer is *unknown*."""
+        """The answer: the first label or what it is a kind of; None where that is *unknown*."""
+        return None if self._answer is None else self._answer.label
+
+    @property
+    def probability(self) -> float:
+        """The probability of the answer, *unknown* included."""
+        return self.probability_unknown if self._answer is None else self._answer.probability
+
+    @property
+    def _answer(self) -> RankedLabel | BroaderLabel | None:
         if self.status is Status.UNKNOWN or not self.labels:
             return None
-        return self.labels[0].label
+        return self.broader or self.labels[0]
 
 
 @dataclass(frozen=True)
@@ -188,7 +218,7 @@ class Recognition:
 
     @property
     def best(self) -> str | None:
-        """The best label of the first region; None if that is *unknown* or the recognition failed."""
+        """The answer for the first region; None if that is *unknown* or the recognition failed."""
         return self.regions[0].best if self.regions else None
 
     @property

@@ -58,6 +58,8 @@ def write_options(options: Options) -> envelope_pb2.RecognitionOptions:
         votes=map(_vote, options.votes),
         trust_threshold=options.trust_threshold,
         unknown_threshold=options.unknown_threshold,
+        level_threshold=options.level_threshold,
+        neighbours_per_label=options.neighbours_per_label,
         min_memory_version=options.min_memory_version,
     )
 
@@ -135,6 +137,12 @@ def write_collection(collection: Collection, *, tenant: str) -> collections_pb2.
         votes=map(_vote, collection.votes),
         trust_threshold=collection.trust_threshold,
         unknown_threshold=collection.unknown_threshold,
+        level_threshold=collection.level_threshold,
+        neighbours_per_label=collection.neighbours_per_label,
+        hierarchy=[
+            collections_pb2.LabelParent(label=label, parent=parent)
+            for label, parent in collection.hierarchy.items()
+        ],
     )
 
 

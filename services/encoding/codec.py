@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from fovea.encoding.v1 import encoding_pb2 as pb
@@ -16,18 +16,35 @@ from services.kernel.validation import checked_id
 from services.kernel.vocabulary import (
     CollectionKey,
     EncodedExemplar,
-    Envelope,
     Exemplar,
     ImageReference,
     Region,
+    voting_spaces,
 )
 from services.runtime.codec import exemplar as exemplars
 from services.runtime.codec import recognition, region
+from services.runtime.topics import Subject
 
 
-def read_regions_request(message: pb.EncodeRegionsRequest) -> tuple[ImageReference, tuple[Region, ...]]:
-    """Read which image and which parts of it. Raises InvalidInput."""
-    return region.read_image(message.image), region.read_regions(message.regions, field="regions")
+class Work(NamedTuple):
+    """Which parts of which image are to be encoded, and into which spaces."""
+
+    image: ImageReference
+    regions: tuple[Region, ...]
+    spaces: tuple[str, ...]
+
+
+def read_regions_request(message: pb.EncodeRegionsRequest) -> Work:
+    """Read what is to be encoded. Raises InvalidInput."""
+    regions = region.read_regions(message.regions, field="regions")
+    return Work(region.read_image(message.image), regions, tuple(message.spaces))
+
+
+def write_spaces_response(encoders: Mapping[str, str]) -> pb.ListSpacesResponse:
+    """Write which encoder serves which space."""
+    return pb.ListSpacesResponse(
+        spaces=[pb.EncodedSpace(space=space, encoder=encoder) for space, encoder in encoders.items()]
+    )
 
 
 def write_regions_response(encoded: EncodedRegions) -> pb.EncodeRegionsResponse:
@@ -57,10 +74,11 @@ def write_texts_response(encoded: EncodedTexts) -> pb.EncodeTextsResponse:
     )
 
 
-def read_regions_event(message: segmentation_events.RegionsProposed) -> tuple[Envelope, tuple[Region, ...]]:
-    """Read which image and which parts of it. Raises InvalidInput."""
+def read_regions_event(message: segmentation_events.RegionsProposed) -> Work:
+    """Read what is to be encoded: into the spaces that vote. Raises InvalidInput."""
     envelope = recognition.read_envelope(message.envelope)
-    return envelope, region.read_regions(message.regions, field="regions")
+    regions = region.read_regions(message.regions, field="regions")
+    return Work(envelope.image, regions, tuple(voting_spaces(envelope.options.votes)))
 
 
 def write_regions_event(
@@ -75,30 +93,59 @@ def write_regions_event(
 
 
 class Change(NamedTuple):
-    """What is to become of one exemplar; without a value it is to be forgotten."""
+    """What is to become of one exemplar.
+
+    Attributes:
+        collection: Whose it is.
+        exemplar_id: Which.
+        remember: What is to be encoded.
+        restore: What comes with its embeddings. Without either, the exemplar is to be forgotten.
+        spaces: Into which a picture is to be encoded.
+        unless_changed_since: An offset for each partition: from there on nobody else may have changed it.
+    """
 
     collection: CollectionKey
     exemplar_id: str
-    remember: Exemplar | None
+    remember: Exemplar | None = None
+    restore: EncodedExemplar | None = None
+    spaces: tuple[str, ...] = ()
+    unless_changed_since: tuple[int, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The key of the exemplar in the topics."""
+        return Subject(self.collection.tenant, self.collection.collection, self.exemplar_id).key
 
 
 def read_exemplar_event(message: gateway_events.ExemplarSubmitted) -> Change:
     """Read what is to become of an exemplar. Raises InvalidInput."""
     collection = recognition.read_collection(message.collection)
     exemplar_id = checked_id(message.exemplar_id, field="exemplar_id")
+    asked = Change(
+        collection,
+        exemplar_id,
+        spaces=tuple(message.spaces),
+        unless_changed_since=tuple(message.unless_changed_since),
+    )
     kind = message.WhichOneof("change")
     if kind == "forget":
-        return Change(collection, exemplar_id, None)
-    if kind is None:
-        raise InvalidInput("change is missing: remember or forget", field="change", reason="CHANGE_MISSING")
-    exemplar = exemplars.read_exemplar(message.remember, field="remember")
-    if exemplar.exemplar_id != exemplar_id:
-        raise InvalidInput(
-            f"remember.exemplar_id is not {exemplar_id}",
-            field="remember.exemplar_id",
-            reason="EXEMPLAR_ID_MISMATCH",
-        )
-    return Change(collection, exemplar_id, exemplar)
+        return asked
+    if kind == "remember":
+        exemplar = exemplars.read_exemplar(message.remember, field="remember")
+        _require_same(exemplar.exemplar_id, exemplar_id, field="remember.exemplar_id")
+        return asked._replace(remember=exemplar)
+    if kind == "restore":
+        encoded = exemplars.read_encoded_exemplar(message.restore, field="restore")
+        _require_same(encoded.exemplar.exemplar_id, exemplar_id, field="restore.exemplar.exemplar_id")
+        return asked._replace(restore=encoded)
+    raise InvalidInput(
+        "change is missing: remember, restore or forget", field="change", reason="CHANGE_MISSING"
+    )
+
+
+def _require_same(found: str, wanted: str, *, field: str) -> None:
+    if found != wanted:
+        raise InvalidInput(f"{field} is not {wanted}", field=field, reason="EXEMPLAR_ID_MISMATCH")
 
 
 def write_exemplar_event(collection: CollectionKey, encoded: EncodedExemplar) -> events.ExemplarEncoded:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +38,19 @@ class Vectors:
     def row(self, index: int) -> Embedding:
         """Return one embedding, in memory of its own so that it does not keep the batch alive."""
         return Embedding(self.rows[index].copy(), encoder=self.encoder, space=self.space)
+
+
+def ensemble(embeddings: Sequence[Embedding]) -> Embedding:
+    """Return the one embedding, or the direction of the mean of several that have one encoder and space."""
+    first = embeddings[0]
+    if len(embeddings) == 1:
+        return first
+    mean = np.mean([each.vector for each in embeddings], axis=0, dtype=np.float64)  # (dim,)
+    length = float(np.linalg.norm(mean))
+    if length == 0:
+        raise InvalidInput("the templates say the opposite of each other", field="text")
+    vector: Float32[np.ndarray, "dim"] = np.divide(mean, length, dtype=np.float64).astype(np.float32)
+    return replace(first, vector=vector)
 
 
 class RegionKey(NamedTuple):
@@ -97,6 +110,11 @@ def crops(
     if len(squares) == 1:
         return squares[0][np.newaxis]
     return np.stack(squares)  # (n, size, size, 3)
+
+
+def blank_crop() -> UInt8[np.ndarray, "1 size size 3"]:
+    """Return a batch of one black square, for finding out what an image encoder makes."""
+    return np.zeros((1, DEFAULTS.size_px, DEFAULTS.size_px, 3), dtype=np.uint8)
 
 
 def _crop(pixels: UInt8[np.ndarray, "h w 3"], region: Region) -> UInt8[np.ndarray, "size size 3"]:

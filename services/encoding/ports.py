@@ -29,8 +29,12 @@ class ImageEncoder(Protocol):
         """Return `name@digest` of each model that takes part."""
         ...
 
+    def spaces(self) -> tuple[str, ...]:
+        """Return the spaces that it encodes into, that of looks first."""
+        ...
+
     def encode(self, crops: UInt8[np.ndarray, "n size size 3"]) -> tuple[Vectors, ...]:
-        """Return the crops' embeddings, in order, once for each space that an image can reach.
+        """Return the crops' embeddings, in order, once for each of its spaces.
 
         Raises Unavailable, DeadlineExceeded.
         """

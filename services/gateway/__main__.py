@@ -31,7 +31,14 @@ def main() -> None:
             retrieval=channel("fovea.retrieval.v1.RetrievalService", settings.retrieval_target),
             ranking=channel("fovea.ranking.v1.RankingService", settings.ranking_target),
         )
-        assembly = assemble(settings, backbone.log, backbone.store, channels, streaming=backbone.shared)
+        assembly = assemble(
+            settings,
+            backbone.log,
+            backbone.store,
+            channels,
+            streaming=backbone.shared,
+            metrics=backbone.resources.metrics,
+        )
         resources = backbone.resources
         run(Process([assembly], settings, resources=resources), settings)
 

@@ -18,3 +18,5 @@ TRUST_THRESHOLD: Final = 0.93
 """Margin of retrieval from which its order is taken as it is."""
 UNKNOWN_THRESHOLD: Final = 0.75
 """Probability of *unknown* above which the answer is unknown."""
+LEVEL_THRESHOLD: Final = 0.5
+"""Probability that a label needs to be answered where there are broader ones: rather right than wrong."""

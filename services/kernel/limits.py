@@ -48,6 +48,10 @@ class Limits:
     """Labels that one region may be answered with."""
     default_labels_per_region: int = 5
     """Labels that one region is answered with unless the caller says otherwise."""
+    hierarchy_labels: int = 20_000
+    """Labels of one collection's hierarchy."""
+    hierarchy_levels: int = 16
+    """Labels above one label in a hierarchy."""
     texts_per_request: int = 256
     """Texts of one EncodeTexts call."""
     page_size: int = 1_000
@@ -56,6 +60,10 @@ class Limits:
     """Entries of one page unless the caller says otherwise."""
     forgotten_per_request: int = 1_000
     """Exemplar ids of one Forget call."""
+    queries_per_set: int = 5_000
+    """Queries of one set that memories are compared by."""
+    edits_per_request: int = 10_000
+    """Edits that are proposed or applied at a time."""
     stream_window: int = 8
     """Items of one stream that are worked on at a time; the next is read when one is answered."""
     message_bytes: int = 32 * MIB

@@ -1,17 +1,22 @@
-"""The words that every service speaks, as frozen values.
-
-Geometry is in pixels of the original image after EXIF orientation: x to the right, y down.
-"""
+"""The words that every service speaks, as frozen values."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32
+
+# said again here, since whoever speaks of regions needs both
+from services.kernel.geometry import Box as Box  # noqa: PLC0414
+from services.kernel.geometry import Mask as Mask  # noqa: PLC0414
+from services.kernel.geometry import Point as Point  # noqa: PLC0414
+from services.kernel.geometry import Polygon as Polygon  # noqa: PLC0414
+
+Shape = Box | Polygon | Mask
 
 VISUAL_SPACE = "visual"
 NAME_SPACE = "name"
@@ -37,41 +42,6 @@ class ImageReference:
     size_bytes: int
     width_px: int
     height_px: int
-
-
-class Box(NamedTuple):
-    """An upright rectangle; `right` and `bottom` are exclusive edges."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-
-class Point(NamedTuple):
-    """A point of the image."""
-
-    x: float
-    y: float
-
-
-@dataclass(frozen=True)
-class Polygon:
-    """A closed polygon; the inside follows the even-odd rule."""
-
-    points: tuple[Point, ...]
-
-
-@dataclass(frozen=True)
-class Mask:
-    """A binary mask over the whole image, in COCO's uncompressed run lengths."""
-
-    height_px: int
-    width_px: int
-    counts: tuple[int, ...]
-
-
-Shape = Box | Polygon | Mask
 
 
 class RegionOrigin(enum.Enum):
@@ -180,6 +150,11 @@ class SpaceVote:
     reference: float
 
 
+def voting_spaces(votes: Iterable[SpaceVote]) -> tuple[str, ...]:
+    """Return the spaces that have a say, in the order of their votes."""
+    return tuple(vote.space for vote in votes if vote.weight > 0)
+
+
 @dataclass(frozen=True)
 class Neighbour:
     """An exemplar that voted; `share` is its part of all votes, that of *unknown* included."""
@@ -192,13 +167,24 @@ class Neighbour:
     image_key: str = ""
 
 
+class Ancestor(NamedTuple):
+    """What a label is a kind of; `score` is the share of the votes for it and for all kinds of it."""
+
+    label: str
+    score: float
+
+
 @dataclass(frozen=True)
 class Candidate:
-    """A label that retrieval proposes, with the neighbours that voted for it, nearest first."""
+    """A label that retrieval proposes, with the neighbours that voted for it, nearest first.
+
+    `ancestors` are what it is a kind of, the parent first.
+    """
 
     label: str
     score: float
     neighbours: tuple[Neighbour, ...]
+    ancestors: tuple[Ancestor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -229,6 +215,14 @@ class RankedLabel(NamedTuple):
     probability: float
 
 
+class BroaderLabel(NamedTuple):
+    """What is answered in place of the first label, which is a kind of it, `steps` below."""
+
+    label: str
+    probability: float
+    steps: int
+
+
 @dataclass(frozen=True)
 class Gate:
     """A decision that one number took; `is_open` if the value is on the far side of the threshold."""
@@ -250,6 +244,7 @@ class Ranking:
     status: RankingStatus
     rung: str = ""
     gates: tuple[Gate, ...] = ()
+    broader: BroaderLabel | None = None
 
 
 @dataclass(frozen=True)
@@ -264,6 +259,8 @@ class RecognitionOptions:
     votes: tuple[SpaceVote, ...] = ()
     trust_threshold: float | None = None
     unknown_threshold: float | None = None
+    level_threshold: float | None = None
+    neighbours_per_label: int | None = None
     min_memory_version: str = ""
 
 

@@ -23,7 +23,7 @@ def assemble(*, metrics: Metrics, version: str) -> Assembly:
         version: Of this release, for the records.
     """
     rank = Rank(
-        thresholds=Thresholds(defaults.TRUST_THRESHOLD, defaults.UNKNOWN_THRESHOLD),
+        thresholds=Thresholds(defaults.TRUST_THRESHOLD, defaults.UNKNOWN_THRESHOLD, defaults.LEVEL_THRESHOLD),
         monitor=MetricsMonitor(metrics.ranking),
         version=version,
     )

@@ -1,14 +1,22 @@
-"""From candidates to a ranking: the two gates, and what is answered when no model orders the candidates."""
+"""From candidates to a ranking: the gates, and what is answered when no model orders the candidates."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from services.kernel.errors import InvalidInput
-from services.kernel.vocabulary import Candidates, Gate, RankedLabel, Ranking, RankingStatus
+from services.kernel.vocabulary import (
+    BroaderLabel,
+    Candidate,
+    Candidates,
+    Gate,
+    RankedLabel,
+    Ranking,
+    RankingStatus,
+)
 
 NO_RANKER: Final = "no_ranker"
 """Rung: no model orders the candidates, so they stay as retrieval has them."""
@@ -21,18 +29,21 @@ class Thresholds:
     Args:
         trust: Margin of retrieval, in [0, 1], from which its order is taken as it is.
         unknown: Probability of *unknown*, in [0, 1], above which the answer is unknown.
+        level: Probability, in [0, 1], that a label needs to be answered where there are broader ones.
     """
 
     trust: float
     unknown: float
+    level: float
 
 
 @dataclass(frozen=True)
 class Gates:
-    """What the two gates decided about one region."""
+    """What the gates decided about one region; `level` where the first candidate has broader labels."""
 
     trust: Gate
     unknown: Gate
+    level: Gate | None = None
 
     @classmethod
     def of(cls, found: Candidates, thresholds: Thresholds) -> Gates:
@@ -42,7 +53,21 @@ class Gates:
         return cls(
             Gate("trust", found.margin, thresholds.trust, is_open=trusted),
             Gate("unknown", found.unknown_score, thresholds.unknown, is_open=unknown),
+            _level(found, thresholds.level),
         )
+
+    def __iter__(self) -> Iterator[Gate]:
+        return iter(
+            (self.trust, self.unknown) if self.level is None else (self.trust, self.unknown, self.level)
+        )
+
+
+def _level(found: Candidates, threshold: float) -> Gate | None:
+    """Return the gate that opens if the first label is not likely enough, out of all labels seen."""
+    if not (found.candidates and found.candidates[0].ancestors):
+        return None
+    likely = (1.0 - found.unknown_score) * found.candidates[0].score
+    return Gate("level", likely, threshold, is_open=likely < threshold)
 
 
 def retrieval_order(found: Candidates, gates: Gates) -> Ranking:
@@ -67,8 +92,24 @@ def retrieval_order(found: Candidates, gates: Gates) -> Ranking:
         probability_unknown=unknown,
         status=status,
         rung=NO_RANKER if status is RankingStatus.DEGRADED else "",
-        gates=(gates.trust, gates.unknown),
+        gates=tuple(gates),
+        broader=_broader(found, gates),
     )
+
+
+def _broader(found: Candidates, gates: Gates) -> BroaderLabel | None:
+    """Return the nearest label above the first that is likely enough.
+
+    None if the first label is, if the answer is unknown, or if no label above is either: then the first
+    label stands, as it does without a hierarchy.
+    """
+    if gates.level is None or not gates.level.is_open or gates.unknown.is_open:
+        return None
+    for steps, ancestor in enumerate(found.candidates[0].ancestors, start=1):
+        likely = (1.0 - found.unknown_score) * ancestor.score
+        if likely >= gates.level.threshold:
+            return BroaderLabel(ancestor.label, likely, steps)
+    return None
 
 
 def _status(found: Candidates, gates: Gates) -> RankingStatus:
@@ -88,7 +129,9 @@ def _shares(scores: Sequence[float]) -> list[float]:
 def checked(found: Candidates, *, field: str) -> Candidates:
     """Return the candidates. Raises InvalidInput unless scores are shares and labels distinct."""
     numbers = {f"{field}.margin": found.margin, f"{field}.unknown_score": found.unknown_score} | {
-        f"{field}.candidates[{i}].score": candidate.score for i, candidate in enumerate(found.candidates)
+        name: score
+        for i, candidate in enumerate(found.candidates)
+        for name, score in _scores(candidate, field=f"{field}.candidates[{i}]")
     }
     for name, number in numbers.items():
         if not 0 <= number <= 1:  # NaN fails as well
@@ -100,3 +143,10 @@ def checked(found: Candidates, *, field: str) -> Candidates:
             f"{field}.candidates has two of one label", field=f"{field}.candidates", reason="LABEL_TWICE"
         )
     return found
+
+
+def _scores(candidate: Candidate, *, field: str) -> Iterator[tuple[str, float]]:
+    """Yield every score with the name of its field."""
+    yield f"{field}.score", candidate.score
+    for i, ancestor in enumerate(candidate.ancestors):
+        yield f"{field}.ancestors[{i}].score", ancestor.score

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.kernel.vocabulary import Candidates, Ranking, RecognitionOptions, Stage
 from services.ranking.domain import Gates, Thresholds, checked, retrieval_order
@@ -62,11 +62,12 @@ class Rank:
         return Ranked(rankings, stage)
 
     def _in_force(self, options: RecognitionOptions) -> Thresholds:
-        shipped, trust, unknown = self._thresholds, options.trust_threshold, options.unknown_threshold
-        return Thresholds(
-            trust=shipped.trust if trust is None else trust,
-            unknown=shipped.unknown if unknown is None else unknown,
-        )
+        asked = {
+            "trust": options.trust_threshold,
+            "unknown": options.unknown_threshold,
+            "level": options.level_threshold,
+        }
+        return replace(self._thresholds, **{name: at for name, at in asked.items() if at is not None})
 
     def _rank(self, found: Candidates, thresholds: Thresholds) -> Ranking:
         ranking = retrieval_order(found, Gates.of(found, thresholds))

@@ -21,7 +21,7 @@ def main() -> None:
         retrieval = assemble(
             settings,
             backbone.log,
-            Storage(backbone.data_folder / "memory", backbone.shared_store),
+            Storage(backbone.data_folder / "memory", backbone.shared_store, kept=backbone.shared_store),
             claims=backbone.claims,
             metrics=resources.metrics,
             version=metadata.version("fovea"),

@@ -249,7 +249,7 @@ TOPICS: Final = TopicTable(
             meaning="A collection's settings; without a value it is deleted.",
             key=_COLLECTION,
             owner="gateway",
-            consumers=("gateway",),
+            consumers=("gateway", "retrieval"),
         ),
         TopicSpec(
             "feedback.given",

@@ -94,16 +94,39 @@ def in_many_segments() -> Iterator[Writable]:
     yield WritableSegments(turn=1)
 
 
+@contextmanager
+def in_milvus() -> Iterator[Writable]:
+    from tests.fakes.milvus import WritableMilvus  # noqa: PLC0415  (slow, and for integration alone)
+
+    memory = WritableMilvus()
+    try:
+        yield memory
+    finally:
+        memory.close()
+
+
 MEMORIES: dict[str, Callable[[], AbstractContextManager[Writable]]] = {
     "fake": fake,
     "buffer": in_the_buffer,
     "segments": in_segments,
     "many segments": in_many_segments,
+    "milvus": in_milvus,
 }
+MILVUS = pytest.param("milvus", marks=pytest.mark.integration)
 
 
-@pytest.fixture(params=list(MEMORIES))
+@pytest.fixture(scope="module")
+def milvus() -> Iterator[None]:
+    from tests.fakes.milvus import milvus_for_all  # noqa: PLC0415  (slow, and for integration alone)
+
+    with milvus_for_all():
+        yield
+
+
+@pytest.fixture(params=[*(name for name in MEMORIES if name != "milvus"), MILVUS])
 def memory(request: pytest.FixtureRequest) -> Iterator[Writable]:
+    if request.param == "milvus":
+        request.getfixturevalue("milvus")
     with MEMORIES[request.param]() as opened:
         yield opened
 
@@ -175,6 +198,32 @@ def test_collections_do_not_see_each_other(memory: Writable) -> None:
 
     assert dict(memory.view(BIRDS).labels()) == {"robin": 1}
     assert nearest(memory, NORTH, collection=SEA) == []
+
+
+def test_exemplars_with_their_embeddings_go_on_after_an_id(memory: Writable) -> None:
+    for name in ("c", "a", "b"):
+        memory.remember(BIRDS, encoded(name, "robin", [NORTH]))
+
+    found = [each.exemplar.exemplar_id for each in memory.view(BIRDS).encoded(after="a")]
+
+    assert found == ["b", "c"]
+
+
+def test_exemplars_are_counted_by_the_spaces_that_they_have_embeddings_in(memory: Writable) -> None:
+    other = embedding(1, 0, 0, space="other")
+    memory.remember(BIRDS, encoded("one", "robin", [NORTH]))
+    memory.remember(BIRDS, encoded("both", "robin", [NORTH, other]))
+    memory.remember(BIRDS, encoded("both too", "wren", [EAST, other]))
+    memory.remember(BIRDS, encoded("none", "wren", []))
+    memory.remember(BIRDS, encoded("gone", "wren", [EAST, other]))
+    memory.forget(BIRDS, "gone")
+
+    assert dict(memory.view(BIRDS).spaces()) == {
+        frozenset(): 1,
+        frozenset({"visual"}): 1,
+        frozenset({"visual", "other"}): 2,
+    }
+    assert dict(memory.view(SEA).spaces()) == {}
 
 
 def test_a_forgotten_exemplar_is_gone(memory: Writable) -> None:
@@ -257,6 +306,24 @@ def test_excluded_exemplars_and_those_that_fail_a_condition_do_not_answer(memory
     assert nearest(memory, NORTH, most=9, scope=scope) == ["x09", "x29", "x39", "x49"]
 
 
+def test_comparing_all_finds_what_is_nearest_within_the_same_bounds(memory: Writable) -> None:
+    for number in range(30):
+        memory.remember(
+            BIRDS, encoded(f"x{number:02}", "robin", [embedding(number, 10)], {"n": float(number % 3)})
+        )
+    memory.forget(BIRDS, "x03")
+    scope = Scope((Condition("n", one_of=(0.0,)),), frozenset({"x06"}))
+    view = memory.view(BIRDS)
+
+    compared = view.compare_all([NORTH, EAST], most=3, scope=scope)
+
+    assert [[hit.exemplar.exemplar_id for hit in found.hits] for found in compared] == [
+        ["x00", "x09", "x12"],
+        ["x27", "x24", "x21"],
+    ]
+    assert list(compared) == list(view.nearest([NORTH, EAST], most=3, scope=scope))
+
+
 def test_exemplars_come_in_order_of_id_and_from_where_one_asks(memory: Writable) -> None:
     for name in ("b", "d", "a", "c"):
         memory.remember(BIRDS, encoded(name, "robin", [NORTH]))
@@ -282,6 +349,19 @@ def test_an_export_gives_back_what_was_remembered(memory: Writable) -> None:
     ]
     for stored, original in zip(given_back.embeddings, taught.embeddings, strict=True):
         np.testing.assert_array_equal(stored.vector, original.vector)
+
+
+def test_exemplars_are_found_by_id_with_their_embeddings(memory: Writable) -> None:
+    memory.remember(BIRDS, encoded("a", "robin", [NORTH]))
+    memory.remember(BIRDS, encoded("b", "wren", [EAST]))
+    memory.remember(BIRDS, encoded("gone", "wren", [EAST]))
+    memory.remember(BIRDS, encoded("a", "tit", [EAST]))
+    memory.forget(BIRDS, "gone")
+
+    found = memory.view(BIRDS).find({"a", "gone", "never there"})
+
+    assert {name: each.exemplar.label for name, each in found.items()} == {"a": "tit"}
+    np.testing.assert_array_equal(found["a"].embeddings[0].vector, EAST.vector)
 
 
 def test_a_view_never_changes(memory: Writable) -> None:

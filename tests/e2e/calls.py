@@ -43,6 +43,12 @@ class Calls:
             collections_pb2.CreateCollectionRequest(collection=collection), timeout=TIMEOUT_S
         )
 
+    def update_collection(self, **settings: object) -> None:
+        collection = collections_pb2.Collection(key=self.key, **settings)  # type: ignore[arg-type]
+        self.collections.UpdateCollection(
+            collections_pb2.UpdateCollectionRequest(collection=collection), timeout=TIMEOUT_S
+        )
+
     def task(
         self, image: bytes, *, recognition_id: str = "", options: RecognitionOptions | None = None
     ) -> gateway_pb2.RecognitionTask:

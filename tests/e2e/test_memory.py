@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import grpc
 import pytest
 
 from fovea.gateway.v1 import collections_pb2, memory_pb2
 from fovea.kernel.v1.candidates_pb2 import Condition, NumberRange
 from fovea.kernel.v1.envelope_pb2 import RecognitionOptions
-from fovea.kernel.v1.exemplar_pb2 import AttributeValue
+from fovea.kernel.v1.exemplar_pb2 import AttributeValue, EncodedExemplar
 from fovea.kernel.v1.ranking_pb2 import RANKING_STATUS_UNKNOWN
 from fovea.kernel.v1.recognition_pb2 import Recognition
 from tests.e2e.calls import TIMEOUT_S, Calls
@@ -154,6 +156,40 @@ def test_exemplars_are_listed_in_pages_and_exported_with_their_embeddings(calls:
     assert listed == taught
     assert sorted(each.exemplar.exemplar.exemplar_id for each in exported) == taught
     assert all(each.exemplar.embeddings[0].vector for each in exported)
+
+
+def test_what_was_exported_is_imported_into_another_collection_and_recognised_there(
+    calls: Calls, allinone: Program
+) -> None:
+    calls.remember([(label, png(label)) for label in COLOURS] + [("violin", "violin")])
+    exported = _exported(calls)
+
+    with Calls(allinone.target, tenant="acme", collection="imported") as other:
+        other.create_collection()
+        strange = EncodedExemplar.FromString(exported[0].SerializeToString())
+        strange.embeddings[0].encoder = "other@1"
+        requests = [
+            memory_pb2.ImportExemplarsRequest(collection=other.key, exemplar=each)
+            for each in [strange, *exported]
+        ]
+        failed, *taken = other.memory.ImportExemplars(iter(requests), timeout=TIMEOUT_S)
+        imported = _exported(other, min_memory_version=taken[-1].memory_version)
+        record = other.recognize(png("fern", seed=3))
+
+    assert (failed.failure.field, failed.failure.reason) == ("embeddings", "UNKNOWN_ENCODER")
+    assert [each.exemplar_id for each in taken] == [each.exemplar.exemplar_id for each in exported]
+    assert all(not each.exemplar.image.key for each in imported)  # those of the other tenant are not ours
+    for each in exported:
+        if each.exemplar.HasField("image"):
+            each.exemplar.image.key = ""
+    key = attrgetter("exemplar.exemplar_id")
+    assert sorted(imported, key=key) == sorted(exported, key=key)
+    assert _best(record) == "fern"
+
+
+def _exported(calls: Calls, *, min_memory_version: str = "") -> list[EncodedExemplar]:
+    request = memory_pb2.ExportExemplarsRequest(collection=calls.key, min_memory_version=min_memory_version)
+    return [each.exemplar for each in calls.memory.ExportExemplars(request, timeout=TIMEOUT_S)]
 
 
 def test_without_retention_no_picture_stays(allinone: Program) -> None:

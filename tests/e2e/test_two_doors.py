@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from google.protobuf.json_format import MessageToDict
 
+from fovea.gateway.v1 import collections_pb2
 from fovea.kernel.v1.envelope_pb2 import RecognitionOptions
 from fovea.kernel.v1.recognition_pb2 import RECOGNITION_STATE_COMPLETED, Recognition
 from fovea.kernel.v1.region_pb2 import Box, Mask, Point, Polygon, Shape
+from services.kernel.limits import LIMITS
 from tests.e2e.calls import Calls
 from tests.e2e.pictures import COLOURS, png
 from tests.e2e.waiting import eventually, unless_missing
@@ -66,6 +68,55 @@ def test_boxes_polygons_and_masks_give_the_same_record_through_both_doors(calls:
 
     assert len(waited.regions) == 3
     assert _comparable(waited) == _comparable(streamed)
+
+
+def test_a_broader_answer_is_the_same_through_both_doors(calls: Calls) -> None:
+    parents = {
+        "poppy": "red flower",
+        "rose": "red flower",
+        "red flower": "plant",
+        "fern": "plant",
+        "plant": "",
+    }
+    hierarchy = [collections_pb2.LabelParent(label=label, parent=above) for label, above in parents.items()]
+    calls.update_collection(hierarchy=hierarchy)
+    calls.remember(
+        [("poppy", png("poppy", seed=1)), ("rose", png("poppy", seed=2)), ("fern", png("fern", seed=1))]
+    )
+    image = png("poppy", seed=3)
+    known = eventually(lambda: _with_ancestors(calls.recognize(image))).regions[0]
+    likely = (1 - known.candidates.unknown_score) * known.candidates.candidates[0].ancestors[0].score
+    between = (known.ranking.gates[2].value + likely) / 2
+    options = RecognitionOptions(size=3, level_threshold=between)
+
+    waited = calls.recognize(image, options=options)
+    streamed = _through_the_stream(calls, image, options)
+
+    assert _comparable(waited) == _comparable(streamed)
+    ranking = waited.regions[0].ranking
+    assert (ranking.broader.label, ranking.broader.steps) == ("red flower", 1)
+    assert ranking.broader.probability > ranking.gates[2].threshold > ranking.gates[2].value
+    assert {each.label for each in ranking.labels[:2]} == {"poppy", "rose"}
+    ancestors = waited.regions[0].candidates.candidates[0].ancestors
+    assert [each.label for each in ancestors] == ["red flower", "plant"]
+
+
+def _with_ancestors(record: Recognition) -> Recognition | None:
+    return record if record.regions[0].candidates.candidates[0].ancestors else None
+
+
+def test_a_hierarchy_that_no_event_holds_is_in_force(calls: Calls) -> None:
+    many = [(f"a species of the number {number}", "red flower") for number in range(13_204)]
+    pairs = [("red flower", ""), ("poppy", "red flower"), *many]
+    hierarchy = [collections_pb2.LabelParent(label=label, parent=parent) for label, parent in pairs]
+    assert sum(entry.ByteSize() for entry in hierarchy) > LIMITS.event_bytes
+    calls.update_collection(hierarchy=hierarchy)
+    calls.remember([("poppy", png("poppy", seed=1))])
+
+    record = eventually(lambda: _with_ancestors(calls.recognize(png("poppy", seed=1))))
+
+    (above,) = record.regions[0].candidates.candidates[0].ancestors
+    assert (above.label, above.score) == ("red flower", 1.0)
 
 
 def test_every_stage_leaves_its_name_version_and_models(calls: Calls) -> None:

@@ -9,7 +9,18 @@ from collections.abc import Mapping
 
 from PIL import Image
 
-from services.encoding.usecases import EncodeExemplar, EncodeRegions, EncodeTexts, Once, Pace, Stages, Turns
+from services.encoding.ports import ImageEncoder
+from services.encoding.usecases import (
+    EncodeExemplar,
+    EncodeRegions,
+    EncodeTexts,
+    Eyes,
+    Once,
+    Pace,
+    RestoreExemplar,
+    Stages,
+    Turns,
+)
 from services.kernel.vocabulary import ImageReference
 from tests.fakes.encoding import GivenTime, HashingTextEncoder, InMemoryImages, MeanColourEncoder
 
@@ -37,7 +48,12 @@ IMAGE = reference(PICTURE)
 class FakeEncoding:
     """The use cases of encoding; the clock takes half a second a look."""
 
-    def __init__(self, images: Mapping[str, bytes] | None = None, limit: GivenTime | None = None) -> None:
+    def __init__(
+        self,
+        images: Mapping[str, bytes] | None = None,
+        limit: GivenTime | None = None,
+        *others: ImageEncoder,
+    ) -> None:
         self.limit = limit or GivenTime()
         self.images = InMemoryImages({IMAGE.key: PICTURE} if images is None else images)
         self.eyes = MeanColourEncoder()
@@ -45,6 +61,8 @@ class FakeEncoding:
         ticks = itertools.count(start=10.0, step=0.5)
         stages = Stages("1.2", clock=lambda: next(ticks))
         pace = Pace(self.limit, Turns(self.limit, at_once=2), Once(self.limit, entries=64))
-        self.regions = EncodeRegions(self.images, self.eyes, pace, stages)
+        self.all_eyes = Eyes(self.eyes, *others)
+        self.regions = EncodeRegions(self.images, self.all_eyes, pace, stages)
         self.texts = EncodeTexts(self.reader, Once(self.limit, entries=64), self.limit, stages)
-        self.exemplar = EncodeExemplar(self.regions, self.texts)
+        self.exemplar = EncodeExemplar(self.regions, self.texts, self.all_eyes)
+        self.restore = RestoreExemplar(self.all_eyes, self.reader)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from services.encoding.domain import Vectors
-from services.kernel.errors import DeadlineExceeded, NotFound
+from services.kernel.errors import DeadlineExceeded, NotFound, Unavailable
 from services.kernel.vocabulary import NAME_SPACE, VISUAL_SPACE, ImageReference
 
 
@@ -44,19 +44,45 @@ class MeanColourEncoder:
 
     before: Callable[[], None] = _nothing
     identities: tuple[str, ...] = ("colours@1", "bridge@1")
+    space: str = VISUAL_SPACE
     batches: list[int] = field(default_factory=list)
 
     def models(self) -> tuple[str, ...]:
         return self.identities
+
+    def spaces(self) -> tuple[str, ...]:
+        return (self.space, NAME_SPACE)
 
     def encode(self, crops: UInt8[np.ndarray, "n size size 3"]) -> tuple[Vectors, ...]:
         self.batches.append(len(crops))
         self.before()
         rows = unit_rows(crops.mean(axis=(1, 2)) + 1)  # (n, 3)
         return (
-            Vectors(rows, self.identities[0], VISUAL_SPACE),
+            Vectors(rows, self.identities[0], self.space),
             Vectors(rows[:, ::-1].copy(), self.identities[1], NAME_SPACE),
         )
+
+
+@dataclass
+class DarknessEncoder:
+    """Sees how dark the crops are, and nothing else."""
+
+    space: str = "dark"
+    batches: list[int] = field(default_factory=list)
+    away: bool = False
+
+    def models(self) -> tuple[str, ...]:
+        if self.away:
+            raise Unavailable("it is dark")
+        return ("darkness@1",)
+
+    def spaces(self) -> tuple[str, ...]:
+        return (self.space,)
+
+    def encode(self, crops: UInt8[np.ndarray, "n size size 3"]) -> tuple[Vectors, ...]:
+        self.batches.append(len(crops))
+        dark = crops.mean(axis=(1, 2, 3)) / 255 + 0.1
+        return (Vectors(unit_rows(np.stack([dark, 1 - dark / 2], axis=1)), "darkness@1", self.space),)
 
 
 @dataclass

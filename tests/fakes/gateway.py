@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
 
 from fovea.kernel.v1 import audit_pb2
+from fovea.kernel.v1.migration_pb2 import SpaceReport
 from services.gateway.domain.collections import DEFAULT_COLLECTION, Collection
+from services.gateway.domain.migration import Report
 from services.gateway.domain.recognition import Ended, Progress, Recognition, RecognitionState, Task
 from services.gateway.domain.teaching import Change, ExemplarPage, ExemplarQuery, Feedback, LabelCounts
 from services.gateway.ports import (
@@ -21,6 +24,7 @@ from services.gateway.ports import (
     Pending,
     Proposal,
     Recollection,
+    Settled,
     StoredImage,
     Watch,
 )
@@ -111,11 +115,25 @@ class FakeSegmenter(Step):
 class FakeEncoder(Step):
     """Gives every region the same vector."""
 
-    def encode(self, image: ImageReference, regions: Sequence[Region]) -> Encoding:
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted: list[tuple[str, ...]] = []
+
+    def spaces(self) -> tuple[str, ...]:
+        return ("visual", "other")
+
+    def encode(
+        self, image: ImageReference, regions: Sequence[Region], *, spaces: Sequence[str] = ()
+    ) -> Encoding:
         self.enter()
+        self.wanted.append(tuple(spaces))
         embedding = Embedding(np.array([1, 0], np.float32), encoder="e@1", space="visual")
         found = tuple(RegionEmbeddings(region.region_id, (embedding,)) for region in regions)
         return Encoding(found, Stage("encoding", "1", models=("e@1",)))
+
+
+def looks(space: str) -> Embedding:
+    return Embedding(np.array([1, 0], np.float32), encoder=f"{space}@1", space=space)
 
 
 def candidates(region_id: str = "0") -> Candidates:
@@ -137,6 +155,14 @@ class FakeRetriever(Step):
         self.exemplars = list(exemplars)
         self.queries: list[ExemplarQuery] = []
         self.audits: list[tuple[CollectionKey, object, str]] = []
+        self.embeddings: dict[str, tuple[Embedding, ...]] = {}
+        self.report = Report(
+            passes=True,
+            vote=SpaceVote("other", 1.0, 0.1, 0.6),
+            said="worse",
+            message=SpaceReport(passes=True),
+        )
+        self.compared: list[tuple[SpaceVote, str, object]] = []
 
     def recall(
         self,
@@ -158,10 +184,43 @@ class FakeRetriever(Step):
         return ExemplarPage(page, "more" if len(found) > len(page) else "", "v1")
 
     def export_exemplars(
-        self, collection: CollectionKey, *, min_memory_version: str
+        self,
+        collection: CollectionKey,
+        *,
+        min_memory_version: str,
+        after: str = "",
+        having: Sequence[str] = (),
+        lacking: Sequence[str] = (),
     ) -> Iterator[EncodedExemplar]:
         self.enter()
-        return (EncodedExemplar(each, ()) for each in self.exemplars)
+        for each in sorted(self.exemplars, key=lambda one: one.exemplar_id):
+            kept = self.embeddings.get(each.exemplar_id, ())
+            spaces = {one.space for one in kept}
+            is_lacking = not lacking or not spaces.issuperset(lacking)
+            if each.exemplar_id > after and spaces.issuperset(having) and is_lacking:
+                yield EncodedExemplar(each, kept)
+
+    def count_spaces(
+        self, collection: CollectionKey, *, min_memory_version: str
+    ) -> Mapping[frozenset[str], int]:
+        self.enter()
+        return Counter(
+            frozenset(one.space for one in self.embeddings.get(each.exemplar_id, ()))
+            for each in self.exemplars
+        )
+
+    def compare_spaces(
+        self,
+        collection: CollectionKey,
+        before: SpaceVote,
+        after_space: str,
+        policy: object,
+        *,
+        min_memory_version: str,
+    ) -> Report:
+        self.enter()
+        self.compared.append((before, after_space, policy))
+        return self.report
 
     def list_labels(self, collection: CollectionKey, *, min_memory_version: str) -> LabelCounts:
         self.enter()
@@ -330,6 +389,12 @@ class InMemoryTeacher:
         self.batches.append(list(changes))
         return [self._take(change) for change in changes]
 
+    def hand_over(self, changes: Sequence[Change]) -> None:
+        self.submit(changes)
+
+    def settle(self, collection: CollectionKey) -> Settled:
+        return Settled((len(self.changes),), self.memory_version())
+
     def memory_version(self) -> str:
         return f"v1.0-{len(self.changes)}"
 
@@ -339,6 +404,9 @@ class InMemoryTeacher:
         error = self.errors.get(change.exemplar.label) if change.exemplar else None
         if change.exemplar is not None and error is None:
             exemplars.append(change.exemplar)
+            having = {each.space for each in change.embeddings}
+            made = (looks(space) for space in change.spaces if space not in having)
+            self.retriever.embeddings[change.exemplar_id] = (*change.embeddings, *made)
         return FakePending(self.memory_version(), error, self.gate)
 
 

@@ -7,6 +7,7 @@ import itertools
 from services.gateway.domain.collections import Collection, Retention, RetentionPolicy
 from services.gateway.entrypoints.memory_servicer import MemoryCases
 from services.gateway.entrypoints.servicer import CollectionCases, RecognitionCases
+from services.gateway.entrypoints.version_servicer import VersionCases
 from services.gateway.usecases.collections import (
     AuditMemory,
     CreateCollection,
@@ -18,6 +19,8 @@ from services.gateway.usecases.collections import (
     ListLabels,
     UpdateCollection,
 )
+from services.gateway.usecases.correct import Correct
+from services.gateway.usecases.erase import Erase
 from services.gateway.usecases.intake import Intake
 from services.gateway.usecases.recognize import Recognize, RunSteps, Steps
 from services.gateway.usecases.submit import (
@@ -28,7 +31,8 @@ from services.gateway.usecases.submit import (
     SubmitImage,
     WatchRecognitions,
 )
-from services.gateway.usecases.teach import Correct, Forget, Prepare, Teach
+from services.gateway.usecases.teach import Forget, Prepare, PrepareImport, Teach
+from services.gateway.usecases.versions import ApplyState, CompareStates, KeepQueries, KeepVersion
 from services.kernel.vocabulary import CollectionKey
 from tests.fakes.gateway import (
     NOW_S,
@@ -45,6 +49,7 @@ from tests.fakes.gateway import (
     InMemorySubmissions,
     InMemoryTeacher,
 )
+from tests.fakes.gateway_shelf import InMemoryShelf
 
 PASSING = CollectionKey("default", "passing")
 DAILY = CollectionKey("default", "daily")
@@ -64,6 +69,7 @@ class GatewayCase:
         self.announcer = InMemoryAnnouncer()
         self.teacher = InMemoryTeacher(self.retriever)
         self.endings = InMemoryEndings()
+        self.shelf = InMemoryShelf(self.retriever)
         self.collections = InMemoryCollections(
             Collection(PASSING, retention=Retention(RetentionPolicy.NONE)),
             Collection(DAILY, retention=Retention(RetentionPolicy.DAYS, 1)),
@@ -113,11 +119,28 @@ class GatewayCase:
 
     @property
     def prepare(self) -> Prepare:
-        return Prepare(self.collections, self.images, self.segmenter, new_id=self.new_id)
+        return Prepare(
+            self.collections, self.images, self.segmenter, new_id=self.new_id, shipped=SHIPPED.votes
+        )
+
+    @property
+    def prepare_import(self) -> PrepareImport:
+        return PrepareImport(self.collections, self.images)
 
     @property
     def forget(self) -> Forget:
         return Forget(self.collections, self.retriever, self.teacher)
+
+    @property
+    def erase(self) -> Erase:
+        return Erase(
+            self.forget,
+            collections=self.collections,
+            retriever=self.retriever,
+            teacher=self.teacher,
+            images=self.images,
+            shelf=self.shelf,
+        )
 
     @property
     def correct(self) -> Correct:
@@ -141,13 +164,25 @@ class GatewayCase:
     def memory_cases(self) -> MemoryCases:
         return MemoryCases(
             self.prepare,
+            self.prepare_import,
             Teach(self.teacher),
             self.forget,
+            self.erase,
             self.correct,
             ListExemplars(self.collections, self.retriever),
             ExportExemplars(self.collections, self.retriever),
             ListLabels(self.collections, self.retriever),
-            AuditMemory(self.collections, self.retriever),
+            AuditMemory(self.collections, self.retriever, shipped=SHIPPED.votes),
+        )
+
+    def version_cases(self) -> VersionCases:
+        return VersionCases(
+            self.collections,
+            self.shelf,
+            KeepVersion(self.collections, self.teacher, self.shelf),
+            KeepQueries(self.collections, self.recognitions, self.encoder, self.shelf, shipped=SHIPPED),
+            CompareStates(self.collections, self.shelf, shipped=SHIPPED),
+            ApplyState(self.collections, self.teacher, self.shelf),
         )
 
     def collection_cases(self) -> CollectionCases:
@@ -156,5 +191,5 @@ class GatewayCase:
             GetCollection(self.collections),
             ListCollections(self.collections),
             UpdateCollection(self.collections),
-            DeleteCollection(self.collections, self.images, self.forget),
+            DeleteCollection(self.collections, self.images, self.forget, self.shelf),
         )

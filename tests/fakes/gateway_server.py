@@ -15,14 +15,23 @@ from typing import Self
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from fovea.gateway.v1 import collections_pb2_grpc, gateway_pb2_grpc, memory_pb2_grpc, operations_pb2_grpc
+from fovea.gateway.v1 import (
+    collections_pb2_grpc,
+    gateway_pb2_grpc,
+    memory_pb2_grpc,
+    migrations_pb2_grpc,
+    operations_pb2_grpc,
+    versions_pb2_grpc,
+)
 from fovea.gateway.v1 import gateway_pb2 as pb
 from fovea.kernel.v1 import failure_pb2, recognition_pb2
 from tests.fakes.collection_servicer import FakeCollections
 from tests.fakes.memory_servicer import FakeMemory
+from tests.fakes.migration_servicer import FakeMigrations
 from tests.fakes.operations_servicer import FakeOperations
 from tests.fakes.records import a_record
 from tests.fakes.script import Script, Trouble
+from tests.fakes.version_servicer import FakeVersions
 
 BAD = failure_pb2.Failure(
     status="INVALID_ARGUMENT", reason="IMAGE_UNREADABLE", message="this is not a picture", field="image"
@@ -136,6 +145,8 @@ class FakeServer:
         self.memory = FakeMemory(self.script, self.gateway.records)
         self.collections = FakeCollections(self.script)
         self.operations = FakeOperations(self.script)
+        self.migrations = FakeMigrations(self.script)
+        self.versions = FakeVersions(self.script)
         self.health = health.HealthServicer()
         self.port = 0
 
@@ -151,6 +162,8 @@ class FakeServer:
         memory_pb2_grpc.add_MemoryServiceServicer_to_server(self.memory, self._server)
         collections_pb2_grpc.add_CollectionServiceServicer_to_server(self.collections, self._server)
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(self.operations, self._server)
+        migrations_pb2_grpc.add_MigrationServiceServicer_to_server(self.migrations, self._server)
+        versions_pb2_grpc.add_VersionServiceServicer_to_server(self.versions, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
         for name in ("fovea.gateway.v1.GatewayService", "fovea.gateway.v1.MemoryService"):
             self.health.set(name, health_pb2.HealthCheckResponse.SERVING)

@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
@@ -23,11 +23,13 @@ from typing import Any, Final, cast
 import numpy as np
 
 from fovea.encoding.v1.events_pb2 import ExemplarEncoded
+from services.kernel.errors import Conflict, NotFound
 from services.kernel.vocabulary import Embedding
 from services.retrieval.adapters.exemplar_records import TOPIC
 from services.retrieval.adapters.memory.keeper import Rhythm
 from services.retrieval.adapters.memory.snapshot_writer import Schedule
 from services.retrieval.codec import read_encoded
+from services.retrieval.ports import MemoryView
 from services.runtime.event_log.ports import NewRecord, TopicPartition
 from services.runtime.event_log.sqlite import SqliteLog
 from services.runtime.object_store.folder import FolderStore
@@ -74,7 +76,18 @@ def tell(folder: Path, *, first: int) -> None:
                 replica.keeper._looked_at = -1e9
                 replica.keeper._turn()
             writer.turn()
+            _keep_version(replica, step)
         replica.keeper.close()
+
+
+def _keep_version(replica: Replica, step: int) -> None:
+    """Keep what there is, under the step's name, and no more what the step before kept."""
+    assert replica.shelf is not None
+    versions = replica.shelf.versions
+    with suppress(Conflict):  # it was kept before the last death
+        versions.keep(BIRDS, name=f"step-{step}", description="")
+    with suppress(NotFound):
+        versions.delete(BIRDS, f"step-{step - 2}")
 
 
 def truth(folder: Path) -> dict[str, tuple[str, bytes]]:
@@ -104,8 +117,38 @@ def check(folder: Path) -> None:
     empty = folder / "another"
     shutil.rmtree(empty, ignore_errors=True)
     assert _memory(folder, empty) == expected, "on an empty disk"
+    _check_versions(folder, empty)
     tell(folder, first=last + 1)
     assert _memory(folder, folder / "memory") == truth(folder), "after the rest of the story"
+
+
+def _check_versions(folder: Path, memory: Path) -> None:
+    """Raise AssertionError unless each version that is listed is whole, and those that must be are."""
+    with _opened(folder) as (log, store):
+        replica = Replica(memory, log, store)
+        assert replica.shelf is not None
+        versions = replica.shelf.versions
+        kept = {info.name: dict(_labels(versions.view(BIRDS, info.name))) for info in versions.list(BIRDS)}
+    steps = {int(name.removeprefix("step-")) for name in kept}
+    assert all(kept[f"step-{step}"] == _taught_until(step) for step in steps), f"of the versions {steps}"
+    last = _acknowledged(folder)
+    assert last < 1 or last - 1 in steps, "what the step before kept"
+
+
+def _labels(view: MemoryView) -> Iterator[tuple[str, str]]:
+    return ((each.exemplar_id, each.label) for each in view.exemplars())
+
+
+def _taught_until(step: int) -> dict[str, str]:
+    """Return the labels of what is taught up to a step."""
+    found: dict[str, str] = {}
+    for record in (record for number in range(step + 1) for record in records(number)):
+        if record.key.startswith(f"{BIRDS}/"):
+            name = record.key.removeprefix(f"{BIRDS}/")
+            found.pop(name, None)
+            if record.value is not None:
+                found[name] = ExemplarEncoded.FromString(record.value).exemplar.exemplar.label
+    return found
 
 
 def _acknowledged(folder: Path) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from services.kernel.errors import InvalidInput, Unavailable
 from services.kernel.vocabulary import CollectionKey, Embedding, EncodedExemplar, Exemplar
 from services.retrieval.domain import Hit, Scope, comparable
-from services.retrieval.ports import Found
+from services.retrieval.ports import Found, Search
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,20 @@ class InMemoryView:
     def nearest(self, queries: Sequence[Embedding], *, most: int, scope: Scope) -> Sequence[Found]:
         return [self._nearest(query, most=most, scope=scope) for query in queries]
 
+    def compare_all(self, queries: Sequence[Embedding], *, most: int, scope: Scope) -> Sequence[Found]:
+        return self.nearest(queries, most=most, scope=scope)
+
     def exemplars(self, *, after: str = "") -> Iterator[Exemplar]:
         return (self.entries[key].exemplar for key in sorted(self.entries) if key > after)
 
-    def encoded(self) -> Iterator[EncodedExemplar]:
-        return (self.entries[key] for key in sorted(self.entries))
+    def encoded(self, *, after: str = "") -> Iterator[EncodedExemplar]:
+        return (self.entries[key] for key in sorted(self.entries) if key > after)
+
+    def spaces(self) -> Mapping[frozenset[str], int]:
+        return Counter(frozenset(each.space for each in entry.embeddings) for entry in self.entries.values())
+
+    def find(self, exemplar_ids: Collection[str]) -> Mapping[str, EncodedExemplar]:
+        return {name: self.entries[name] for name in exemplar_ids if name in self.entries}
 
     def labels(self) -> Mapping[str, int]:
         return Counter(entry.exemplar.label for entry in self.entries.values())
@@ -89,9 +98,11 @@ class RecordingMonitor:
     """Keeps what it was told."""
 
     searches: list[float] = field(default_factory=list)
+    searched_for: list[Search] = field(default_factory=list)
     left: list[tuple[CollectionKey, str, int]] = field(default_factory=list)
 
-    def searched(self, seconds: float) -> None:
+    def searched(self, search: Search, seconds: float) -> None:
+        self.searched_for.append(search)
         self.searches.append(seconds)
 
     def left_out(self, collection: CollectionKey, query: Embedding, count: int) -> None:

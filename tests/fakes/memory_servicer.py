@@ -31,12 +31,19 @@ _KINDS = {
 }
 
 
+EMBEDDING = embedding_pb2.Embedding(vector=struct.pack("<2f", 0.6, 0.8), encoder="m@1", space="visual")
+STRANGE = failure_pb2.Failure(
+    status="INVALID_ARGUMENT", reason="UNKNOWN_ENCODER", message="strange does not run", field="embeddings"
+)
+
+
 class FakeMemory(memory_pb2_grpc.MemoryServiceServicer):
     """Keeps exemplars in a dictionary."""
 
     def __init__(self, script: Script, records: Mapping[str, recognition_pb2.Recognition]) -> None:
         self.script = script
         self.exemplars: dict[str, exemplar_pb2.Exemplar] = {}
+        self.embeddings: dict[str, list[embedding_pb2.Embedding]] = {}
         self.page_size = 2
         self._records = records
         self._version = 0
@@ -86,11 +93,19 @@ class FakeMemory(memory_pb2_grpc.MemoryServiceServicer):
         for count, id_ in enumerate(sorted(self.exemplars)):
             if trouble and count == trouble.after_answers:
                 trouble.end(context)
-            embedding = embedding_pb2.Embedding(
-                vector=struct.pack("<2f", 0.6, 0.8), encoder="m@1", space="visual"
-            )
-            kept = exemplar_pb2.EncodedExemplar(exemplar=self.exemplars[id_], embeddings=[embedding])
+            embeddings = self.embeddings.get(id_, [EMBEDDING])
+            kept = exemplar_pb2.EncodedExemplar(exemplar=self.exemplars[id_], embeddings=embeddings)
             yield pb.ExportExemplarsResponse(exemplar=kept)
+
+    def ImportExemplars(
+        self, request_iterator: Iterator[pb.ImportExemplarsRequest], context: grpc.ServicerContext
+    ) -> Iterator[pb.ImportExemplarsResponse]:
+        trouble = self.script.begin("ImportExemplars", context)
+        for count, request in enumerate(request_iterator):
+            if trouble and count == trouble.after_answers:
+                trouble.end(context)
+            self.script.requests["ImportExemplars"].append(request)
+            yield self._import(request.exemplar)
 
     def ListLabels(
         self, request: pb.ListLabelsRequest, context: grpc.ServicerContext
@@ -120,6 +135,14 @@ class FakeMemory(memory_pb2_grpc.MemoryServiceServicer):
     def _next_version(self) -> str:
         self._version += 1
         return f"v{self._version}"
+
+    def _import(self, kept: exemplar_pb2.EncodedExemplar) -> pb.ImportExemplarsResponse:
+        id_ = kept.exemplar.exemplar_id
+        if any(each.encoder.startswith("strange") for each in kept.embeddings):
+            return pb.ImportExemplarsResponse(exemplar_id=id_, failure=STRANGE)
+        self.exemplars[id_] = kept.exemplar
+        self.embeddings[id_] = list(kept.embeddings)
+        return pb.ImportExemplarsResponse(exemplar_id=id_, memory_version=self._next_version())
 
     def _remember(self, request: pb.RememberRequest) -> pb.RememberResponse:
         if request.image.startswith(b"bad") or "\n" in request.label:

@@ -59,24 +59,24 @@ size_bytes = {size}
 
 def scale(weight: tuple[float, float, float] | None) -> bytes:
     """Return the graph, with its weight or without."""
-    dims = _field(1, 3)
-    named = dims + _field(2, FLOAT) + _field(8, b"weight")
+    dims = field(1, 3)
+    named = dims + field(2, FLOAT) + field(8, b"weight")
     if weight is None:
-        location = _field(1, b"location") + _field(2, b"outside")
-        initializer = named + _field(13, location) + _field(14, EXTERNAL)
+        location = field(1, b"location") + field(2, b"outside")
+        initializer = named + field(13, location) + field(14, EXTERNAL)
     else:
-        initializer = named + _field(9, np.array(weight, dtype=np.float32).tobytes())
-    node = _field(1, b"values") + _field(1, b"weight") + _field(2, b"scaled") + _field(4, b"Mul")
+        initializer = named + field(9, np.array(weight, dtype=np.float32).tobytes())
+    node = field(1, b"values") + field(1, b"weight") + field(2, b"scaled") + field(4, b"Mul")
     graph = b"".join(
         [
-            _field(1, node),
-            _field(2, b"scale"),
-            _field(5, initializer),
-            _field(11, _value(b"values")),
-            _field(12, _value(b"scaled")),
+            field(1, node),
+            field(2, b"scale"),
+            field(5, initializer),
+            field(11, _value(b"values")),
+            field(12, _value(b"scaled")),
         ]
     )
-    return _field(1, 8) + _field(7, graph) + _field(8, _field(2, 17))
+    return field(1, 8) + field(7, graph) + field(8, field(2, 17))
 
 
 def write_model(root: Path, *, name: str = "scale", version: str = "1", weight: float = 2.0) -> Path:
@@ -118,12 +118,12 @@ def _safetensors(weight: np.ndarray) -> bytes:
 
 def _value(name: bytes) -> bytes:
     """Return a ValueInfo of FP32 (batch, 3)."""
-    batch, three = _field(2, b"batch"), _field(1, 3)
-    tensor = _field(1, FLOAT) + _field(2, _field(1, batch) + _field(1, three))
-    return _field(1, name) + _field(2, _field(1, tensor))
+    batch, three = field(2, b"batch"), field(1, 3)
+    tensor = field(1, FLOAT) + field(2, field(1, batch) + field(1, three))
+    return field(1, name) + field(2, field(1, tensor))
 
 
-def _field(number: int, value: int | bytes) -> bytes:
+def field(number: int, value: int | bytes) -> bytes:
     """Return one protobuf field: a number as a varint, bytes with their length."""
     if isinstance(value, int):
         return _varint(number << 3) + _varint(value)

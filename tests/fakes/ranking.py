@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 
-from services.kernel.vocabulary import Candidate, Candidates, ExemplarKind, Neighbour, Ranking, SpaceVote
+from services.kernel.vocabulary import (
+    Ancestor,
+    Candidate,
+    Candidates,
+    ExemplarKind,
+    Neighbour,
+    Ranking,
+    SpaceVote,
+)
 
 
 @dataclass
@@ -19,10 +29,17 @@ class RecordingMonitor:
 
 
 def candidates(
-    *pairs: tuple[str, float], margin: float = 0.0, unknown: float = 0.0, region_id: str = "0"
+    *pairs: tuple[str, float],
+    margin: float = 0.0,
+    unknown: float = 0.0,
+    region_id: str = "0",
+    ancestors: Sequence[tuple[str, float]] = (),
 ) -> Candidates:
-    """Candidates with scores, one neighbour each."""
-    found = tuple(Candidate(label, score, (_neighbour(label),)) for label, score in pairs)
+    """Candidates with scores, one neighbour each; `ancestors` are the first one's."""
+    found = tuple(
+        Candidate(label, score, (_neighbour(label),), tuple(Ancestor(*each) for each in above))
+        for (label, score), above in zip(pairs, chain([ancestors], repeat(())), strict=False)
+    )
     votes = (SpaceVote("visual", weight=1.0, temperature=0.07, reference=0.5),)
     return Candidates(region_id, found, margin, entropy=0.5, unknown_score=unknown, votes=votes)
 

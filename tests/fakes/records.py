@@ -17,8 +17,11 @@ from fovea.kernel.v1 import (
 
 
 def a_record(task: gateway_pb2.RecognitionTask, *, submission_id: str = "") -> recognition_pb2.Recognition:
-    """Return the record of a picture that is a text: the text is the best label."""
-    label = task.image.decode()
+    """Return the record of a picture that is a text: the text is the best label.
+
+    `goldfinch < finch` is a goldfinch that is answered as a finch.
+    """
+    label, _, above = task.image.decode().partition(" < ")
     boxes = [shape.box for shape in task.options.shapes] or [region_pb2.Box(right=4, bottom=3)]
     record = recognition_pb2.Recognition(
         state=recognition_pb2.RECOGNITION_STATE_COMPLETED,
@@ -32,14 +35,14 @@ def a_record(task: gateway_pb2.RecognitionTask, *, submission_id: str = "") -> r
             ),
             stages=[envelope_pb2.Stage(name="ranking", version="0.1.0", models=["m@1"], duration_s=0.5)],
         ),
-        regions=[_region(str(i), box, label) for i, box in enumerate(boxes)],
+        regions=[_region(str(i), box, label, above) for i, box in enumerate(boxes)],
     )
     record.envelope.accepted_at.FromSeconds(1_700_000_000)
     record.ended_at.FromSeconds(1_700_000_001)
     return record
 
 
-def _region(region_id: str, box: region_pb2.Box, label: str) -> recognition_pb2.RecognizedRegion:
+def _region(region_id: str, box: region_pb2.Box, label: str, above: str) -> recognition_pb2.RecognizedRegion:
     unknown = label == "unknown"
     neighbour = candidates_pb2.Neighbour(
         exemplar_id="e1",
@@ -62,11 +65,17 @@ def _region(region_id: str, box: region_pb2.Box, label: str) -> recognition_pb2.
             status=status,
             rung="" if unknown else "no_ranker",
             gates=[ranking_pb2.Gate(name="trust", value=0.5, threshold=0.6)],
+            broader=ranking_pb2.BroaderLabel(label=above, probability=0.85, steps=1) if above else None,
         ),
         candidates=candidates_pb2.Candidates(
             region_id=region_id,
             candidates=[
-                candidates_pb2.Candidate(label=label, score=0.7, neighbours=[neighbour]),
+                candidates_pb2.Candidate(
+                    label=label,
+                    score=0.7,
+                    neighbours=[neighbour],
+                    ancestors=[candidates_pb2.Ancestor(label=above, score=0.95)] if above else [],
+                ),
                 candidates_pb2.Candidate(label="other", score=0.3),
             ],
             margin=0.4,

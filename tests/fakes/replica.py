@@ -23,6 +23,7 @@ from services.retrieval.adapters.memory.parameters import (
 )
 from services.retrieval.adapters.memory.snapshot_writer import Schedule, SnapshotWriter
 from services.retrieval.adapters.memory.snapshots import SnapshotStore
+from services.retrieval.adapters.versions import Shelf
 from services.runtime.codec.exemplar import write_encoded_exemplar
 from services.runtime.codec.recognition import write_collection
 from services.runtime.event_log.ports import EventLog, NewRecord, TopicPartition
@@ -57,7 +58,13 @@ class Replica:
         self.metrics = Metrics()
         self.local = LocalMemory(folder)
         self.index = SegmentedIndex(self.local.segments, parameters)
-        self.snapshots = None if store is None else SnapshotStore(store)
+        self.shelf = (
+            None
+            if store is None
+            else Shelf.of(store, self.index, self.local, log=lambda: log.identity(TOPIC))
+        )
+        kept = tuple if self.shelf is None else self.shelf.versions.digests
+        self.snapshots = None if store is None else SnapshotStore(store, also_named=kept)
         self.keeper = Keeper(
             log,
             TOPIC,

@@ -21,16 +21,22 @@ class ModelImageEncoder:
         models: Runs them.
         name: A model from UINT8 `crops` to FP32 `embeddings` and `logits`.
         bridge: A model from those `logits` to FP32 `embeddings`.
+        space: Where the looks lie.
     """
 
-    def __init__(self, models: ModelExecution, *, name: str, bridge: str) -> None:
+    def __init__(self, models: ModelExecution, *, name: str, bridge: str, space: str = VISUAL_SPACE) -> None:
         self._models = models
         self._name = name
         self._bridge = bridge
+        self._space = space
 
     def models(self) -> tuple[str, ...]:
         """Return the identities of encoder and bridge."""
         return (self._models.identity(self._name), self._models.identity(self._bridge))
+
+    def spaces(self) -> tuple[str, ...]:
+        """Return the space of looks and that of names."""
+        return (self._space, NAME_SPACE)
 
     def encode(self, crops: UInt8[np.ndarray, "n size size 3"]) -> tuple[Vectors, ...]:
         """Return what the crops look like, and where names for them lie."""
@@ -39,9 +45,39 @@ class ModelImageEncoder:
         named = self._models.run(self._bridge, {"logits": seen["logits"]})
         _same((encoder, bridge), self.models())
         return (
-            _vectors(seen, encoder, VISUAL_SPACE),
+            _vectors(seen, encoder, self._space),
             _vectors(named, bridge, NAME_SPACE),
         )
+
+
+class ModelLookEncoder:
+    """Sends crops to one model, for nothing but what they look like to it.
+
+    Args:
+        models: Runs it.
+        name: A model from UINT8 `crops` to FP32 `embeddings`.
+        space: Where they lie.
+    """
+
+    def __init__(self, models: ModelExecution, *, name: str, space: str) -> None:
+        self._models = models
+        self._name = name
+        self._space = space
+
+    def models(self) -> tuple[str, ...]:
+        """Return the model's identity."""
+        return (self._models.identity(self._name),)
+
+    def spaces(self) -> tuple[str, ...]:
+        """Return the one space."""
+        return (self._space,)
+
+    def encode(self, crops: UInt8[np.ndarray, "n size size 3"]) -> tuple[Vectors, ...]:
+        """Return what the crops look like."""
+        (encoder,) = self.models()
+        seen = self._models.run(self._name, {"crops": crops})
+        _same((encoder,), self.models())
+        return (_vectors(seen, encoder, self._space),)
 
 
 class ModelTextEncoder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,17 +13,13 @@ from models.vision.images import ImageError, decode
 from services.encoding import domain
 from services.encoding.domain import RegionKey
 from services.encoding.ports import ImageEncoder, ImageSource, TextEncoder, TimeLimit
+from services.encoding.usecases.eyes import Eyes
 from services.encoding.usecases.sharing import Once, Turns
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
-from services.kernel.regions import whole_image
 from services.kernel.validation import checked_text
 from services.kernel.vocabulary import (
-    VISUAL_SPACE,
     Embedding,
-    EncodedExemplar,
-    Exemplar,
-    ExemplarKind,
     ImageReference,
     Region,
     RegionEmbeddings,
@@ -34,6 +30,8 @@ MOST_CROPS = 4
 """Crops of one forward pass: on one core, 16 at once were measured to take 18 % longer a crop."""
 MOST_TEXTS = 16
 """Texts of one forward pass."""
+SPACE_MISSING = "space_missing"
+"""Rung: a space that votes is served by no encoder here, so nothing can be found in it."""
 
 Embeddings = tuple[Embedding, ...]
 
@@ -66,9 +64,9 @@ class Stages:
     version: str
     clock: Callable[[], float] = time.perf_counter
 
-    def ended(self, started: float, models: tuple[str, ...]) -> Stage:
+    def ended(self, started: float, models: tuple[str, ...], *, rungs: tuple[str, ...] = ()) -> Stage:
         """Return what took part since `started`."""
-        return Stage("encoding", self.version, models, duration_s=self.clock() - started)
+        return Stage("encoding", self.version, models, duration_s=self.clock() - started, rungs=rungs)
 
 
 @dataclass(frozen=True)
@@ -81,19 +79,26 @@ class Pace:
 
 
 class EncodeRegions:
-    """Reads an image once, and gives each region an embedding in every space that an image reaches.
+    """Reads an image once, and gives each region an embedding in every space that is wanted.
 
     Each region is encoded once by the same models, however many callers ask.
     """
 
-    def __init__(self, images: ImageSource, encoder: ImageEncoder, pace: Pace, stages: Stages) -> None:
+    def __init__(self, images: ImageSource, eyes: Eyes, pace: Pace, stages: Stages) -> None:
         self._images = images
-        self._encoder = encoder
+        self._eyes = eyes
         self._pace = pace
         self._stages = stages
 
-    def __call__(self, image: ImageReference, regions: Sequence[Region]) -> EncodedRegions:
+    def __call__(
+        self, image: ImageReference, regions: Sequence[Region], *, spaces: Collection[str] = ()
+    ) -> EncodedRegions:
         """Return the embeddings of the regions, in order.
+
+        Args:
+            image: Where the regions are.
+            regions: One or more.
+            spaces: Those that are wanted; empty, or none of them served: all of the first encoder.
 
         Raises:
             InvalidInput: There is no region, the bytes are no picture, or a region does not fit it.
@@ -102,37 +107,49 @@ class EncodeRegions:
         started = self._stages.clock()
         if not regions:
             raise InvalidInput("regions is empty", field="regions", reason="REGIONS_MISSING")
-        models = self._encoder.models()
+        encoders = self._eyes.chosen(spaces)
+        models = tuple(model for encoder in encoders for model in encoder.models())
         keys = [domain.region_key(image, region, models) for region in regions]
         by_key = dict(zip(keys, regions, strict=True))
-        found = self._pace.once(keys, lambda missing: self._encode(image, [by_key[key] for key in missing]))
+        found = self._pace.once(
+            keys, lambda missing: self._encode(encoders, image, [by_key[key] for key in missing])
+        )
+        missing = not self._eyes.served().issuperset(spaces)
         return EncodedRegions(
             tuple(
-                RegionEmbeddings(region.region_id, embeddings)
+                RegionEmbeddings(region.region_id, _wanted(embeddings, spaces))
                 for region, embeddings in zip(regions, found, strict=True)
             ),
-            self._stages.ended(started, models),
+            self._stages.ended(started, models, rungs=(SPACE_MISSING,) if missing else ()),
         )
 
-    def _encode(self, image: ImageReference, regions: Sequence[Region]) -> list[Embeddings]:
+    def _encode(
+        self, encoders: Sequence[ImageEncoder], image: ImageReference, regions: Sequence[Region]
+    ) -> list[Embeddings]:
         data = self._images.read(image)
         with self._pace.turns.turn():
             found: dict[int, Embeddings] = {}
             for least_px, places in domain.by_resolution(image, regions):
                 pixels = _decoded(data, image, least_px)
                 for some in _parts(places):
-                    found.update(
-                        zip(some, self._encode_some(pixels, [regions[i] for i in some]), strict=True)
-                    )
+                    crops = domain.crops(pixels, [regions[i] for i in some])
+                    found.update(zip(some, self._encode_some(encoders, crops), strict=True))
             return [found[place] for place in range(len(regions))]
 
     def _encode_some(
-        self, pixels: UInt8[np.ndarray, "h w 3"], regions: Sequence[Region]
+        self, encoders: Sequence[ImageEncoder], crops: UInt8[np.ndarray, "n size size 3"]
     ) -> Iterator[Embeddings]:
-        self._pace.limit.check()
-        spaces = self._encoder.encode(domain.crops(pixels, regions))
-        for index in range(len(regions)):
+        spaces: list[domain.Vectors] = []
+        for encoder in encoders:
+            self._pace.limit.check()
+            spaces += encoder.encode(crops)
+        for index in range(len(crops)):
             yield tuple(vectors.row(index) for vectors in spaces)
+
+
+def _wanted(embeddings: Embeddings, spaces: Collection[str]) -> Embeddings:
+    """Return those of the spaces; if none is, all."""
+    return tuple(each for each in embeddings if each.space in spaces) or embeddings
 
 
 def _parts(places: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -202,36 +219,3 @@ class EncodeTexts:
             vectors = self._encoder.encode(texts)
             found += map(vectors.row, range(len(texts)))
         return found
-
-
-class EncodeExemplar:
-    """Gives an exemplar the embeddings that the memory keeps it by.
-
-    An image is kept by what it looks like alone: what the bridge guesses of its name is worth less than
-    the label that it comes with.
-    """
-
-    def __init__(self, regions: EncodeRegions, texts: EncodeTexts) -> None:
-        self._regions = regions
-        self._texts = texts
-
-    def __call__(self, exemplar: Exemplar) -> EncodedExemplar:
-        """Return the exemplar with its embeddings.
-
-        Raises:
-            InvalidInput: Its image or text is missing or wrong.
-            NotFound, Corrupt, DeadlineExceeded, Unavailable: The image or a model is not to be had.
-        """
-        if exemplar.kind is ExemplarKind.IMAGE:
-            return EncodedExemplar(exemplar, self._seen(exemplar))
-        text = checked_text(exemplar.text, field="text", most=LIMITS.text_characters)
-        return EncodedExemplar(exemplar, self._texts([text]).embeddings)
-
-    def _seen(self, exemplar: Exemplar) -> Embeddings:
-        if exemplar.image is None:
-            raise InvalidInput(
-                "image is missing from an image exemplar", field="image", reason="IMAGE_MISSING"
-            )
-        region = exemplar.region or whole_image(exemplar.image)
-        (encoded,) = self._regions(exemplar.image, [region]).regions
-        return tuple(each for each in encoded.embeddings if each.space == VISUAL_SPACE)

@@ -21,12 +21,20 @@ class GrpcEncoder:
     def __init__(self, channel: grpc.Channel) -> None:
         self._stub = encoding_pb2_grpc.EncodingServiceStub(channel)
 
-    def encode(self, image: ImageReference, regions: Sequence[Region]) -> Encoding:
+    def encode(
+        self, image: ImageReference, regions: Sequence[Region], *, spaces: Sequence[str] = ()
+    ) -> Encoding:
         """Return the embeddings of the regions, in order."""
         reply = self._stub.EncodeRegions(
-            pb.EncodeRegionsRequest(image=write_image(image), regions=map(write_region, regions))
+            pb.EncodeRegionsRequest(
+                image=write_image(image), regions=map(write_region, regions), spaces=spaces
+            )
         )
         embeddings = tuple(
             read_region_embeddings(each, field=f"regions[{i}]") for i, each in enumerate(reply.regions)
         )
         return Encoding(embeddings, read_stage(reply.stage))
+
+    def spaces(self) -> tuple[str, ...]:
+        """Return the spaces that pictures are kept in, that of the first encoder first."""
+        return tuple(each.space for each in self._stub.ListSpaces(pb.ListSpacesRequest()).spaces)

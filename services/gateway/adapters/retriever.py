@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
 import grpc
 
-from fovea.kernel.v1 import audit_pb2
+from fovea.kernel.v1 import audit_pb2, migration_pb2
 from fovea.retrieval.v1 import retrieval_pb2 as pb
 from fovea.retrieval.v1 import retrieval_pb2_grpc
 from services.gateway.codec.memory import read_labels, read_page, write_query
+from services.gateway.codec.migrations import read_report
+from services.gateway.domain.migration import Report
 from services.gateway.domain.teaching import ExemplarPage, ExemplarQuery, LabelCounts
 from services.gateway.ports import Recollection
 from services.kernel.vocabulary import (
@@ -19,8 +21,9 @@ from services.kernel.vocabulary import (
     EncodedExemplar,
     RecognitionOptions,
     RegionEmbeddings,
+    SpaceVote,
 )
-from services.runtime.codec.candidates import read_candidates
+from services.runtime.codec.candidates import read_candidates, write_vote
 from services.runtime.codec.exemplar import read_encoded_exemplar, write_region_embeddings
 from services.runtime.codec.recognition import read_stage, write_collection, write_options
 
@@ -52,15 +55,54 @@ class GrpcRetriever:
         return read_page(self._stub.ListExemplars(write_query(query)))
 
     def export_exemplars(
-        self, collection: CollectionKey, *, min_memory_version: str
+        self,
+        collection: CollectionKey,
+        *,
+        min_memory_version: str,
+        after: str = "",
+        having: Sequence[str] = (),
+        lacking: Sequence[str] = (),
     ) -> Iterator[EncodedExemplar]:
-        """Yield every exemplar with its embeddings."""
+        """Yield exemplars with their embeddings, in order of id."""
         request = pb.ExportExemplarsRequest(
-            collection=write_collection(collection), min_memory_version=min_memory_version
+            collection=write_collection(collection),
+            min_memory_version=min_memory_version,
+            after_exemplar_id=after,
+            having=having,
+            lacking=lacking,
         )
         with _cancelled_at_the_end(self._stub.ExportExemplars(request)) as replies:
             for i, reply in enumerate(replies):
                 yield read_encoded_exemplar(reply.exemplar, field=f"exemplars[{i}]")
+
+    def count_spaces(
+        self, collection: CollectionKey, *, min_memory_version: str
+    ) -> Mapping[frozenset[str], int]:
+        """Return how many exemplars have embeddings in exactly these spaces."""
+        request = pb.CountSpacesRequest(
+            collection=write_collection(collection), min_memory_version=min_memory_version
+        )
+        counts = self._stub.CountSpaces(request).counts
+        return {frozenset(each.spaces): each.exemplars for each in counts}
+
+    def compare_spaces(
+        self,
+        collection: CollectionKey,
+        before: SpaceVote,
+        after_space: str,
+        policy: object,
+        *,
+        min_memory_version: str,
+    ) -> Report:
+        """Say how two spaces answer for the same exemplars."""
+        request = pb.CompareSpacesRequest(
+            collection=write_collection(collection),
+            min_memory_version=min_memory_version,
+            before=write_vote(before),
+            after_space=after_space,
+            policy=cast("migration_pb2.ComparisonPolicy", policy),
+        )
+        return read_report(self._stub.CompareSpaces(request).report)
 
     def list_labels(self, collection: CollectionKey, *, min_memory_version: str) -> LabelCounts:
         """Count the exemplars of each label."""

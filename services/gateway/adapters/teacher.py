@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import uuid
 from collections.abc import Sequence
@@ -12,17 +13,20 @@ from services.gateway.codec.memory import write_change
 from services.gateway.codec.recognition import error_named
 from services.gateway.domain.keys import is_passing
 from services.gateway.domain.teaching import Change
-from services.gateway.ports import Images
+from services.gateway.ports import Images, Settled
 from services.kernel.errors import FoveaError, InvalidInput
-from services.runtime import memory_version
+from services.kernel.vocabulary import CollectionKey
+from services.runtime import deadline, memory_version
 from services.runtime.dead_letters import DeadLetter
-from services.runtime.event_log.ports import EventLog, Record
+from services.runtime.event_log.ports import EventLog, Position, Record
 from services.runtime.events import CAUSE_ID, EVENT_ID
 from services.runtime.publisher import Publisher
 from services.runtime.topics import DEAD
 
 SUBMITTED: Final = "exemplars.submitted"
 ENCODED: Final = "exemplars.encoded"
+_SETTLE_S: Final = 15.0
+_NOBODY: Final = "nobody-"  # ids that are forgotten to learn that what came before is done
 
 
 class _Waiter:
@@ -65,15 +69,41 @@ class LogTeacher:
 
     def submit(self, changes: Sequence[Change]) -> Sequence[_Waiter]:
         """Hand the changes over in one write, in order."""
+        waiters, _ = self._submit(changes)
+        return waiters
+
+    def _submit(self, changes: Sequence[Change]) -> tuple[tuple[_Waiter, ...], Sequence[Position]]:
         waiters = {str(uuid.uuid4()): _Waiter(change) for change in changes}
         self._waiting.update(waiters)
         try:
-            self._publisher.publish(*map(write_change, changes), event_ids=list(waiters))
+            positions = self._publisher.publish(*map(write_change, changes), event_ids=list(waiters))
         except BaseException:
             for own_id in waiters:
                 self._waiting.pop(own_id, None)
             raise
-        return tuple(waiters.values())
+        return tuple(waiters.values()), positions
+
+    def hand_over(self, changes: Sequence[Change]) -> None:
+        """Hand the changes over in one write, in order; nobody waits, and some may be left undone."""
+        self._publisher.publish(*map(write_change, changes))
+
+    def settle(self, collection: CollectionKey) -> Settled:
+        """Wait until all that anybody handed over before is in the memory.
+
+        Exemplars that nobody has are forgotten, one at least in each partition: where that has come through,
+        all before it has.
+        """
+        partitions = len(self._log.end_offsets(SUBMITTED))
+        offsets: dict[int, int] = {}
+        numbers = itertools.count()
+        with deadline.within(_SETTLE_S):
+            while len(offsets) < partitions:
+                nobodies = [f"{_NOBODY}{number}" for number in itertools.islice(numbers, 2 * partitions)]
+                waiters, positions = self._submit([Change(collection, each) for each in nobodies])
+                offsets.update({position.partition: position.offset for position in positions})
+                for waiter in waiters:
+                    waiter.result()
+        return Settled(tuple(offsets[partition] for partition in range(partitions)), self.memory_version())
 
     def memory_version(self) -> str:
         """Return the version that holds everything that is durable by now."""

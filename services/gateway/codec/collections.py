@@ -5,7 +5,9 @@ from __future__ import annotations
 from fovea.gateway.v1 import collections_pb2 as pb
 from fovea.gateway.v1 import events_pb2
 from fovea.kernel.v1 import envelope_pb2
+from services.gateway.codec.migrations import read_migration, write_migration
 from services.gateway.domain.collections import Collection, Retention, RetentionPolicy
+from services.gateway.domain.hierarchy import LabelParent
 from services.kernel.errors import InvalidInput
 from services.runtime.codec.candidates import write_vote
 from services.runtime.codec.recognition import read_collection as read_key
@@ -27,7 +29,7 @@ def read_collection(message: pb.Collection) -> Collection:
     """Read a collection. Raises InvalidInput, naming the field."""
     # Votes and thresholds follow the same rules as those of a request.
     settings = envelope_pb2.RecognitionOptions(votes=message.votes)
-    for name in ("trust_threshold", "unknown_threshold"):
+    for name in ("trust_threshold", "unknown_threshold", "level_threshold", "neighbours_per_label"):
         if message.HasField(name):
             setattr(settings, name, getattr(message, name))
     options = read_options(settings, field="collection")
@@ -38,6 +40,10 @@ def read_collection(message: pb.Collection) -> Collection:
         votes=options.votes,
         trust_threshold=options.trust_threshold,
         unknown_threshold=options.unknown_threshold,
+        level_threshold=options.level_threshold,
+        neighbours_per_label=options.neighbours_per_label,
+        migrations=tuple(map(read_migration, message.migrations)),
+        hierarchy=tuple(LabelParent(each.label.strip(), each.parent.strip()) for each in message.hierarchy),
     )
 
 
@@ -73,4 +79,8 @@ def write_collection(collection: Collection) -> pb.Collection:
         votes=map(write_vote, collection.votes),
         trust_threshold=collection.trust_threshold,
         unknown_threshold=collection.unknown_threshold,
+        level_threshold=collection.level_threshold,
+        neighbours_per_label=collection.neighbours_per_label,
+        migrations=map(write_migration, collection.migrations),
+        hierarchy=[pb.LabelParent(label=each.label, parent=each.parent) for each in collection.hierarchy],
     )

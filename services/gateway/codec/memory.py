@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from fovea.gateway.v1 import events_pb2
@@ -19,16 +20,20 @@ from services.gateway.domain.teaching import (
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
 from services.kernel.validation import checked_id, checked_text
-from services.kernel.vocabulary import ExemplarKind
+from services.kernel.vocabulary import CollectionKey, EncodedExemplar, ExemplarKind, ImageReference
 from services.runtime.codec.candidates import read_filter, write_condition
 from services.runtime.codec.exemplar import (
     read_attributes,
+    read_encoded_exemplar,
     read_exemplar,
+    write_encoded_exemplar,
     write_exemplar,
 )
 from services.runtime.codec.recognition import read_collection, write_collection
 from services.runtime.codec.region import read_shape
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_MEDIA_TYPE = re.compile(r"(image/[a-z0-9.+-]{1,64})?")
 _TEXTS = {"name": ExemplarKind.NAME, "attribute": ExemplarKind.ATTRIBUTE}
 
 
@@ -57,6 +62,33 @@ def _read_text(message: pb.RememberRequest, content: str, label: str) -> str:
     return checked_text(text, field=content, most=LIMITS.text_characters)
 
 
+def read_import(message: pb.ImportExemplarsRequest) -> tuple[CollectionKey, EncodedExemplar]:
+    """Read one exemplar that comes with its embeddings. Raises InvalidInput, naming the field."""
+    encoded = read_encoded_exemplar(message.exemplar, field="exemplar")
+    read_optional_id(encoded.exemplar.exemplar_id, field="exemplar.exemplar.exemplar_id")
+    if encoded.exemplar.text or encoded.exemplar.kind is not ExemplarKind.IMAGE:
+        checked_text(encoded.exemplar.text, field="exemplar.exemplar.text", most=LIMITS.text_characters)
+    if encoded.exemplar.image is not None:
+        _require_named(encoded.exemplar.image)
+    return read_collection(message.collection), encoded
+
+
+def _require_named(image: ImageReference) -> None:
+    """Raise InvalidInput unless the image is named by a digest and described as images are."""
+    if not _DIGEST.fullmatch(image.digest):
+        raise InvalidInput(
+            "an image's digest must be a SHA-256 of 64 lower-case hexadecimal digits",
+            field="exemplar.exemplar.image.digest",
+            reason="DIGEST_INVALID",
+        )
+    if not _MEDIA_TYPE.fullmatch(image.media_type):
+        raise InvalidInput(
+            f"an image's media type must be such as image/jpeg, not {image.media_type[:40]!r}",
+            field="exemplar.exemplar.image.media_type",
+            reason="MEDIA_TYPE_INVALID",
+        )
+
+
 def read_label(label: str) -> str:
     """Read a label. Raises InvalidInput for one that is empty, too long or not printable."""
     return checked_text(label, field="label", most=LIMITS.label_characters)
@@ -70,10 +102,15 @@ def read_exemplar_ids(ids: Sequence[str]) -> tuple[str, ...]:
 def write_change(change: Change) -> events_pb2.ExemplarSubmitted:
     """Write what is to happen to one exemplar."""
     message = events_pb2.ExemplarSubmitted(
-        collection=write_collection(change.collection), exemplar_id=change.exemplar_id
+        collection=write_collection(change.collection),
+        exemplar_id=change.exemplar_id,
+        spaces=change.spaces,
+        unless_changed_since=change.unless_changed_since,
     )
     if change.exemplar is None:
         message.forget = True
+    elif change.embeddings:
+        message.restore.CopyFrom(write_encoded_exemplar(EncodedExemplar(change.exemplar, change.embeddings)))
     else:
         message.remember.CopyFrom(write_exemplar(change.exemplar))
     return message

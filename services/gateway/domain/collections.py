@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from services.gateway.domain.hierarchy import LabelParent, check_hierarchy
+from services.gateway.domain.migration import Migration, kept_spaces, votes_in_force
 from services.kernel.errors import InvalidInput, NotFound
 from services.kernel.limits import LIMITS
 from services.kernel.validation import checked_text
-from services.kernel.vocabulary import CollectionKey, SpaceVote
+from services.kernel.vocabulary import NAME_SPACE, CollectionKey, SpaceVote
 
 DEFAULT_COLLECTION = CollectionKey("default", "default")
 DAY_S = 86_400.0
@@ -41,6 +44,10 @@ class Collection:
     votes: tuple[SpaceVote, ...] = ()
     trust_threshold: float | None = None
     unknown_threshold: float | None = None
+    level_threshold: float | None = None
+    neighbours_per_label: int | None = None
+    hierarchy: tuple[LabelParent, ...] = ()
+    migrations: tuple[Migration, ...] = ()
 
 
 def checked_collection_settings(collection: Collection) -> Collection:
@@ -60,7 +67,22 @@ def checked_collection_settings(collection: Collection) -> Collection:
         )
     if collection.description:
         checked_text(collection.description, field="collection.description", most=LIMITS.text_characters)
+    check_hierarchy(collection.hierarchy)
     return collection
+
+
+def spaces_of(collection: Collection, shipped: Iterable[SpaceVote]) -> tuple[str, ...]:
+    """Return the spaces that the collection's exemplars are kept in, given how spaces vote by themselves."""
+    votes = {vote.space: vote for vote in (*shipped, *collection.votes)}
+    return kept_spaces(votes.values(), collection.migrations)
+
+
+def answering_space(collection: Collection, shipped: Iterable[SpaceVote]) -> str:
+    """Return the space of looks whose votes weigh most; empty if none votes."""
+    said = {vote.space: vote for vote in (*shipped, *collection.votes)}
+    votes = votes_in_force(said.values(), collection.migrations)
+    looks = [vote for vote in votes if vote.weight > 0 and vote.space != NAME_SPACE]
+    return max(looks, key=lambda vote: vote.weight).space if looks else ""
 
 
 def unknown_collection(key: CollectionKey) -> NotFound:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from services.gateway.domain.collections import Collection
+from services.gateway.domain.migration import votes_in_force
 from services.kernel.vocabulary import RecognitionOptions, SpaceVote
 
 T = TypeVar("T")
@@ -20,8 +21,12 @@ def effective_options(
         votes=collection.votes,
         trust_threshold=collection.trust_threshold,
         unknown_threshold=collection.unknown_threshold,
+        level_threshold=collection.level_threshold,
+        neighbours_per_label=collection.neighbours_per_label,
     )
-    return _over(asked, _over(of_collection, shipped))
+    settled = _over(of_collection, shipped)
+    in_force = votes_in_force(settled.votes, collection.migrations)
+    return _over(asked, replace(settled, votes=in_force))
 
 
 def asks_the_same(asked: RecognitionOptions, stored: RecognitionOptions, shipped: RecognitionOptions) -> bool:
@@ -40,6 +45,8 @@ def _over(upper: RecognitionOptions, lower: RecognitionOptions) -> RecognitionOp
         votes=_merged(lower.votes, upper.votes),
         trust_threshold=_first(upper.trust_threshold, lower.trust_threshold),
         unknown_threshold=_first(upper.unknown_threshold, lower.unknown_threshold),
+        level_threshold=_first(upper.level_threshold, lower.level_threshold),
+        neighbours_per_label=_first(upper.neighbours_per_label, lower.neighbours_per_label),
     )
 
 

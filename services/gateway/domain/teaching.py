@@ -10,6 +10,8 @@ from services.kernel.vocabulary import (
     AttributeValue,
     CollectionKey,
     Condition,
+    Embedding,
+    EncodedExemplar,
     Exemplar,
     ExemplarKind,
     Shape,
@@ -32,11 +34,25 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Change:
-    """What is to happen to one exemplar; without an exemplar it is forgotten."""
+    """What is to happen to one exemplar; without an exemplar it is forgotten.
+
+    Attributes:
+        collection: Whose it is.
+        exemplar_id: Which.
+        exemplar: What is remembered.
+        embeddings: Those that it is remembered by; without, it is encoded.
+        spaces: Into which its picture is encoded; empty: that of the first encoder. What comes with
+            embeddings gets those that it lacks.
+        unless_changed_since: For each partition of `exemplars.submitted`, an offset: if somebody changed the
+            exemplar from there on, this change is left undone.
+    """
 
     collection: CollectionKey
     exemplar_id: str
     exemplar: Exemplar | None = None
+    embeddings: tuple[Embedding, ...] = ()
+    spaces: tuple[str, ...] = ()
+    unless_changed_since: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,6 +115,19 @@ def exemplar_id(kind: ExemplarKind, *, label: str, content: str, place: object =
         place: The part of the image that counts, as a value; None for all of it.
     """
     return digest_of((kind.value, label, content, "" if place is None else repr(place)))
+
+
+def embedded_id(encoded: EncodedExemplar) -> str:
+    """Return an id that is the same whenever the same label comes with the same embeddings."""
+    exemplar = encoded.exemplar
+    return digest_of(
+        (
+            exemplar.kind.value,
+            exemplar.label,
+            exemplar.text,
+            *(f"{each.space} {each.encoder} {each.vector.tobytes().hex()}" for each in encoded.embeddings),
+        )
+    )
 
 
 def digest_of(parts: Iterable[str]) -> str:

@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import cast
 
 import grpc
@@ -15,15 +13,14 @@ from fovea.gateway.v1 import memory_pb2 as pb
 from fovea.gateway.v1 import memory_pb2_grpc
 from fovea.kernel.v1 import audit_pb2
 from services.gateway.codec import memory as codec
-from services.gateway.codec.recognition import failure_of, read_id, read_tenant, write_failure
-from services.gateway.domain.teaching import Change
-from services.gateway.entrypoints.items import Workers, outcome
+from services.gateway.codec.recognition import read_id, read_tenant
+from services.gateway.entrypoints.change_streams import ChangeStreams, Kind
+from services.gateway.entrypoints.items import Workers
 from services.gateway.entrypoints.shared_log import SharedLog
-from services.gateway.entrypoints.window import Line, Place, Take, in_order
-from services.gateway.ports import Pending
 from services.gateway.usecases.collections import AuditMemory, ExportExemplars, ListExemplars, ListLabels
-from services.gateway.usecases.teach import Correct, Forget, Prepare, Teach
-from services.runtime import deadline
+from services.gateway.usecases.correct import Correct
+from services.gateway.usecases.erase import Erase
+from services.gateway.usecases.teach import Forget, Prepare, PrepareImport, Teach
 from services.runtime.codec.exemplar import write_encoded_exemplar
 from services.runtime.codec.recognition import read_collection
 
@@ -33,22 +30,15 @@ class MemoryCases:
     """The use cases behind MemoryService."""
 
     prepare: Prepare
+    prepare_import: PrepareImport
     teach: Teach
     forget: Forget
+    erase: Erase
     correct: Correct
     list_exemplars: ListExemplars
     export_exemplars: ExportExemplars
     list_labels: ListLabels
     audit: AuditMemory
-
-
-@dataclass(frozen=True)
-class _Taught:
-    """An exemplar that was handed over; its time ends at `end_s` of the monotonic clock."""
-
-    exemplar_id: str
-    pending: Pending
-    end_s: float
 
 
 class MemoryServicer(memory_pb2_grpc.MemoryServiceServicer):
@@ -64,46 +54,42 @@ class MemoryServicer(memory_pb2_grpc.MemoryServiceServicer):
 
     def __init__(self, cases: MemoryCases, workers: Workers, shared_log: SharedLog, *, window: int) -> None:
         self._cases = cases
-        self._workers = workers
+        self._streams = ChangeStreams(cases.teach, workers, window=window)
         self._shared_log = shared_log
-        self._window = window
 
     def Remember(
         self, request_iterator: Iterator[pb.RememberRequest], context: grpc.ServicerContext
     ) -> Iterator[pb.RememberResponse]:
         """Teach a stream of exemplars; each answer says that one is durable."""
         self._shared_log.require()
-        line: Line[Change, _Taught] = Line(self._hand_over)
+        return self._streams(
+            request_iterator,
+            Kind(
+                lambda each: self._cases.prepare(codec.read_lesson(each)),
+                lambda each: each.exemplar_id,
+                pb.RememberResponse,
+            ),
+        )
 
-        def begin(request: pb.RememberRequest) -> Take[pb.RememberResponse]:
-            place = line.join()
-            prepared = self._workers.submit(partial(self._prepare, request, line, place))
-            return partial(_answer, request.exemplar_id, lambda: outcome(prepared), place)
-
-        return in_order(request_iterator, begin, size=self._window)
-
-    def _prepare(
-        self, request: pb.RememberRequest, line: Line[Change, _Taught], place: Place[Change, _Taught]
-    ) -> None:
-        try:
-            change = self._cases.prepare(codec.read_lesson(request))
-        except Exception as error:  # noqa: BLE001  (an item's error is its answer)
-            line.leave(place, error)
-        else:
-            line.ready(place, change)
-
-    def _hand_over(self, changes: Sequence[Change]) -> Sequence[_Taught]:
-        """Publish a group of exemplars in one write."""
-        end_s = time.monotonic() + self._workers.item_timeout_s
-        pending = self._cases.teach(changes)
-        return [
-            _Taught(change.exemplar_id, each, end_s) for change, each in zip(changes, pending, strict=True)
-        ]
+    def ImportExemplars(
+        self, request_iterator: Iterator[pb.ImportExemplarsRequest], context: grpc.ServicerContext
+    ) -> Iterator[pb.ImportExemplarsResponse]:
+        """Take a stream of exemplars with their embeddings; each answer says that one is durable."""
+        self._shared_log.require()
+        return self._streams(
+            request_iterator,
+            Kind(
+                lambda each: self._cases.prepare_import(*codec.read_import(each)),
+                lambda each: each.exemplar.exemplar.exemplar_id,
+                pb.ImportExemplarsResponse,
+            ),
+        )
 
     def Forget(self, request: pb.ForgetRequest, context: grpc.ServicerContext) -> pb.ForgetResponse:
         """Forget exemplars by id, or all of a label."""
         self._shared_log.require()
-        forgotten = self._cases.forget(
+        forget = self._cases.erase if request.erase else self._cases.forget
+        forgotten = forget(
             read_collection(request.collection),
             exemplar_ids=codec.read_exemplar_ids(request.exemplar_ids),
             label=request.label,
@@ -150,26 +136,12 @@ class MemoryServicer(memory_pb2_grpc.MemoryServiceServicer):
         self, request: pb.AuditMemoryRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.AuditMemoryResponse]:
         """Stream what may be wrong with the memory."""
+        collection = read_collection(request.collection)
+        request.policy.space = request.policy.space or self._cases.audit.space(collection)
         entries = self._cases.audit(
-            read_collection(request.collection),
+            collection,
             request.policy,
             min_memory_version=request.min_memory_version,
         )
         for entry in entries:
             yield pb.AuditMemoryResponse(entry=cast("audit_pb2.AuditEntry", entry))
-
-
-def _answer(
-    asked_id: str, prepared: Callable[[], None], place: Place[Change, _Taught]
-) -> pb.RememberResponse:
-    """Wait for one exemplar to be durable, and say so or why not."""
-    exemplar_id = asked_id
-    try:
-        prepared()
-        taught = outcome(place.outcome)
-        exemplar_id = taught.exemplar_id
-        with deadline.within(max(0.0, taught.end_s - time.monotonic())):
-            version = taught.pending.result()
-    except Exception as error:  # noqa: BLE001  (an item's error is its answer)
-        return pb.RememberResponse(exemplar_id=exemplar_id, failure=write_failure(failure_of(error)))
-    return pb.RememberResponse(exemplar_id=exemplar_id, memory_version=version)

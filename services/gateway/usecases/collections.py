@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from services.gateway.domain import keys
 from services.gateway.domain.collections import (
@@ -10,14 +11,16 @@ from services.gateway.domain.collections import (
     DEFAULT_COLLECTION,
     Collection,
     RetentionPolicy,
+    answering_space,
     checked_collection_settings,
 )
 from services.gateway.domain.teaching import ExemplarPage, ExemplarQuery, LabelCounts
 from services.gateway.ports import Collections, Images, Retriever
 from services.gateway.usecases.intake import require_collection
 from services.gateway.usecases.teach import Forget
+from services.gateway.usecases.versions import Shelf
 from services.kernel.errors import Conflict
-from services.kernel.vocabulary import CollectionKey, EncodedExemplar
+from services.kernel.vocabulary import CollectionKey, EncodedExemplar, SpaceVote
 
 
 class CreateCollection:
@@ -28,7 +31,7 @@ class CreateCollection:
 
     def __call__(self, collection: Collection) -> Collection:
         """Return it, once it can be used. Raises Conflict if it exists, InvalidInput."""
-        checked_collection_settings(collection)
+        collection = checked_collection_settings(replace(collection, migrations=()))
         if not self._collections.create(collection):
             raise Conflict(
                 f"the collection {collection.key} exists already",
@@ -50,14 +53,14 @@ class GetCollection:
 
 
 class ListCollections:
-    """Lists a tenant's collections."""
+    """Lists a tenant's collections, without their hierarchies: all together may be long."""
 
     def __init__(self, collections: Collections) -> None:
         self._collections = collections
 
     def __call__(self, tenant: str) -> Sequence[Collection]:
         """Return them in order of name."""
-        return self._collections.list(tenant)
+        return [replace(each, hierarchy=()) for each in self._collections.list(tenant)]
 
 
 class UpdateCollection:
@@ -67,20 +70,25 @@ class UpdateCollection:
         self._collections = collections
 
     def __call__(self, collection: Collection) -> Collection:
-        """Return it, once the settings are in force here. Raises NotFound, InvalidInput."""
+        """Return it, once the settings are in force here. Raises NotFound, InvalidInput.
+
+        Its migrations are no setting: they stay as they are.
+        """
         checked_collection_settings(collection)
-        require_collection(self._collections, collection.key)
-        self._collections.change(collection)
-        return collection
+        kept = require_collection(self._collections, collection.key).migrations
+        changed = replace(collection, migrations=kept)
+        self._collections.change(changed)
+        return changed
 
 
 class DeleteCollection:
-    """Forgets every exemplar, deletes the images, then the collection itself. Safe to repeat half-way."""
+    """Forgets every exemplar, also in versions, deletes the images, then the collection. Safe to repeat."""
 
-    def __init__(self, collections: Collections, images: Images, forget: Forget) -> None:
+    def __init__(self, collections: Collections, images: Images, forget: Forget, shelf: Shelf) -> None:
         self._collections = collections
         self._images = images
         self._forget = forget
+        self._shelf = shelf
 
     def __call__(self, key: CollectionKey) -> int:
         """Return how many exemplars were forgotten. Raises NotFound, Conflict for `default/default`."""
@@ -92,6 +100,7 @@ class DeleteCollection:
             )
         require_collection(self._collections, key)
         forgotten = self._forget.everything(key)
+        self._shelf.clear(key)
         for prefix in (keys.images(key), keys.passing_images(key)):
             for image in list(self._images.list(prefix)):
                 self._images.delete(image.key)
@@ -186,9 +195,17 @@ class ListLabels:
 class AuditMemory:
     """Says what may be wrong with a collection."""
 
-    def __init__(self, collections: Collections, retriever: Retriever) -> None:
+    def __init__(
+        self, collections: Collections, retriever: Retriever, *, shipped: Sequence[SpaceVote] = ()
+    ) -> None:
         self._collections = collections
         self._retriever = retriever
+        self._shipped = shipped
+
+    def space(self, key: CollectionKey) -> str:
+        """Return the space of looks that answers; empty if none does. Raises NotFound."""
+        collection = require_collection(self._collections, key)
+        return answering_space(collection, self._shipped)
 
     def __call__(
         self, collection: CollectionKey, policy: object, *, min_memory_version: str

@@ -30,7 +30,7 @@ from services.gateway.ports import (
 from services.gateway.usecases.intake import Intake, drop_passing_image, store_image
 from services.kernel.errors import Unavailable
 from services.kernel.regions import whole_image
-from services.kernel.vocabulary import Envelope, Region, Stage
+from services.kernel.vocabulary import Envelope, Region, Stage, voting_spaces
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ class RunSteps:
     def __call__(self, envelope: Envelope) -> Recognition:
         """Return the record. Raises what the steps raise."""
         proposal = self._propose(envelope)
-        encoding = self._steps.encoder.encode(envelope.image, proposal.regions)
+        spaces = voting_spaces(envelope.options.votes)
+        encoding = self._steps.encoder.encode(envelope.image, proposal.regions, spaces=spaces)
         found = self._steps.retriever.recall(envelope.collection, encoding.regions, envelope.options)
         ordering = self._rank(envelope, proposal.regions, found)
         for stage in (proposal.stage, encoding.stage, found.stage, ordering.stage):

@@ -15,6 +15,8 @@ class MetricsMonitor:
     def ranked(self, found: Candidates, ranking: Ranking) -> None:
         """Count one ranking by its status."""
         self._metrics.margin.observe(found.margin)
+        if ranking.broader is not None:
+            self._metrics.broader.inc()
         if ranking.rung:
             self._metrics.degraded.labels(ranking.rung).inc()
         elif ranking.status is RankingStatus.UNKNOWN:

@@ -93,4 +93,4 @@ class ApplyExemplars:
                 extra={"reason": error.reason, "topic": record.position.topic},
             )
             return None
-        return Change(collection, exemplar_id, encoded)
+        return Change(collection, exemplar_id, encoded, record.position.offset)

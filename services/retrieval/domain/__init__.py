@@ -1,5 +1,6 @@
 """What retrieval decides, without a thought of where exemplars are kept."""
 
+from services.retrieval.domain.hierarchy import NO_PARENTS, Parents
 from services.retrieval.domain.voting import (
     Hit,
     Scope,
@@ -10,4 +11,14 @@ from services.retrieval.domain.voting import (
     votes_in_force,
 )
 
-__all__ = ["Hit", "Scope", "comparable", "id_of_token", "page_token", "pool", "votes_in_force"]
+__all__ = [
+    "NO_PARENTS",
+    "Hit",
+    "Parents",
+    "Scope",
+    "comparable",
+    "id_of_token",
+    "page_token",
+    "pool",
+    "votes_in_force",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ from services.kernel.vocabulary import (
     Neighbour,
     SpaceVote,
 )
+from services.retrieval.domain.hierarchy import NO_PARENTS, Parents, ancestors
 
 _LEAST, _MOST = -1e300, 1e300  # bounds of a logarithm, so that no difference of two is NaN
 _FORMAT: Final = "1:"
@@ -71,12 +72,14 @@ def votes_in_force(shipped: Iterable[SpaceVote], asked: Iterable[SpaceVote]) -> 
     return tuple(by_space[space] for space in sorted(by_space))
 
 
-def pool(
+def pool(  # noqa: PLR0913  (what decides how votes are pooled, by name)
     region_id: str,
     hits: Mapping[str, Sequence[Hit]],
     votes: Sequence[SpaceVote],
     *,
     size: int,
+    per_label: int | None = None,
+    parents: Parents = NO_PARENTS,
 ) -> Candidates:
     """Pool the neighbours of all spaces by label and keep the labels with the most votes.
 
@@ -89,6 +92,9 @@ def pool(
         hits: The neighbours found in each space, in any order.
         votes: How each space votes; recorded in the answer.
         size: Most candidates to return.
+        per_label: How many neighbours may vote for one label, the strongest; None: all. With 1 a label counts
+            as much as its best neighbour, so labels with many exemplars have no advantage.
+        parents: What each label is a kind of.
 
     Returns:
         Candidates by falling score, then by label. Scores sum to 1 over all labels seen; margin and entropy
@@ -97,6 +103,8 @@ def pool(
     if size < 1:
         raise InvalidInput(f"size is {size}; it must be positive", field="options.size")
     cast = _cast(hits, votes)
+    if per_label is not None:
+        cast = _strongest(cast, per_label)
     if not cast:
         return Candidates(region_id, (), margin=0.0, entropy=0.0, unknown_score=1.0, votes=tuple(votes))
     log_votes = np.array([log_vote for _, _, log_vote in cast])
@@ -104,11 +112,12 @@ def pool(
     log_all = float(np.logaddexp(0.0, log_votes.max() + math.log(scaled.sum())))  # with that of unknown
     ranked = _ranked([hit.exemplar.label for _, hit, _ in cast], scaled)
     kept = ranked[:size]
+    above = ancestors(ranked, parents)
     evidence = _evidence(cast, np.exp(log_votes - log_all), {label for label, _ in kept})
     scores = [score for _, score in ranked]
     return Candidates(
         region_id,
-        tuple(Candidate(label, score, evidence[label]) for label, score in kept),
+        tuple(Candidate(label, score, evidence[label], above(label)) for label, score in kept),
         margin=scores[0] - (scores[1] if len(scores) > 1 else 0.0),
         entropy=-sum(score * math.log(score) for score in scores if score > 0) + 0.0,
         unknown_score=math.exp(-log_all),
@@ -128,6 +137,18 @@ def _cast(hits: Mapping[str, Sequence[Hit]], votes: Sequence[SpaceVote]) -> list
         for hit in hits.get(vote.space, ())
     ]
     return sorted(cast, key=lambda each: (-each[1].similarity, each[0], each[1].exemplar.exemplar_id))
+
+
+def _strongest(cast: Sequence[_Cast], most: int) -> list[_Cast]:
+    """Return the votes without those that are not among the strongest of their label; the order stays."""
+    left: Counter[str] = Counter()
+    kept: set[int] = set()
+    for place in sorted(range(len(cast)), key=lambda place: -cast[place][2]):  # stable, so never by luck
+        label = cast[place][1].exemplar.label
+        left[label] += 1
+        if left[label] <= most:
+            kept.add(place)
+    return [each for place, each in enumerate(cast) if place in kept]
 
 
 def _log_vote(similarity: float, vote: SpaceVote) -> float:

@@ -12,6 +12,8 @@ from fovea.retrieval.v1 import retrieval_pb2_grpc
 from services.retrieval import codec
 from services.retrieval.usecases import (
     AuditMemory,
+    CompareSpaces,
+    CountSpaces,
     ExportExemplars,
     ListExemplars,
     ListLabels,
@@ -31,6 +33,8 @@ class UseCases:
     list_labels: ListLabels
     mine_negatives: MineNegatives
     audit_memory: AuditMemory
+    count_spaces: CountSpaces
+    compare_spaces: CompareSpaces
 
 
 class RetrievalServicer(retrieval_pb2_grpc.RetrievalServiceServicer):
@@ -72,7 +76,10 @@ class RetrievalServicer(retrieval_pb2_grpc.RetrievalServiceServicer):
     ) -> Iterator[pb.ExportExemplarsResponse]:
         """Give every exemplar, one at a time."""
         exported = self._usecases.export_exemplars(
-            read_collection(request.collection), at_least=request.min_memory_version
+            read_collection(request.collection),
+            codec.read_in_spaces(request),
+            after=request.after_exemplar_id,
+            at_least=request.min_memory_version,
         )
         return map(codec.write_exported, exported)
 
@@ -112,3 +119,29 @@ class RetrievalServicer(retrieval_pb2_grpc.RetrievalServiceServicer):
             at_least=request.min_memory_version,
         )
         return (pb.AuditMemoryResponse(entry=codec.write_audit_entry(entry)) for entry in audited)
+
+    def CountSpaces(
+        self,
+        request: pb.CountSpacesRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002  (gRPC's signature)
+    ) -> pb.CountSpacesResponse:
+        """Count the exemplars by the spaces that they have embeddings in."""
+        counts = self._usecases.count_spaces(
+            read_collection(request.collection), at_least=request.min_memory_version
+        )
+        return codec.write_counts(counts)
+
+    def CompareSpaces(
+        self,
+        request: pb.CompareSpacesRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002  (gRPC's signature)
+    ) -> pb.CompareSpacesResponse:
+        """Say how two spaces answer for the same exemplars."""
+        report = self._usecases.compare_spaces(
+            read_collection(request.collection),
+            codec.read_before(request),
+            request.after_space,
+            codec.read_comparison(request.policy),
+            at_least=request.min_memory_version,
+        )
+        return pb.CompareSpacesResponse(report=codec.write_report(report))

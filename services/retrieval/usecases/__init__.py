@@ -10,11 +10,14 @@ from services.retrieval.usecases.listing import (
     Page,
 )
 from services.retrieval.usecases.recall import ENCODER_MISMATCH, NO_VOTE, Recall, Recalled, Voting
+from services.retrieval.usecases.spaces import CompareSpaces, CountSpaces, SpaceCounts
 
 __all__ = [
     "ENCODER_MISMATCH",
     "NO_VOTE",
     "AuditMemory",
+    "CompareSpaces",
+    "CountSpaces",
     "ExportExemplars",
     "LabelCounts",
     "ListExemplars",
@@ -24,5 +27,6 @@ __all__ = [
     "Page",
     "Recall",
     "Recalled",
+    "SpaceCounts",
     "Voting",
 ]

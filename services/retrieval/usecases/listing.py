@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Final
 
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
 from services.kernel.vocabulary import CollectionKey, Condition, EncodedExemplar, Exemplar
 from services.retrieval.domain import Scope, id_of_token, page_token
+from services.retrieval.domain.spaces import InSpaces
 from services.retrieval.ports import Memory
+
+_EVERY: Final = InSpaces()
 
 
 @dataclass(frozen=True)
@@ -79,14 +83,22 @@ def _checked_size(page_size: int) -> int:
 
 
 class ExportExemplars:
-    """Gives every exemplar of a collection, with its embeddings, as it stood when the export began."""
+    """Gives the exemplars of a collection, with their embeddings, as it stood when the export began."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
 
-    def __call__(self, collection: CollectionKey, *, at_least: str = "") -> Iterator[EncodedExemplar]:
-        """Return them in order of id, one at a time. Raises as `Memory.view`."""
-        return self._memory.view(collection, at_least=at_least).encoded()
+    def __call__(
+        self,
+        collection: CollectionKey,
+        wanted: InSpaces = _EVERY,
+        *,
+        after: str = "",
+        at_least: str = "",
+    ) -> Iterator[EncodedExemplar]:
+        """Return those whose id is greater than `after`, in order, one at a time. Raises as `Memory.view`."""
+        everything = self._memory.view(collection, at_least=at_least).encoded(after=after)
+        return everything if wanted == _EVERY else filter(wanted.admits, everything)
 
 
 @dataclass(frozen=True)

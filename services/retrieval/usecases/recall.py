@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from services.kernel.limits import LIMITS
@@ -17,8 +18,8 @@ from services.kernel.vocabulary import (
     SpaceVote,
     Stage,
 )
-from services.retrieval.domain import Scope, pool, votes_in_force
-from services.retrieval.ports import Found, Memory, MemoryView, Monitor
+from services.retrieval.domain import NO_PARENTS, Hit, Parents, Scope, pool, votes_in_force
+from services.retrieval.ports import Found, Memory, Monitor, Search
 
 ENCODER_MISMATCH: Final = "encoder_mismatch"
 """Rung: exemplars were left out, because another version of the encoder made their vectors."""
@@ -50,22 +51,25 @@ class Recall:
         voting: What applies where the options say nothing.
         monitor: Is told about each search.
         version: Of this service, for the record.
+        parents: Gives what the labels of a collection are kinds of.
         clock: Gives seconds; only differences count.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (all but one by name)
         self,
         memory: Memory,
         *,
         voting: Voting,
         monitor: Monitor,
         version: str,
+        parents: Callable[[CollectionKey], Parents] = lambda _: NO_PARENTS,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._memory = memory
         self._voting = voting
         self._monitor = monitor
         self._version = version
+        self._parents = parents
         self._clock = clock
 
     def __call__(
@@ -79,27 +83,35 @@ class Recall:
             Unavailable: The memory did not become as new as asked in time.
         """
         started = self._clock()
-        view = self._memory.view(collection, at_least=options.min_memory_version)
         votes = votes_in_force(self._voting.votes, options.votes)
-        found = self._search(view, _queries(regions, votes), options)
+        search = self._search(collection, _queries(regions, votes), options)
+        found = dict(zip(search.queries, search.found, strict=True))
         stage = Stage(
             "retrieval",
             self._version,
-            memory_version=view.version,
+            memory_version=search.view.version,
             duration_s=self._clock() - started,
             rungs=self._rungs(collection, regions, votes, found),
         )
-        size = options.size or LIMITS.default_labels_per_region
-        return Recalled(tuple(_pooled(region, found, votes, size=size) for region in regions), stage)
+        pooled = partial(
+            pool,
+            votes=votes,
+            size=options.size or LIMITS.default_labels_per_region,
+            per_label=options.neighbours_per_label,
+            parents=self._parents(collection),
+        )
+        return Recalled(tuple(pooled(region.region_id, _hits(region, found)) for region in regions), stage)
 
     def _search(
-        self, view: MemoryView, queries: Sequence[Embedding], options: RecognitionOptions
-    ) -> Mapping[Embedding, Found]:
+        self, collection: CollectionKey, queries: Sequence[Embedding], options: RecognitionOptions
+    ) -> Search:
+        view = self._memory.view(collection, at_least=options.min_memory_version)
         started = self._clock()
         scope = Scope(options.filter, frozenset(options.exclude_exemplar_ids))
         found = view.nearest(queries, most=self._voting.neighbours, scope=scope)
-        self._monitor.searched(self._clock() - started)
-        return dict(zip(queries, found, strict=True))
+        search = Search(collection, view, queries, scope, self._voting.neighbours, found)
+        self._monitor.searched(search, self._clock() - started)
+        return search
 
     def _rungs(
         self,
@@ -124,8 +136,6 @@ def _queries(regions: Sequence[RegionEmbeddings], votes: Sequence[SpaceVote]) ->
     return [each for region in regions for each in region.embeddings if each.space in spaces]
 
 
-def _pooled(
-    region: RegionEmbeddings, found: Mapping[Embedding, Found], votes: Sequence[SpaceVote], *, size: int
-) -> Candidates:
-    hits = {each.space: found[each].hits for each in region.embeddings if each in found}
-    return pool(region.region_id, hits, votes, size=size)
+def _hits(region: RegionEmbeddings, found: Mapping[Embedding, Found]) -> Mapping[str, Sequence[Hit]]:
+    """Return what was found for a region in each space."""
+    return {each.space: found[each].hits for each in region.embeddings if each in found}

@@ -9,7 +9,7 @@ from fovea.kernel.v1 import candidates_pb2
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
 from services.kernel.validation import checked_text
-from services.kernel.vocabulary import Candidate, Candidates, Condition, Neighbour, SpaceVote
+from services.kernel.vocabulary import Ancestor, Candidate, Candidates, Condition, Neighbour, SpaceVote
 from services.runtime.codec.exemplar import read_kind, read_value, write_kind, write_value
 
 
@@ -127,7 +127,12 @@ def read_candidates(message: candidates_pb2.Candidates) -> Candidates:
     return Candidates(
         region_id=message.region_id,
         candidates=tuple(
-            Candidate(each.label, each.score, tuple(map(_read_neighbour, each.neighbours)))
+            Candidate(
+                each.label,
+                each.score,
+                tuple(map(_read_neighbour, each.neighbours)),
+                tuple(Ancestor(above.label, above.score) for above in each.ancestors),
+            )
             for each in message.candidates
         ),
         margin=message.margin,
@@ -145,7 +150,12 @@ def write_candidates(found: Candidates) -> candidates_pb2.Candidates:
         region_id=found.region_id,
         candidates=[
             candidates_pb2.Candidate(
-                label=each.label, score=each.score, neighbours=map(_write_neighbour, each.neighbours)
+                label=each.label,
+                score=each.score,
+                neighbours=map(_write_neighbour, each.neighbours),
+                ancestors=[
+                    candidates_pb2.Ancestor(label=above.label, score=above.score) for above in each.ancestors
+                ],
             )
             for each in found.candidates
         ],

@@ -11,6 +11,7 @@ from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
 from services.kernel.validation import checked_collection, checked_id
 from services.kernel.vocabulary import (
+    BroaderLabel,
     CollectionKey,
     Envelope,
     Gate,
@@ -73,6 +74,8 @@ def read_options(message: envelope_pb2.RecognitionOptions, *, field: str = "opti
         votes=read_votes(message.votes, field=f"{field}.votes"),
         trust_threshold=_read_share(message, "trust_threshold", field=field),
         unknown_threshold=_read_share(message, "unknown_threshold", field=field),
+        level_threshold=_read_share(message, "level_threshold", field=field),
+        neighbours_per_label=_read_neighbours(message, field=f"{field}.neighbours_per_label"),
         min_memory_version=message.min_memory_version,
     )
     if options.shapes and options.prompts:
@@ -96,6 +99,14 @@ def _read_size(message: envelope_pb2.RecognitionOptions, *, field: str) -> int |
     return message.size
 
 
+def _read_neighbours(message: envelope_pb2.RecognitionOptions, *, field: str) -> int | None:
+    if not message.HasField("neighbours_per_label"):
+        return None
+    if message.neighbours_per_label < 1:
+        raise InvalidInput(f"{field} is 0; at least 1 must vote", field=field, reason="OUT_OF_RANGE")
+    return message.neighbours_per_label
+
+
 def _read_excluded(message: envelope_pb2.RecognitionOptions, *, field: str) -> tuple[str, ...]:
     excluded = message.exclude_exemplar_ids
     if len(excluded) > LIMITS.excluded_exemplars:
@@ -108,7 +119,7 @@ def _read_excluded(message: envelope_pb2.RecognitionOptions, *, field: str) -> t
 
 
 def _read_share(message: envelope_pb2.RecognitionOptions, name: str, *, field: str) -> float | None:
-    if not message.HasField(name):  # type: ignore[arg-type]  # one of the two threshold fields
+    if not message.HasField(name):  # type: ignore[arg-type]  # one of the threshold fields
         return None
     value = float(getattr(message, name))
     if not (math.isfinite(value) and 0 <= value <= 1):
@@ -131,6 +142,8 @@ def write_options(options: RecognitionOptions) -> envelope_pb2.RecognitionOption
         votes=map(write_vote, options.votes),
         trust_threshold=options.trust_threshold,
         unknown_threshold=options.unknown_threshold,
+        level_threshold=options.level_threshold,
+        neighbours_per_label=options.neighbours_per_label,
         min_memory_version=options.min_memory_version,
     )
 
@@ -211,7 +224,12 @@ def read_ranking(message: ranking_pb2.Ranking) -> Ranking:
             Gate(each.name, each.value, each.threshold, is_open=each.open, calibrated=each.calibrated)
             for each in message.gates
         ),
+        broader=_read_broader(message.broader) if message.HasField("broader") else None,
     )
+
+
+def _read_broader(message: ranking_pb2.BroaderLabel) -> BroaderLabel:
+    return BroaderLabel(message.label, message.probability, message.steps)
 
 
 def write_ranking(ranking: Ranking) -> ranking_pb2.Ranking:
@@ -234,4 +252,9 @@ def write_ranking(ranking: Ranking) -> ranking_pb2.Ranking:
             )
             for gate in ranking.gates
         ],
+        broader=_write_broader(ranking.broader),
     )
+
+
+def _write_broader(broader: BroaderLabel | None) -> ranking_pb2.BroaderLabel | None:
+    return None if broader is None else ranking_pb2.BroaderLabel(**broader._asdict())

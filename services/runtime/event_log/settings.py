@@ -11,6 +11,10 @@ TOMBSTONES_S: Final = 86_400.0
 Whoever keeps what it read, in a file or a snapshot, must read on within this time, or begin again: later it
 would never learn that the key is gone."""
 
+SUPERSEDED_S: Final = 7 * 86_400.0
+"""How long a compacted topic keeps a record that a newer one of its key supersedes, at most, while the log
+runs: somebody may have a right to its being gone. A record is usually gone much sooner."""
+
 
 @dataclass(frozen=True)
 class TopicSettings:

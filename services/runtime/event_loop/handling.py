@@ -13,6 +13,7 @@ from services.runtime.claim_check import redeem_letter
 from services.runtime.dead_letters import Cause, DeadLetter, describe
 from services.runtime.deadline import within
 from services.runtime.event_log.ports import NewRecord, Record
+from services.runtime.event_loop.position import at
 from services.runtime.event_loop.subscription import Platform, Subscription
 from services.runtime.events import TRACEPARENT, EventWriter, Output, Tombstone, identify
 from services.runtime.topics import DEAD
@@ -52,7 +53,7 @@ class Handling:
             tracing.restore(token)
 
     def _handled(self, record: Record) -> list[NewRecord]:
-        with within(self._subscription.timeout_s):
+        with within(self._subscription.timeout_s), at(record.position):
             returned = self._subscription.handler(self._decode(record))
         cause_id = identify(record.headers, *record.position)
         return [self._writer.record(output, cause_id=cause_id) for output in _listed(returned)]

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from services.runtime.metrics.back_fill import BackFillMetrics
 from services.runtime.metrics.calls import MethodMetrics, RpcMetrics
 from services.runtime.metrics.events import EventMetrics
 from services.runtime.metrics.memory import MemoryMetrics
@@ -23,6 +24,7 @@ from services.runtime.metrics.storage import StorageMetrics
 from services.runtime.metrics.traces import TraceMetrics
 
 __all__ = [
+    "BackFillMetrics",
     "EventMetrics",
     "MemoryMetrics",
     "MethodMetrics",
@@ -60,6 +62,7 @@ class Metrics:
         self.events = EventMetrics(self.registry)
         self.models = ModelMetrics(self.registry)
         self.memory = MemoryMetrics(self.registry)
+        self.back_fill = BackFillMetrics(self.registry)
         self.ranking = RankingMetrics(self.registry)
         self.storage = StorageMetrics(self.registry)
         self.traces = TraceMetrics(self.registry)

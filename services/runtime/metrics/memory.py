@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from services.runtime.metrics.buckets import VISIBLE_S, WORK_S
+from services.runtime.metrics.buckets import RECALL, VISIBLE_S, WORK_S
 
 
 class MemoryMetrics:
@@ -29,6 +29,20 @@ class MemoryMetrics:
             "fovea_memory_left_out",
             "Queries for which vectors of another version of the encoder did not answer.",
             ("space",),
+            registry=registry,
+        )
+        self.recall = Histogram(
+            "fovea_memory_recall_ratio",
+            "Of the true nearest k, the share that a search found, of the few queries that are repeated with "
+            "every vector compared; beyond 32 collections they are called `other`.",
+            ("collection", "k"),
+            buckets=RECALL,
+            registry=registry,
+        )
+        self.watched = Counter(
+            "fovea_memory_watched",
+            "Queries taken to be repeated, by outcome: compared, dropped (too many waited), failed.",
+            ("outcome",),
             registry=registry,
         )
         self.replica_lag = Gauge(

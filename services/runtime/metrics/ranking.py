@@ -18,6 +18,11 @@ class RankingMetrics:
         self.trusted = Counter(
             "fovea_rank_trusted", "Rankings that took the retrieval order as it was.", registry=registry
         )
+        self.broader = Counter(
+            "fovea_rank_broader",
+            "Rankings answered with a broader label, since the first was not likely enough.",
+            registry=registry,
+        )
         self.margin = Histogram(
             "fovea_rank_margin",
             "Score of the first candidate less that of the second.",

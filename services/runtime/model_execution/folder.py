@@ -13,7 +13,7 @@ import hashlib
 import tomllib
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -25,6 +25,7 @@ _CHUNK_BYTES: Final = 1 << 20
 _SHA256: Final = r"^[0-9a-f]{64}$"
 _PLAIN_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
+NameTemplate = Annotated[str, Field(pattern=r"^[^{}]*\{\}[^{}]*$")]
 DType = Literal["UINT8", "INT64", "FP32", "BOOL"]
 
 
@@ -90,6 +91,9 @@ class Description(_Strict):
     inputs: tuple[TensorSpec, ...] = Field(min_length=1)
     outputs: tuple[TensorSpec, ...] = Field(min_length=1)
     external: tuple[ExternalFile, ...] = ()
+    name_templates: tuple[NameTemplate, ...] = ()
+    """Of a text model: the sentences that a class's name is read in, each once with `{}` for the name; their
+    embeddings are averaged. Without any, the name is read as it is."""
 
 
 class ModelFolder:

@@ -42,6 +42,7 @@ class OnnxModels:
 
     Args:
         folders: The models there are.
+        names: What to call each; without, as it calls itself. Two versions of one model need two names.
         settings: How much of the machine they may use.
         metrics: Where times, batch sizes and errors go.
     """
@@ -50,12 +51,18 @@ class OnnxModels:
         self,
         folders: Iterable[ModelFolder],
         *,
+        names: Iterable[str] | None = None,
         settings: OnnxSettings | None = None,
         metrics: ModelMetrics | None = None,
     ) -> None:
         settings = settings or OnnxSettings()
+        folders = tuple(folders)
+        names = [folder.name for folder in folders] if names is None else names
         self._metrics = metrics or ModelMetrics(CollectorRegistry())
-        self._models = {folder.name: _Model(folder, settings.threads, self._metrics) for folder in folders}
+        self._models = {
+            name: _Model(name, folder, settings.threads, self._metrics)
+            for name, folder in zip(names, folders, strict=True)
+        }
         self._turns = threading.BoundedSemaphore(settings.concurrent or len(os.sched_getaffinity(0)))
 
     def run(self, name: str, tensors: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
@@ -93,18 +100,18 @@ class OnnxModels:
 class _Model:
     """One model, loaded when it is first run."""
 
-    def __init__(self, folder: ModelFolder, threads: int, metrics: ModelMetrics) -> None:
+    def __init__(self, name: str, folder: ModelFolder, threads: int, metrics: ModelMetrics) -> None:
         self.folder = folder
         self._threads = threads
-        self._ready = metrics.ready.labels(folder.name)
-        self._forward = metrics.forward.labels(folder.name)
-        self._batch_size = metrics.batch_size.labels(folder.name)
-        self._wait = metrics.wait.labels(folder.name)
-        self._queue = metrics.queue.labels(folder.name)
-        self._step = span_names.forward(folder.name, "internal")
+        self._ready = metrics.ready.labels(name)
+        self._forward = metrics.forward.labels(name)
+        self._batch_size = metrics.batch_size.labels(name)
+        self._wait = metrics.wait.labels(name)
+        self._queue = metrics.queue.labels(name)
+        self._step = span_names.forward(name, "internal")
         self._loading = threading.Lock()
         self._loaded: _Loaded | None = None
-        metrics.info.labels(folder.name, folder.digest).set(1)
+        metrics.info.labels(name, folder.digest).set(1)
 
     @contextmanager
     def turn(self, turns: threading.Semaphore) -> Iterator[None]:

@@ -32,8 +32,8 @@ def answers(
 ) -> tuple[list[str], list[embedding_pb2.Embedding]]:
     """Return the models in the record, and the embeddings of a region and of two texts."""
     store.put(IMAGE.key, PICTURE)
-    models, tokenizer = open_models(settings, ModelMetrics(CollectorRegistry()))
-    assembly = assemble(settings, store, models, tokenizer, version="1")
+    models, reading = open_models(settings, ModelMetrics(CollectorRegistry()))
+    assembly = assemble(settings, store, models, reading, version="1")
     for check in assembly.checks.values():
         check()
     with served(*assembly.servicers) as channel:

@@ -34,6 +34,7 @@ def test_the_commands_are_those_that_are_documented() -> None:
         "teach",
         "recognize",
         "recognition",
+        "evaluate",
         "submit",
         "submission",
         "watch",
@@ -43,7 +44,13 @@ def test_the_commands_are_those_that_are_documented() -> None:
         "exemplars",
         "export",
         "doctor",
-        "memory audit",
+        *(f"memory {name}" for name in ("audit", "export", "import", "propose", "apply")),
+        *(f"memory versions {name}" for name in ("keep", "list", "compare", "revert", "delete")),
+        *(f"memory queries {name}" for name in ("keep", "list", "delete")),
+        *(
+            f"memory migrate {name}"
+            for name in ("start", "status", "evaluate", "cut-over", "roll-back", "finish")
+        ),
         *(f"dead-letters {name}" for name in ("list", "show", "replay")),
         *(f"collections {name}" for name in ("list", "create", "show", "update", "delete")),
     }

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from fovea.cli.collection import parsed_retention
@@ -46,3 +48,41 @@ def test_retention_is_a_word_or_a_number_of_days(text: str, retention: Retention
 @pytest.mark.parametrize("text", ["0", "-1", "for ever", ""])
 def test_any_other_retention_is_a_usage_error(run: Run, text: str) -> None:
     assert run("collections", "create", "birds", "--retention", text).exit_code == 2
+
+
+def test_a_hierarchy_comes_from_a_file_and_goes(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "birds.csv"
+    file.write_text("label,parent\ngoldfinch, finch\nfinch,\n")
+
+    assert (
+        run("collections", "create", "birds", "--hierarchy", str(file), "--level-threshold", "0.6").exit_code
+        == 0
+    )
+    (kept,) = rows(run("collections", "show", "birds", "--json"))
+    assert (kept["hierarchy"], kept["level_threshold"]) == ({"goldfinch": "finch", "finch": ""}, 0.6)
+
+    run("collections", "update", "birds", "--description", "of the garden")
+    assert rows(run("collections", "show", "birds", "--json"))[0]["hierarchy"] == kept["hierarchy"]
+    run("collections", "update", "birds", "--hierarchy", "none")
+    assert rows(run("collections", "show", "birds", "--json"))[0]["hierarchy"] == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("label,parent\na,b\na,c\n", "line 3"),
+        ("goldfinch,finch\n", "must begin with"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_hierarchy_is_a_usage_error(
+    run: Run, tmp_path: Path, content: str | None, said: str
+) -> None:
+    file = tmp_path / "birds.csv"
+    if content is not None:
+        file.write_text(content)
+
+    result = run("collections", "create", "birds", "--hierarchy", str(file))
+
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.replace("│", " ").split())

@@ -30,6 +30,21 @@ def test_one_picture_is_shown_in_detail(run: Run, photos: Path) -> None:
     assert "unknown" in result.stdout
 
 
+def test_a_broader_answer_is_shown_with_what_it_may_be(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_text("goldfinch < finch")
+    (tmp_path / "b.jpg").write_text("wren")
+
+    assert "finch (85%), perhaps goldfinch" in run("recognize", tmp_path / "a.jpg").stdout
+    row = next(line for line in run("recognize", tmp_path).stdout.splitlines() if "a.jpg" in line)
+    assert row.split()[1:3] == ["finch", "85.0%"]
+    assert "goldfinch 70%" in row
+    table = list(csv.DictReader(io.StringIO(run("recognize", tmp_path, "--csv").stdout)))
+    assert [(each["label"], each["answer"]) for each in table[:2]] == [
+        ("goldfinch", "finch"),
+        ("other", "finch"),
+    ]
+
+
 @pytest.mark.parametrize("stream", [[], ["--stream"]])
 def test_many_pictures_are_a_table_in_order_and_bad_ones_are_counted(
     run: Run, server: FakeServer, photos: Path, stream: list[str]

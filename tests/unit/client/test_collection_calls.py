@@ -13,6 +13,9 @@ def test_a_collection_is_created_found_changed_and_deleted(client: fovea.Client)
         retention=fovea.Retention("days", 30),
         trust_threshold=0.0,
         votes=(fovea.SpaceVote("visual", 1, 0.5, 0.25),),
+        level_threshold=0.0,
+        neighbours_per_label=3,
+        hierarchy={"goldfinch": "finch", "finch": ""},
         tenant="default",
     )
 

@@ -4,7 +4,16 @@ import pytest
 from grpc import StatusCode
 
 import fovea
-from fovea.client import DeadlineExceeded, InvalidInput, NotFound, RankedLabel, Unavailable, Unsupported
+from fovea.client import (
+    Ancestor,
+    BroaderLabel,
+    DeadlineExceeded,
+    InvalidInput,
+    NotFound,
+    RankedLabel,
+    Unavailable,
+    Unsupported,
+)
 from fovea.client.connection import Patience
 from tests.fakes.gateway_server import FakeServer
 from tests.fakes.script import Trouble
@@ -29,6 +38,20 @@ def test_an_unknown_has_no_best_label_but_keeps_its_ranking(client: fovea.Client
     assert answer.best is None
     assert answer.status is fovea.Status.UNKNOWN
     assert len(answer.labels) == 2
+
+
+def test_a_broader_answer_stands_beside_the_ranking(client: fovea.Client) -> None:
+    region = client.recognize(b"goldfinch < finch").regions[0]
+
+    assert region.broader == BroaderLabel("finch", 0.85, steps=1)
+    assert (region.best, region.probability) == ("finch", 0.85)
+    assert region.labels[0].label == "goldfinch"
+    assert region.candidates[0].ancestors == (Ancestor("finch", 0.95),)
+
+
+def test_the_probability_is_that_of_the_answer(client: fovea.Client) -> None:
+    assert client.recognize(b"goldfinch").regions[0].probability == 0.7
+    assert client.recognize(b"unknown").regions[0].probability == pytest.approx(0.1)
 
 
 def test_a_picture_may_be_a_path(client: fovea.Client, tmp_path: Path) -> None:
@@ -62,6 +85,8 @@ def test_all_that_is_asked_reaches_the_server(client: fovea.Client, server: Fake
         exclude=["e1"],
         votes=[fovea.SpaceVote("visual", 1, 0.1, 0.5)],
         unknown_threshold=0.0,
+        level_threshold=0.25,
+        neighbours_per_label=2,
     )
     mask = fovea.Mask.from_rows([[0, 1], [0, 1]])
 
@@ -83,6 +108,7 @@ def test_all_that_is_asked_reaches_the_server(client: fovea.Client, server: Fake
     assert asked.filter[2].equals.flag
     assert [prompt.WhichOneof("kind") for prompt in asked.prompts] == ["name", "phrase"]
     assert asked.HasField("unknown_threshold")
+    assert (asked.level_threshold, asked.neighbours_per_label) == (0.25, 2)
     assert not asked.HasField("trust_threshold")
 
 

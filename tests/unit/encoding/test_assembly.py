@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from services.runtime.assembly import Assembly
 from services.runtime.codec.region import write_image
 from services.runtime.metrics import ModelMetrics
 from tests.fakes.encoded import IMAGE, PICTURE
+from tests.fakes.model_variants import write_variant
 from tests.fakes.object_store import InMemoryStore
 from tests.fakes.serving import served
 
@@ -37,10 +40,10 @@ class Running:
 @pytest.fixture(scope="module")
 def encoding() -> Iterator[Running]:
     settings = EncodingSettings.load()
-    models, tokenizer = open_models(settings, ModelMetrics(CollectorRegistry()))
+    models, reading = open_models(settings, ModelMetrics(CollectorRegistry()))
     store = InMemoryStore()
     store.put(IMAGE.key, PICTURE)
-    assembly = assemble(settings, store, models, tokenizer, version="1.2")
+    assembly = assemble(settings, store, models, reading, version="1.2")
     (servicer,) = assembly.servicers
     with served(servicer) as channel:
         yield Running(assembly, encoding_pb2_grpc.EncodingServiceStub(channel))
@@ -94,6 +97,64 @@ def test_an_image_taught_is_where_the_same_image_is_looked_for(encoding: Running
     assert list(taught.exemplar.embeddings) == [answer.regions[0].embeddings[0]]
 
 
+def taught(assembly: Assembly, exemplar: exemplar_pb2.Exemplar) -> embedding_pb2.Embedding:
+    """Return the first embedding of an exemplar."""
+    handle = {each.topic: each.handler for each in assembly.subscriptions}["exemplars.submitted"]
+    event = handle(gateway_events.ExemplarSubmitted(exemplar_id=exemplar.exemplar_id, remember=exemplar))
+    assert isinstance(event, events.ExemplarEncoded)
+    return event.exemplar.embeddings[0]
+
+
+def test_the_same_picture_has_the_same_bytes_whoever_encodes_it(encoding: Running) -> None:
+    exemplars = [
+        exemplar_pb2.Exemplar(
+            exemplar_id=region.region_id,
+            label="half",
+            kind=exemplar_pb2.EXEMPLAR_KIND_IMAGE,
+            image=write_image(IMAGE),
+            region=region,
+        )
+        for region in (LEFT, RIGHT)
+    ]
+    store = InMemoryStore()
+    store.put(IMAGE.key, PICTURE)
+    settings = EncodingSettings.load(kept_regions=0)
+    another = assemble(
+        settings, store, *open_models(settings, ModelMetrics(CollectorRegistry())), version="1"
+    )
+
+    here = [taught(encoding.assembly, each).SerializeToString() for each in exemplars]
+    there = [taught(another, each).SerializeToString() for each in reversed(exemplars)]
+
+    assert here == there[::-1]
+    assert here[0] != here[1]
+
+
+def test_a_name_is_read_in_the_templates_of_its_model(encoding: Running, tmp_path: Path) -> None:
+    templates = ("a photo of a {}.", "{}, a kind of bird")
+    shutil.copytree(EncodingSettings.load().model_folder, tmp_path / "store")
+    described = tmp_path / "store" / "all-minilm-l6-v2" / "1" / "model.toml"
+    described.write_text(f"name_templates = {list(templates)}\n{described.read_text()}")
+    settings = EncodingSettings.load(model_folder=tmp_path / "store")
+    reading = assemble(
+        settings, InMemoryStore(), *open_models(settings, ModelMetrics(CollectorRegistry())), version="1"
+    )
+    name = exemplar_pb2.Exemplar(
+        exemplar_id="e1", label="wren", kind=exemplar_pb2.EXEMPLAR_KIND_NAME, text="wren"
+    )
+
+    read = taught(reading, name)
+    plainly = taught(encoding.assembly, name)
+
+    texts = [template.replace("{}", "wren") for template in templates]
+    rows = encoding.stub.EncodeTexts(pb.EncodeTextsRequest(texts=[*texts, "wren"]), timeout=30.0).embeddings
+    mean = vector(rows[0]) + vector(rows[1])
+    np.testing.assert_allclose(vector(read), mean / np.linalg.norm(mean), atol=1e-6)
+    assert vector(plainly) == pytest.approx(vector(rows[2]), abs=1e-6)
+    assert read.encoder.partition("@")[0] == plainly.encoder.partition("@")[0]
+    assert read.encoder != plainly.encoder  # so they are never compared
+
+
 def test_it_handles_regions_and_exemplars_and_is_ready_when_its_models_are(encoding: Running) -> None:
     topics = {(each.topic, each.group) for each in encoding.assembly.subscriptions}
 
@@ -105,3 +166,37 @@ def test_it_handles_regions_and_exemplars_and_is_ready_when_its_models_are(encod
 def test_a_model_that_is_not_there_is_named_before_anything_starts() -> None:
     with pytest.raises(NotFound, match="no model eagle-eye"):
         open_models(EncodingSettings.load(image_model="eagle-eye"), ModelMetrics(CollectorRegistry()))
+
+
+def test_two_versions_of_an_encoder_serve_a_space_each(tmp_path: Path) -> None:
+    shutil.copytree(EncodingSettings.load().model_folder, tmp_path / "store")
+    write_variant(tmp_path / "store" / "efficientnet-lite0", version="2")
+    settings = EncodingSettings(
+        model_folder=tmp_path / "store",
+        image_model="efficientnet-lite0",
+        more_image_models="visual-1=efficientnet-lite0/1,visual-2=efficientnet-lite0/2",
+    )
+    store = InMemoryStore()
+    store.put(IMAGE.key, PICTURE)
+    models, reading = open_models(settings, ModelMetrics(CollectorRegistry()))
+    (servicer,) = assemble(settings, store, models, reading, version="1.2").servicers
+    request = pb.EncodeRegionsRequest(
+        image=write_image(IMAGE), regions=[LEFT], spaces=["visual", "visual-1", "visual-2"]
+    )
+
+    with served(servicer) as channel:
+        stub = encoding_pb2_grpc.EncodingServiceStub(channel)
+        served_spaces = {each.space: each.encoder for each in stub.ListSpaces(pb.ListSpacesRequest()).spaces}
+        (region,) = stub.EncodeRegions(request, timeout=30.0).regions
+
+    assert list(served_spaces) == ["visual", "visual-1", "visual-2"]
+    assert {each.space: each.encoder for each in region.embeddings} == served_spaces
+    newest, first, second = map(vector, region.embeddings)
+    assert newest @ second == pytest.approx(1, abs=1e-5)
+    assert first @ second < 0.9
+
+
+@pytest.mark.parametrize("more", ["visual=a", "name=a", "a=b,a=c", "no model"])
+def test_a_space_has_one_encoder(more: str) -> None:
+    with pytest.raises(ValueError, match=r"(?i)more_image_models"):
+        EncodingSettings(more_image_models=more)

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from services.encoding.usecases import EncodeExemplar
 from services.kernel.errors import DeadlineExceeded, InvalidInput, NotFound, Unavailable
 from services.kernel.vocabulary import (
     Box,
@@ -233,6 +234,22 @@ def test_a_text_exemplar_is_kept_in_the_space_of_names(kind: ExemplarKind) -> No
 
     assert [embedding.space for embedding in encoded.embeddings] == ["name"]
     assert encoding.reader.batches == [("a small brown bird",)]
+
+
+def test_a_name_in_templates_is_the_direction_of_their_mean_and_an_attribute_is_read_as_it_is() -> None:
+    encoding = FakeEncoding()
+    templates = ("a photo of a {}.", "a drawing of a {}.")
+    encode = EncodeExemplar(encoding.regions, encoding.texts, encoding.all_eyes, name_templates=templates)
+
+    (named,) = encode(Exemplar("e1", "wren", ExemplarKind.NAME, text="wren")).embeddings
+    (told,) = encode(Exemplar("e2", "wren", ExemplarKind.ATTRIBUTE, text="wren")).embeddings
+
+    assert encoding.reader.batches == [("a photo of a wren.", "a drawing of a wren."), ("wren",)]
+    rows = encoding.reader.encode(["a photo of a wren.", "a drawing of a wren."]).rows
+    mean = rows.astype(np.float64).mean(axis=0)
+    np.testing.assert_allclose(named.vector, mean / np.linalg.norm(mean), atol=1e-7)
+    assert float(np.linalg.norm(named.vector)) == pytest.approx(1, abs=1e-6)
+    np.testing.assert_array_equal(told.vector, encoding.reader.encode(["wren"]).rows[0])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from services.gateway.domain import keys
@@ -10,7 +11,16 @@ from services.gateway.domain.recognition import Recognition, RecognitionState
 from services.gateway.domain.teaching import Change, Forgotten, Lesson
 from services.kernel.errors import Conflict, InvalidInput, NotFound, Unavailable
 from services.kernel.limits import LIMITS
-from services.kernel.vocabulary import Box, CollectionKey, Exemplar, ExemplarKind, RecognitionOptions
+from services.kernel.vocabulary import (
+    Box,
+    CollectionKey,
+    Embedding,
+    EncodedExemplar,
+    Exemplar,
+    ExemplarKind,
+    ImageReference,
+    RecognitionOptions,
+)
 from tests.fakes.gateway import picture, task
 from tests.fakes.gateway_case import PASSING, GatewayCase
 
@@ -236,3 +246,53 @@ def test_a_lesson_without_retention_has_a_passing_image(case: GatewayCase) -> No
     assert change.exemplar.image is not None
     assert keys.is_passing(change.exemplar.image.key)
     assert case.images.has(change.exemplar.image.key)
+
+
+def _kept(**more: object) -> EncodedExemplar:
+    vector: np.ndarray = np.eye(1, 3, dtype=np.float32)[0]
+    exemplar = Exemplar(**{"exemplar_id": "e1", "label": "robin", "kind": IMAGE} | more)  # type: ignore[arg-type]
+    return EncodedExemplar(exemplar, (Embedding(vector, "colours@1", "visual"),))
+
+
+def _stored(key: str) -> ImageReference:
+    return ImageReference("ab" * 32, key, "image/png", 9, 4, 3)
+
+
+def test_an_import_becomes_a_change_with_its_embeddings(case: GatewayCase) -> None:
+    kept = _kept(attributes={"sex": "male"})
+
+    change = case.prepare_import(DEFAULT_COLLECTION, kept)
+
+    assert change == Change(DEFAULT_COLLECTION, "e1", kept.exemplar, kept.embeddings)
+
+
+def test_an_import_keeps_the_image_that_its_own_collection_has_and_no_other(case: GatewayCase) -> None:
+    foreign = f"acme/images/secret/{'ab' * 32}"
+    own = keys.image(DEFAULT_COLLECTION, "ab" * 32)
+    case.images.store(foreign, b"not yours")
+    kept = _kept(image=_stored(foreign))
+
+    before = case.prepare_import(DEFAULT_COLLECTION, kept).exemplar
+    case.images.store(own, b"ours")
+    after = case.prepare_import(DEFAULT_COLLECTION, kept).exemplar
+
+    assert (before and before.image) == _stored("")
+    assert (after and after.image) == _stored(own)
+
+
+def test_an_import_without_an_id_gets_one_by_label_and_embeddings(case: GatewayCase) -> None:
+    one, again = (case.prepare_import(DEFAULT_COLLECTION, _kept(exemplar_id="")) for _ in range(2))
+    other = case.prepare_import(DEFAULT_COLLECTION, _kept(exemplar_id="", label="wren"))
+
+    assert one.exemplar_id == again.exemplar_id != other.exemplar_id
+    assert one.exemplar is not None
+    assert one.exemplar.exemplar_id == one.exemplar_id
+
+
+def test_an_import_needs_embeddings_and_a_collection(case: GatewayCase) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        case.prepare_import(DEFAULT_COLLECTION, EncodedExemplar(_kept().exemplar, ()))
+    with pytest.raises(NotFound):
+        case.prepare_import(CollectionKey("acme", "nowhere"), _kept())
+
+    assert (refused.value.field, refused.value.reason) == ("exemplar.embeddings", "EMBEDDINGS_MISSING")

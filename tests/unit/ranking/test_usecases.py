@@ -3,7 +3,7 @@ import itertools
 import pytest
 
 from services.kernel.errors import InvalidInput
-from services.kernel.vocabulary import RankingStatus, RecognitionOptions, Stage
+from services.kernel.vocabulary import BroaderLabel, RankingStatus, RecognitionOptions, Stage
 from services.ranking.domain import Thresholds
 from services.ranking.usecases import Rank
 from tests.fakes.ranking import RecordingMonitor, candidates
@@ -16,7 +16,7 @@ STRANGE = candidates(("robin", 0.75), ("wren", 0.25), margin=0.5, unknown=0.9, r
 def ranker(monitor: RecordingMonitor | None = None) -> Rank:
     ticks = itertools.count(start=10.0, step=0.5)
     return Rank(
-        thresholds=Thresholds(trust=0.6, unknown=0.5),
+        thresholds=Thresholds(trust=0.6, unknown=0.5, level=0.5),
         monitor=monitor or RecordingMonitor(),
         version="1.2",
         clock=lambda: next(ticks),
@@ -75,3 +75,11 @@ def test_a_threshold_of_zero_is_a_threshold() -> None:
     ranked = ranker()([close], RecognitionOptions(trust_threshold=0.0))
 
     assert ranked.rankings[0].status is RankingStatus.TRUSTED_RETRIEVAL
+
+
+def test_the_level_asked_for_wins_over_the_shipped_one() -> None:
+    found = candidates(("goldfinch", 0.6), ("siskin", 0.4), ancestors=[("finch", 1.0)])
+
+    assert ranker()([found], NO_OPTIONS).rankings[0].broader is None
+    careful = ranker()([found], RecognitionOptions(level_threshold=0.7))
+    assert careful.rankings[0].broader == BroaderLabel("finch", 1.0, steps=1)

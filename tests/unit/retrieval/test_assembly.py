@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from fovea.encoding.v1.events_pb2 import ExemplarEncoded
+from fovea.gateway.v1 import collections_pb2
+from fovea.gateway.v1.events_pb2 import CollectionChanged
 from fovea.kernel.v1 import envelope_pb2
 from fovea.retrieval.v1 import retrieval_pb2 as pb
 from fovea.retrieval.v1 import retrieval_pb2_grpc
@@ -58,6 +60,10 @@ class Retrieval:
     def forget(self, exemplar_id: str) -> str:
         return self._publish(Tombstone("exemplars.encoded", f"acme/birds/{exemplar_id}"))
 
+    def change(self, collection: collections_pb2.Collection) -> None:
+        collection.key.CopyFrom(KEY)
+        self._publish(CollectionChanged(collection=collection))
+
     def labels(self, version: str = "") -> dict[str, int]:
         request = pb.ListLabelsRequest(collection=KEY, min_memory_version=version)
         return {
@@ -82,7 +88,8 @@ def running(folder: Path, **given: Any) -> Iterator[Retrieval]:
         for background in assembly.background:
             background.start()
         try:
-            _wait_ready(assembly.checks["memory"])
+            for check in assembly.checks.values():
+                _wait_ready(check)
             with served(assembly.servicers[0]) as channel:
                 yield Retrieval(log, retrieval_pb2_grpc.RetrievalServiceStub(channel), metrics)
         finally:
@@ -175,19 +182,62 @@ class _BlockedTail:
 def test_a_recall_finds_what_was_taught_and_names_the_memory(tmp_path: Path) -> None:
     with running(tmp_path) as retrieval:
         version = retrieval.teach(encoded("a", "robin", [NORTH]))
-        request = pb.RecallRequest(
-            collection=KEY,
-            regions=[write_region_embeddings(RegionEmbeddings("0", (NORTH,)))],
-            options=envelope_pb2.RecognitionOptions(min_memory_version=version),
-        )
 
-        answer = retrieval.stub.Recall(request, timeout=PATIENCE_S)
+        answer = recall(retrieval, version)
 
         assert [each.label for each in answer.regions[0].candidates] == ["robin"]
         shipped = {vote.space: write_vote(vote) for vote in defaults.VOTES}
         assert {vote.space: vote for vote in answer.regions[0].votes} == shipped
         assert answer.stage.memory_version == version
         assert answer.stage.version == "1.2"
+
+
+def recall(retrieval: Retrieval, version: str) -> Any:
+    request = pb.RecallRequest(
+        collection=KEY,
+        regions=[write_region_embeddings(RegionEmbeddings("0", (NORTH,)))],
+        options=envelope_pb2.RecognitionOptions(min_memory_version=version),
+    )
+    return retrieval.stub.Recall(request, timeout=PATIENCE_S)
+
+
+def test_candidates_know_what_they_are_kinds_of_as_the_collection_says(tmp_path: Path) -> None:
+    with running(tmp_path) as retrieval:
+        version = retrieval.teach(encoded("a", "goldfinch", [NORTH]), encoded("b", "siskin", [NORTH]))
+        assert not recall(retrieval, version).regions[0].candidates[0].ancestors
+        parents = {"goldfinch": "finch", "siskin": "finch", "finch": ""}
+        retrieval.change(collections_pb2.Collection(hierarchy=_entries(parents)))
+        end = time.monotonic() + PATIENCE_S
+        while not (found := recall(retrieval, version).regions[0].candidates)[0].ancestors:
+            assert time.monotonic() < end
+            time.sleep(0.005)
+
+        for candidate in found:
+            assert [(each.label, each.score) for each in candidate.ancestors] == [("finch", 1.0)]
+
+    with running(tmp_path) as retrieval:  # known again before it is ready
+        assert recall(retrieval, version).regions[0].candidates[0].ancestors
+
+
+def _entries(parents: dict[str, str]) -> list[collections_pb2.LabelParent]:
+    return [collections_pb2.LabelParent(label=label, parent=parent) for label, parent in parents.items()]
+
+
+@pytest.mark.parametrize(("sample", "threads"), [(1.0, 1), (0.0, 0)])
+def test_queries_are_repeated_exactly_if_the_settings_say_so(
+    tmp_path: Path, sample: float, threads: int
+) -> None:
+    with running(tmp_path, memory_quality_sample=sample) as retrieval:
+        watching = [thread for thread in threading.enumerate() if thread.name == "memory-quality"]
+        assert len(watching) == threads
+        recall(retrieval, retrieval.teach(encoded("a", "robin", [NORTH])))
+        read = retrieval.metrics.registry.get_sample_value
+        end = time.monotonic() + (PATIENCE_S if sample else 0.1)
+        while not read("fovea_memory_watched_total", {"outcome": "compared"}) and time.monotonic() < end:
+            time.sleep(0.005)
+
+        labels = {"collection": "acme/birds", "k": "10"}
+        assert read("fovea_memory_recall_ratio_sum", labels) == (1.0 if sample else None)
 
 
 def test_a_version_from_the_future_is_unavailable_after_the_longest_wait(tmp_path: Path) -> None:
@@ -223,7 +273,7 @@ def test_a_scrape_does_not_wait_for_a_log_that_does_not_answer(tmp_path: Path) -
     log = SqliteLog(tmp_path / "events.db", TOPICS.settings())
     metrics = Metrics()
     storage = Storage(tmp_path / "memory")
-    memory, behind = assemble(
+    memory, behind, *_ = assemble(
         RetrievalSettings.load(), log, storage, metrics=metrics, version="1.2"
     ).background
     assert isinstance(behind, LagWatch)

@@ -155,3 +155,16 @@ def allowed_in(holder: Holder, scope: Scope) -> Allowed | None:
     slots = allowed.slots.copy()
     slots[excluded] = False
     return Allowed(slots, int(np.count_nonzero(slots)))
+
+
+def spaces_in(holder: Holder) -> Mapping[frozenset[str], int]:
+    """Return how many of the living have vectors in exactly these spaces, without a look at any of them."""
+    names = sorted({key.space for key in holder.tables})
+    having = np.zeros(len(holder.alive), np.int64)  # a bit a space
+    for key, table in holder.tables.items():
+        having[table.slots] |= 1 << names.index(key.space)
+    kinds, counts = np.unique(having[holder.alive], return_counts=True)
+    return {
+        frozenset(name for bit, name in enumerate(names) if kind >> bit & 1): count
+        for kind, count in zip(kinds.tolist(), counts.tolist(), strict=True)
+    }

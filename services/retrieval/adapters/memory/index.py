@@ -63,6 +63,7 @@ class SegmentedIndex:
         self._offsets: Mapping[int, int] = {}
         self._stopped = threading.Event()
         self._looked_in = 0  # changes until the buffer's size is looked at
+        self._unclean: set[Path] = set()  # segments that are to be written anew without their dead
 
     def apply(self, changes: Sequence[Change], offsets: Mapping[int, int]) -> None:
         """Make all changes visible at once; `offsets` is how far each partition has then been read.
@@ -96,7 +97,7 @@ class SegmentedIndex:
             Unavailable: A file cannot be read.
         """
         opened = {
-            key: [_opened(key, segment, self._parameters.index) for segment in segments]
+            key: [open_segment(key, segment, self._parameters.index) for segment in segments]
             for key, segments in state.collections.items()
         }
         with self._writing:
@@ -117,9 +118,20 @@ class SegmentedIndex:
     def maintain(self) -> bool:
         """Do the most urgent piece of work, a second or so of it; say whether there was any.
 
-        Writes a buffer that has grown long, builds an index, merges segments. Raises Unavailable as `flush`.
+        Writes a buffer that has grown long, removes what was erased, merges segments, builds an index.
+        Raises Unavailable as `flush`.
         """
-        return self._seal_longest() or self._merge_one() or self._index_one()
+        return self._seal_longest() or self._clean_one() or self._merge_one() or self._index_one()
+
+    def erase(self, collection: CollectionKey, exemplar_ids: Sequence[str]) -> bool:
+        """Have `maintain` write segments anew that hold forgotten ones of these; say whether none does."""
+        unclean = {
+            view.segment.folder
+            for view in self._segments().get(collection, ())
+            if any(not view.alive[slot] for slot in view.find(exemplar_ids))
+        }
+        self._unclean |= unclean
+        return not unclean
 
     def close(self) -> None:
         """Cut short what `maintain` is doing, if it can be."""
@@ -200,6 +212,15 @@ class SegmentedIndex:
         new = [] if segment is None else [SegmentState(segment.folder, np.zeros(0, np.int32))]
         return (*before, *new)
 
+    def _clean_one(self) -> bool:
+        for key, segments in self._segments().items() if self._unclean else ():
+            for view in segments:
+                if view.segment.folder in self._unclean:
+                    self._merge(key, [view])
+                    return True
+        self._unclean.clear()
+        return False
+
     def _merge_one(self) -> bool:
         for key, segments in self._segments().items():
             sizes = [Size(view.segment.rows, view.dead) for view in segments]
@@ -254,7 +275,8 @@ class SegmentedIndex:
             return {key: each.segments for key, each in self._collections.items()}
 
 
-def _opened(key: CollectionKey, state: SegmentState, parameters: IndexParameters) -> SegmentView:
+def open_segment(key: CollectionKey, state: SegmentState, parameters: IndexParameters) -> SegmentView:
+    """Return a segment with its indexes and its dead. Raises Corrupt, Unsupported, Unavailable."""
     segment = Segment.open(state.folder)
     if segment.collection != key:
         raise Corrupt(f"the segment {state.folder} is of {segment.collection}, not of {key}")

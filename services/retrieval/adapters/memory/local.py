@@ -2,6 +2,7 @@
 
 <folder>/catalogue.json       the memory at some moment; the log has what came later
 <folder>/segments/<digest>/   a segment; one that is being written or fetched has a name with a dot
+<folder>/scratch/             what is needed for a moment
 
 It is a cache: whoever loses it fetches a snapshot, or reads the whole log again.
 """
@@ -31,12 +32,15 @@ class LocalMemory:
 
     def __init__(self, folder: Path) -> None:
         self.segments = folder / "segments"
+        self.scratch = folder / "scratch"
         self.catalogue = CatalogueFile(folder / "catalogue.json")
         self._pins: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._current: Catalogue | None = None
         try:
             self.segments.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            self.scratch.mkdir(mode=0o700)
         except OSError as error:
             raise Unavailable(f"cannot make {self.segments}: {error}") from error
 
@@ -84,8 +88,21 @@ class LocalMemory:
         try:
             yield catalogue
         finally:
-            with self._lock:
-                self._pins -= Counter(digests)
+            self._unpin(digests)
+
+    @contextmanager
+    def pinning(self, digests: Collection[str]) -> Iterator[None]:
+        """Have these segments stay until the end, as far as they are still there."""
+        with self._lock:
+            self._pins.update(digests)
+        try:
+            yield
+        finally:
+            self._unpin(digests)
+
+    def _unpin(self, digests: Collection[str]) -> None:
+        with self._lock:
+            self._pins -= Counter(digests)
 
     def remove(self, names: Collection[str]) -> None:
         """Remove what is no longer needed; what cannot be removed is tried again another time."""

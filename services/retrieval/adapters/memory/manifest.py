@@ -13,6 +13,8 @@ from services.kernel.vocabulary import CollectionKey
 
 FORMAT: Final = 1
 FILE: Final = "manifest.json"
+COMPARED: Final = {"metric": "cosine", "normalised": True}
+"""How vectors are compared, and that each has length 1; a segment that says anything else is refused."""
 
 
 class FileDigest(NamedTuple):
@@ -55,6 +57,7 @@ class Manifest:
             "format": FORMAT,
             "collection": list(self.collection),
             "rows": self.rows,
+            "vectors": COMPARED,
             "tables": [table._asdict() for table in self.tables],
             "sections": self.sections,
             "files": {name: digest._asdict() for name, digest in self.files.items()},
@@ -75,6 +78,8 @@ class Manifest:
                 raise Unsupported(
                     f"a segment of format {content['format']} cannot be read; it is {FORMAT} here"
                 )
+            if content["vectors"] != COMPARED:
+                raise Unsupported(f"vectors are compared by {COMPARED} here, not by {content['vectors']}")
             return _read(content)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Corrupt(f"the manifest of a segment cannot be read: {error!r}") from error

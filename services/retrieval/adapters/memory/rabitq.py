@@ -7,6 +7,7 @@ and how many rows compared is found out when it is built, for a recall that hold
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -31,6 +32,7 @@ KIND: Final = "rabitq"
 FORMAT: Final = 1
 _ROWS_AT_A_TIME: Final = 8192
 _THREAD: Final = threading.local()
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,8 @@ def build_index(
     opened = open_index(folder, number, table, parameters)
     if opened is None:
         raise Corrupt(f"the index {path} cannot be read back")
+    found = ", ".join(f"{effort.recall:.3f} at {effort.most}" for effort in opened.efforts)
+    _LOG.info("indexed %d vectors; recall of vectors that were held out: %s", len(table.rows), found)
     return opened
 
 

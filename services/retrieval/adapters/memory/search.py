@@ -34,7 +34,12 @@ _LENIENT: Final = 0.9  # share that may answer
 
 
 def search(
-    holders: Sequence[Holder], queries: Sequence[Embedding], *, most: int, scope: Scope
+    holders: Sequence[Holder],
+    queries: Sequence[Embedding],
+    *,
+    most: int,
+    scope: Scope,
+    use_indexes: bool = True,
 ) -> list[Found]:
     """Return what each query finds, in order; queries of one table are searched for together."""
     groups: defaultdict[TableKey, list[int]] = defaultdict(list)
@@ -42,7 +47,7 @@ def search(
         groups[TableKey.of(query)].append(index)
     found = [Found()] * len(queries)
     for key, indexes in groups.items():
-        group = _Group(holders, key, scope)
+        group = _Group(holders, key, scope, use_indexes=use_indexes)
         step = max(1, _MOST_CELLS // max(group.columns, 1))
         for start in range(0, len(indexes), step):
             some = indexes[start : start + step]
@@ -124,7 +129,8 @@ class _Indexed:
 class _Group:
     """All vectors that queries of one kind may meet."""
 
-    def __init__(self, holders: Sequence[Holder], key: TableKey, scope: Scope) -> None:
+    def __init__(self, holders: Sequence[Holder], key: TableKey, scope: Scope, *, use_indexes: bool) -> None:
+        self._use_indexes = use_indexes
         self._exact: list[_Exact] = []
         self._indexed: list[_Indexed] = []
         self._repeats = False  # whether an exemplar may be met twice
@@ -151,7 +157,9 @@ class _Group:
         table = holder.tables[key]
         if allowed is not None and not allowed.count:
             return
-        index = holder.segment.index_of(key) if isinstance(holder, SegmentView) else None
+        index = None
+        if self._use_indexes and isinstance(holder, SegmentView):
+            index = holder.segment.index_of(key)
         few = allowed is not None and allowed.count <= (
             index.gathered if index else len(table.slots) // _GATHERED_SHARE
         )

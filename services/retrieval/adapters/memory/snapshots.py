@@ -9,15 +9,17 @@ object store's own clock.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from services.kernel.errors import Corrupt, NotFound, Unsupported
 from services.retrieval.adapters.memory.catalogue import Catalogue, decode, encode
 from services.retrieval.adapters.memory.segment_store import PART_BYTES, SegmentStore
 from services.runtime.object_store.ports import ObjectStore
 
+PREFIX: Final = "memory"
 _LOG = logging.getLogger(__name__)
 
 
@@ -36,10 +38,19 @@ class SnapshotStore:
         store: Where.
         prefix: What its keys begin with.
         part_bytes: The largest object of a segment that it puts there.
+        also_named: Gives the segments that something else than snapshots needs. Raises FoveaError.
     """
 
-    def __init__(self, store: ObjectStore, *, prefix: str = "memory", part_bytes: int = PART_BYTES) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        prefix: str = PREFIX,
+        part_bytes: int = PART_BYTES,
+        also_named: Callable[[], Collection[str]] = tuple,
+    ) -> None:
         self._store = store
+        self._also_named = also_named
         self._prefix = prefix
         self._segments = SegmentStore(store, prefix=prefix, part_bytes=part_bytes)
 
@@ -96,9 +107,9 @@ class SnapshotStore:
             Unavailable: The object store cannot be used.
         """
         snapshots = self.snapshots()
-        if not snapshots:
+        if not snapshots and next(self._store.list(f"{self._prefix}/segments/"), None) is None:
             return 0
-        before_s = snapshots[0].stored_s - grace_s
+        before_s = (snapshots[0].stored_s if snapshots else self._now_s()) - grace_s
         superseded = zip(snapshots, snapshots[max(keep, 1) :], strict=False)
         gone = [old.number for by, old in superseded if by.stored_s < before_s and old.number not in also]
         for number in gone:
@@ -109,8 +120,12 @@ class SnapshotStore:
         return len(gone)
 
     def _named(self) -> set[str] | None:
-        """Return the segments that snapshots name; None if one cannot be read and may name any."""
-        named: set[str] = set()
+        """Return the segments that are named; None if something cannot be read that may name any."""
+        try:
+            named = set(self._also_named())
+        except (Corrupt, Unsupported) as error:
+            _LOG.warning("segments are not collected: %s", error)
+            return None
         for each in self.snapshots():
             try:
                 named |= self.read(each.number).digests
@@ -120,6 +135,12 @@ class SnapshotStore:
                 _LOG.warning("segments are not collected while snapshot %d is there: %s", each.number, error)
                 return None
         return named
+
+    def _now_s(self) -> float:
+        """Return the time by the clock of the object store."""
+        key = f"{self._prefix}/now"
+        self._store.put(key, b"")
+        return max(entry.modified_s for entry in self._store.list(key))
 
     def _key(self, number: int) -> str:
         return f"{self._prefix}/snapshots/{number:012d}.json"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
 from services.kernel.vocabulary import Embedding, EncodedExemplar, Exemplar
-from services.retrieval.adapters.memory.holders import Holder
+from services.retrieval.adapters.memory.holders import Holder, spaces_in
 from services.retrieval.adapters.memory.search import search
 from services.retrieval.domain import Scope
 from services.retrieval.ports import Found
@@ -35,13 +35,34 @@ class SegmentedView:
         """Return for each query its nearest exemplars."""
         return search(self.holders, queries, most=most, scope=scope)
 
+    def compare_all(self, queries: Sequence[Embedding], *, most: int, scope: Scope) -> Sequence[Found]:
+        """Return for each query its nearest exemplars, no index asked."""
+        return search(self.holders, queries, most=most, scope=scope, use_indexes=False)
+
     def exemplars(self, *, after: str = "") -> Iterator[Exemplar]:
         """Yield the exemplars whose id is greater, in order of id."""
         return (holder.exemplar(slot) for slot, holder in self._slots(after))
 
-    def encoded(self) -> Iterator[EncodedExemplar]:
-        """Yield all exemplars with their embeddings, in order of id."""
-        return (holder.encoded(slot) for slot, holder in self._slots(""))
+    def encoded(self, *, after: str = "") -> Iterator[EncodedExemplar]:
+        """Yield the exemplars whose id is greater, with their embeddings, in order of id."""
+        return (holder.encoded(slot) for slot, holder in self._slots(after))
+
+    def spaces(self) -> Mapping[frozenset[str], int]:
+        """Return how many exemplars have embeddings in exactly these spaces."""
+        counts: Counter[frozenset[str]] = Counter()
+        for holder in self.holders:
+            counts.update(spaces_in(holder))
+        return counts
+
+    def find(self, exemplar_ids: Collection[str]) -> Mapping[str, EncodedExemplar]:
+        """Return those of these that there are, with their embeddings."""
+        return {
+            found.exemplar.exemplar_id: found
+            for holder in self.holders
+            for slot in holder.find(exemplar_ids)
+            if holder.alive[slot]
+            for found in (holder.encoded(slot),)
+        }
 
     def labels(self) -> Mapping[str, int]:
         """Return how many exemplars each label has."""

@@ -16,7 +16,7 @@ from services.kernel.errors import Conflict, Unavailable
 from services.runtime.event_log.kafka.connecting import connect
 from services.runtime.event_log.kafka.errors import FOREIGN, REFUSED, translate
 from services.runtime.event_log.kafka.options import KafkaOptions, connection
-from services.runtime.event_log.settings import TOMBSTONES_S, TopicSettings
+from services.runtime.event_log.settings import SUPERSEDED_S, TOMBSTONES_S, TopicSettings
 
 R = TypeVar("R")
 _FRAME_BYTES: Final = 65_536  # of a batch: what the topic takes beyond the largest record
@@ -95,7 +95,11 @@ def config_of(settings: TopicSettings, options: KafkaOptions) -> dict[str, str]:
     """Return a topic's configuration in Kafka's words."""
     size = {"max.message.bytes": str(options.record_bytes + _FRAME_BYTES)}
     if settings.compacted:
-        return size | {"cleanup.policy": "compact", "delete.retention.ms": str(round(TOMBSTONES_S * 1000))}
+        return size | {
+            "cleanup.policy": "compact",
+            "delete.retention.ms": str(round(TOMBSTONES_S * 1000)),
+            "max.compaction.lag.ms": str(round(SUPERSEDED_S * 1000)),
+        }
     kept_ms = -1 if settings.retention_s is None else round(settings.retention_s * 1000)
     return size | {"cleanup.policy": "delete", "retention.ms": str(kept_ms)}
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from services.kernel.errors import FoveaError
 from services.runtime.event_log.ports import TopicPartition
-from services.runtime.event_log.settings import TOMBSTONES_S, TopicSettings
+from services.runtime.event_log.settings import SUPERSEDED_S, TOMBSTONES_S, TopicSettings
 from services.runtime.event_log.sqlite.core import Core
 from services.runtime.event_log.sqlite.storage import connect, record_id
 
@@ -46,12 +46,14 @@ class Compaction:
             the key must have read on, or must start again from the beginning. A day, as in Kafka.
         least_new: A compacted partition is cleaned when it has this many new records and no fewer than it
             had left after the last time, so that cleaning costs each record a constant.
+        least_often_s: It is also cleaned after this time, if it has any new record.
         every_s: How often topics with a retention are looked at.
         batch: Records deleted in one transaction.
     """
 
     tombstones_s: float = TOMBSTONES_S
     least_new: int = 1_000
+    least_often_s: float = SUPERSEDED_S
     every_s: float = 600.0
     batch: int = 500
 
@@ -66,6 +68,7 @@ class Compactor:
         with closing(connect(core.path)) as connection:
             rows = connection.execute(STATE).fetchall()
         self._state: dict[int, tuple[int, int]] = {number: (until, count) for number, until, count in rows}
+        self._cleaned_at = dict.fromkeys(self._state, time.monotonic())
         self._one_at_a_time = threading.Lock()
         self._due: set[TopicPartition] = set()
         self._lock = threading.Lock()
@@ -98,6 +101,7 @@ class Compactor:
             (count,) = connection.execute(COUNT, bounds).fetchone()
             self._core.writer.run(lambda writing: _execute(writing, CLEANED, [(end, count, number)]))
             self._state[number] = (end, count)
+            self._cleaned_at[number] = time.monotonic()
         return len(identities)
 
     def close(self) -> None:
@@ -132,7 +136,9 @@ class Compactor:
             return False
         number = self._core.numbers[source]
         until, count = self._state[number]
-        return self._core.offsets.end(number) - until >= max(self._rules.least_new, count)
+        new = self._core.offsets.end(number) - until
+        waited_s = time.monotonic() - self._cleaned_at[number]
+        return new >= max(self._rules.least_new, count) or (new > 0 and waited_s >= self._rules.least_often_s)
 
     def _start(self) -> None:
         with self._lock:
@@ -150,8 +156,8 @@ class Compactor:
     def _take_due(self) -> set[TopicPartition]:
         with self._lock:
             due, self._due = self._due, set()
-        expiring = {source for source in self._core.numbers if self._expires(source)}
-        return expiring | {source for source in due if self._is_due(source)}
+        due |= {source for source in self._core.numbers if self._is_due(source)}
+        return due | {source for source in self._core.numbers if self._expires(source)}
 
     def _compact_quietly(self, source: TopicPartition) -> None:
         """Clean; a failure costs space, not records, so it is logged and tried again with the next one."""

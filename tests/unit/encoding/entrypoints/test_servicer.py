@@ -27,7 +27,7 @@ def stubs() -> Iterator[tuple[Stub, Stub]]:
     """One stub whose errors are the kernel's, and one whose errors are gRPC's."""
     text = b"I am a text"
     encoding = FakeEncoding({IMAGE.key: FakeEncoding().images.images[IMAGE.key], reference(text).key: text})
-    servicer = EncodingServicer(encoding.regions, encoding.texts)
+    servicer = EncodingServicer(encoding.regions, encoding.texts, encoding.all_eyes)
     add = encoding_pb2_grpc.add_EncodingServiceServicer_to_server
     with served(Servicer("fovea.encoding.v1.EncodingService", add, servicer)) as channel:
         yield Stub(channel), Stub(bare(channel))

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fovea.encoding.v1 import events_pb2 as encoding_events
@@ -31,6 +32,8 @@ from services.gateway.domain.teaching import Change, Feedback
 from services.kernel.errors import Conflict, DeadlineExceeded, InvalidInput, Unavailable
 from services.kernel.vocabulary import (
     CollectionKey,
+    Embedding,
+    EncodedExemplar,
     Exemplar,
     ExemplarKind,
     ImageReference,
@@ -38,6 +41,7 @@ from services.kernel.vocabulary import (
 )
 from services.runtime import deadline, memory_version
 from services.runtime.claim_check import StoredClaims, redeeming
+from services.runtime.codec.exemplar import write_encoded_exemplar
 from services.runtime.dead_letters import Cause, DeadLetter
 from services.runtime.event_log.ports import NewRecord, Record
 from services.runtime.event_log.sqlite import SqliteLog
@@ -157,11 +161,13 @@ class _Encoding:
         self._log = log
         self.dead = {"damaged"}
         self.idle = False
+        self.events: list[events_pb2.ExemplarSubmitted] = []
 
     def saw(self, record: Record) -> None:
         if self.idle or record.value is None:
             return
         event = events_pb2.ExemplarSubmitted.FromString(record.value)
+        self.events.append(event)
         if event.remember.label in self.dead:
             cause = Cause("InvalidInput", "IMAGE_DAMAGED", "cut off", "image", 1, "encoding", "1", 0.0, 0.0)
             letter = DeadLetter(record.position, record.key, record.value, record.headers, cause)
@@ -174,8 +180,9 @@ class _Encoding:
 def _encoded(event: events_pb2.ExemplarSubmitted, key: str) -> encoding_events.ExemplarEncoded | Tombstone:
     if event.WhichOneof("change") == "forget":
         return Tombstone(ENCODED, key)
-    encoded = encoding_events.ExemplarEncoded(collection=event.collection)
-    encoded.exemplar.exemplar.CopyFrom(event.remember)
+    encoded = encoding_events.ExemplarEncoded(collection=event.collection, exemplar=event.restore)
+    if event.HasField("remember"):
+        encoded.exemplar.exemplar.CopyFrom(event.remember)
     return encoded
 
 
@@ -221,6 +228,18 @@ def test_a_change_ends_with_a_memory_version_that_holds_it(teaching: _Teaching, 
     assert memory_version.decode(teaching.teacher.memory_version()) == {
         partition: offset for partition, offset in ends.items() if offset
     }
+
+
+def test_an_exemplar_with_embeddings_is_handed_over_as_one_to_restore(teaching: _Teaching) -> None:
+    kept = Embedding(np.eye(1, 3, dtype=np.float32)[0], "letters@1", "name")
+    exemplar = Exemplar("a", "robin", ExemplarKind.NAME, text="robin")
+
+    with deadline.within(WAIT_S):
+        (pending,) = teaching.teacher.submit([Change(DEFAULT_COLLECTION, "a", exemplar, (kept,))])
+        assert pending.result()
+
+    (event,) = teaching.encoding.events
+    assert event.restore == write_encoded_exemplar(EncodedExemplar(exemplar, (kept,)))
 
 
 def test_a_change_that_cannot_be_encoded_raises_what_encoding_raised(teaching: _Teaching) -> None:

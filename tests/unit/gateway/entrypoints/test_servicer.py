@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,14 @@ from fovea.gateway.v1 import (
     memory_pb2,
     memory_pb2_grpc,
 )
-from fovea.kernel.v1 import audit_pb2, envelope_pb2, recognition_pb2
+from fovea.kernel.v1 import (
+    audit_pb2,
+    embedding_pb2,
+    envelope_pb2,
+    exemplar_pb2,
+    image_pb2,
+    recognition_pb2,
+)
 from services.gateway.codec.recognition import write_recognition
 from services.gateway.domain.collections import DEFAULT_COLLECTION
 from services.gateway.domain.recognition import Recognition, RecognitionState
@@ -270,6 +278,44 @@ def test_a_window_of_lessons_is_on_its_way_before_the_first_is_durable(case: Gat
     assert (on_their_way, count) == (32, 100)
 
 
+def _import(label: str = "robin", **more: Any) -> memory_pb2.ImportExemplarsRequest:
+    vector = struct.pack("<3f", 1, 0, 0)
+    fields: dict[str, Any] = {"exemplar_id": label, "label": label, "text": "x"}
+    return memory_pb2.ImportExemplarsRequest(
+        exemplar=exemplar_pb2.EncodedExemplar(
+            exemplar=exemplar_pb2.Exemplar(**fields | more, kind=exemplar_pb2.EXEMPLAR_KIND_NAME),
+            embeddings=[embedding_pb2.Embedding(vector=vector, encoder="letters@1", space="name")],
+        )
+    )
+
+
+def test_an_import_is_answered_in_order_and_goes_on_after_a_failure(case: GatewayCase) -> None:
+    case.teacher.errors["strange"] = InvalidInput("?", field="embeddings", reason="UNKNOWN_ENCODER")
+    requests = [
+        _import(),
+        _import("strange"),
+        _import("a", text=""),
+        _import("b", exemplar_id="no id"),
+        _import("c", image=image_pb2.ImageReference(digest="../../acme/images/birds/secret")),
+        _import("d", image=image_pb2.ImageReference(digest="a" * 64, media_type="text/html")),
+        _import("e"),
+    ]
+    requests[6].exemplar.embeddings[0].vector = struct.pack("<3f", 1, float("nan"), 0)
+    requests.append(_import("f"))
+    with _memory(case) as stub:
+        answers = list(stub.ImportExemplars(iter(requests), timeout=TIMEOUT_S))
+
+    found = [answer.failure.reason or "ok" for answer in answers]
+    assert found == [
+        "ok", "UNKNOWN_ENCODER", "TEXT_EMPTY", "ID_INVALID", "DIGEST_INVALID", "MEDIA_TYPE_INVALID",
+        "EMBEDDING_INVALID", "ok",
+    ]  # fmt: skip
+    assert answers[6].failure.field == "exemplar.embeddings[0].vector"
+    assert [answer.exemplar_id for answer in answers[:2]] == ["robin", "strange"]
+    (taken,) = case.teacher.changes[0].embeddings
+    assert (taken.encoder, list(taken.vector)) == ("letters@1", [1, 0, 0])
+
+
 def test_exemplars_are_forgotten_corrected_listed_and_exported(case: GatewayCase) -> None:
     with _gateway(case) as gateway:
         gateway.Recognize(gateway_pb2.RecognizeRequest(task=_task(recognition_id="r1")), timeout=TIMEOUT_S)
@@ -298,7 +344,8 @@ def test_an_audit_is_asked_of_a_collection_that_exists(case: GatewayCase) -> Non
             list(stub.AuditMemory(memory_pb2.AuditMemoryRequest(collection=strange), timeout=TIMEOUT_S))
 
     assert told.entry.summary.memory_version == "v1"
-    assert case.retriever.audits == [(DEFAULT_COLLECTION, policy, "")]
+    asked = audit_pb2.AuditPolicy(duplicate=0.9, space="visual")  # the space that answers
+    assert case.retriever.audits == [(DEFAULT_COLLECTION, asked, "")]
 
 
 def test_collections_are_made_changed_listed_and_deleted(case: GatewayCase) -> None:
@@ -373,6 +420,7 @@ def test_without_a_shared_event_log_the_waiting_door_works_and_all_else_says_wha
         refuse(lambda: list(stub.WatchRecognitions(watch, timeout=TIMEOUT_S)))
     with _memory(case, shared=False) as stub:
         refuse(lambda: list(stub.Remember(iter([_remember(image=picture())]), timeout=TIMEOUT_S)))
+        refuse(lambda: list(stub.ImportExemplars(iter([_import()]), timeout=TIMEOUT_S)))
         refuse(lambda: stub.Forget(memory_pb2.ForgetRequest(label="robin"), timeout=TIMEOUT_S))
         refuse(lambda: stub.Correct(memory_pb2.CorrectRequest(), timeout=TIMEOUT_S))
     with _collections(case, shared=False) as stub:

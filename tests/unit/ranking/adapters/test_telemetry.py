@@ -4,7 +4,7 @@ from services.ranking.domain import Gates, Thresholds, retrieval_order
 from services.runtime.metrics import Metrics
 from tests.fakes.ranking import candidates
 
-THRESHOLDS = Thresholds(trust=0.5, unknown=0.5)
+THRESHOLDS = Thresholds(trust=0.5, unknown=0.5, level=0.5)
 
 
 def counted(*found: Candidates) -> dict[str, float]:

@@ -32,7 +32,7 @@ OPTIONS = envelope_pb2.RecognitionOptions(trust_threshold=0.9, unknown_threshold
 @pytest.fixture
 def rank() -> Rank:
     return Rank(
-        thresholds=Thresholds(trust=0.1, unknown=0.1),
+        thresholds=Thresholds(trust=0.1, unknown=0.1, level=0.1),
         monitor=RecordingMonitor(),
         version="1.2",
         clock=lambda: 1.0,

@@ -66,6 +66,51 @@ def test_nothing_found_is_certainly_unknown() -> None:
     assert pooled() == Candidates("0", (), margin=0.0, entropy=0.0, unknown_score=1.0, votes=(VISUAL,))
 
 
+def test_with_one_vote_a_label_the_best_neighbour_decides() -> None:
+    pairs = [("wren", 0.80), ("robin", 0.78), ("robin", 0.78)]
+
+    found = pool("0", {"visual": hits(*pairs)}, [VISUAL], size=5, per_label=1)
+
+    assert labels(found) == ["wren", "robin"]
+    assert [len(candidate.neighbours) for candidate in found.candidates] == [1, 1]
+
+
+def test_labels_are_ranked_by_the_mean_of_their_strongest_votes() -> None:
+    pairs = [("robin", 0.70), ("robin", 0.69), ("robin", 0.1), ("wren", 0.72), ("wren", 0.5)] + [
+        ("tit", 0.6)
+    ] * 20
+
+    found = pool("0", {"visual": hits(*pairs)}, [VISUAL], size=5, per_label=2)
+
+    def mean(*similarities: float) -> float:
+        return sum(math.exp((each - 0.5) / 0.07) for each in similarities) / len(similarities)
+
+    means = {"robin": mean(0.70, 0.69), "wren": mean(0.72, 0.5), "tit": mean(0.6, 0.6)}
+    assert labels(found) == sorted(means, key=lambda label: -means[label])
+    total = sum(means.values())
+    for candidate in found.candidates:
+        assert candidate.score == pytest.approx(means[candidate.label] / total)
+    assert labels(pooled(*pairs))[0] == "tit"  # all voting, the many win
+
+
+def test_every_neighbour_is_in_the_evidence_of_as_many_labels_as_there_are() -> None:
+    pairs = [("robin", 0.7), ("wren", 0.6), ("robin", 0.5), ("tit", 0.4)]
+
+    found = pooled(*pairs, size=100)
+
+    raw = sorted(
+        (-each.similarity, each.exemplar_id)
+        for candidate in found.candidates
+        for each in candidate.neighbours
+    )
+    assert [(-similarity, name) for similarity, name in raw] == [
+        (0.7, "x000"),
+        (0.6, "x001"),
+        (0.5, "x002"),
+        (0.4, "x003"),
+    ]
+
+
 def test_margin_is_one_for_a_single_label_and_the_difference_for_more() -> None:
     assert pooled(("robin", 0.5), ("robin", 0.4)).margin == 1
     assert pooled(("robin", 0.5), ("wren", 0.5)).margin == 0

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from fovea.encoding.v1 import events_pb2 as encoding_events
-from fovea.kernel.v1 import audit_pb2, candidates_pb2, embedding_pb2, envelope_pb2, exemplar_pb2
+from fovea.kernel.v1 import (
+    audit_pb2,
+    candidates_pb2,
+    embedding_pb2,
+    envelope_pb2,
+    exemplar_pb2,
+    migration_pb2,
+)
 from fovea.retrieval.v1 import retrieval_pb2 as pb
 from fovea.retrieval.v1 import retrieval_pb2_grpc
 from services.kernel.errors import InvalidInput, Unavailable
@@ -17,6 +24,8 @@ from services.retrieval.entrypoints.handlers import OnRegionsEncoded
 from services.retrieval.entrypoints.servicer import RetrievalServicer, UseCases
 from services.retrieval.usecases import (
     AuditMemory,
+    CompareSpaces,
+    CountSpaces,
     ExportExemplars,
     ListExemplars,
     ListLabels,
@@ -71,6 +80,8 @@ def stub(memory: InMemoryMemory, recall: Recall) -> Iterator[Any]:
         list_labels=ListLabels(memory),
         mine_negatives=MineNegatives(memory),
         audit_memory=AuditMemory(memory),
+        count_spaces=CountSpaces(memory),
+        compare_spaces=CompareSpaces(memory, neighbours=100),
     )
     add = retrieval_pb2_grpc.add_RetrievalServiceServicer_to_server
     servicer = Servicer("fovea.retrieval.v1.RetrievalService", add, RetrievalServicer(usecases))
@@ -269,3 +280,56 @@ def test_an_audit_ends_with_labels_and_a_summary(stub: Any) -> None:
 def test_a_policy_that_makes_no_sense_is_refused(stub: Any, method: str, message: Any) -> None:
     with pytest.raises(InvalidInput):
         list(getattr(stub, method)(message, timeout=10.0))
+
+
+def test_exemplars_are_exported_by_the_spaces_that_they_are_in(stub: Any, memory: InMemoryMemory) -> None:
+    memory.remember(BIRDS, encoded("both", "wren", [embedding(1, 0), embedding(0, 1, space="other")]))
+
+    def exported(**wanted: Any) -> list[str]:
+        answers = stub.ExportExemplars(pb.ExportExemplarsRequest(collection=KEY, **wanted), timeout=10.0)
+        return [each.exemplar.exemplar.exemplar_id for each in answers]
+
+    assert exported(having=["visual", "other"]) == ["both"]
+    assert exported(having=["visual"], lacking=["other"]) == ["r1", "r2", "t1", "w1"]
+    assert exported(lacking=["visual"]) == []
+    assert exported(having=["visual"], lacking=["other"], after_exemplar_id="r2") == ["t1", "w1"]
+
+
+def test_exemplars_are_counted_by_the_spaces_that_they_are_in(stub: Any, memory: InMemoryMemory) -> None:
+    memory.remember(BIRDS, encoded("both", "wren", [embedding(1, 0), embedding(0, 1, space="other")]))
+
+    answer = stub.CountSpaces(pb.CountSpacesRequest(collection=KEY), timeout=10.0)
+
+    assert [([*each.spaces], each.exemplars) for each in answer.counts] == [
+        (["other", "visual"], 1),
+        (["visual"], 4),
+    ]
+    assert answer.memory_version == "5"
+
+
+def test_spaces_are_compared_as_the_policy_asks(stub: Any, memory: InMemoryMemory) -> None:
+    for name, label, vector in (("a", "wren", (9, 1)), ("b", "wren", (8, 1)), ("c", "tit", (1, 9))):
+        both = [embedding(*vector), embedding(*vector, space="other")]
+        memory.remember(BIRDS, encoded(name, label, both))
+    before = candidates_pb2.SpaceVote(space="visual", weight=1, temperature=0.1, reference=0.4)
+    policy = migration_pb2.ComparisonPolicy(sample=1, candidates=2, margin=0.9)
+
+    report = stub.CompareSpaces(
+        pb.CompareSpacesRequest(collection=KEY, before=before, after_space="other", policy=policy),
+        timeout=10.0,
+    ).report
+
+    assert (report.asked, report.labels, report.candidates, report.margin) == (1, 1, 2, 0.9)
+    assert (report.accuracy.before, report.accuracy.after) == (1, 1)
+    assert report.vote.space == "other"
+    assert report.passes
+
+
+def test_a_comparison_that_cannot_be_made_is_refused(stub: Any) -> None:
+    before = candidates_pb2.SpaceVote(space="visual", weight=1, temperature=0.1, reference=0.4)
+    same = pb.CompareSpacesRequest(collection=KEY, before=before, after_space="visual")
+    odd = pb.CompareSpacesRequest(collection=KEY, before=before, after_space="other")
+    odd.policy.margin = 2
+    for request_ in (same, odd):
+        with pytest.raises(InvalidInput):
+            stub.CompareSpaces(request_, timeout=10.0)

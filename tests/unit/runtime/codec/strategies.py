@@ -6,7 +6,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from services.kernel.vocabulary import (
+    Ancestor,
     Box,
+    BroaderLabel,
     Candidate,
     Candidates,
     CollectionKey,
@@ -119,7 +121,15 @@ neighbours = st.builds(
 candidates = st.builds(
     Candidates,
     region_id=ids,
-    candidates=tuples(st.builds(Candidate, label=words, score=shares, neighbours=tuples(neighbours))),
+    candidates=tuples(
+        st.builds(
+            Candidate,
+            label=words,
+            score=shares,
+            neighbours=tuples(neighbours),
+            ancestors=tuples(st.builds(Ancestor, words, shares)),
+        )
+    ),
     margin=shares,
     entropy=shares,
     unknown_score=shares,
@@ -133,6 +143,7 @@ rankings = st.builds(
     status=st.sampled_from(RankingStatus),
     rung=words,
     gates=tuples(st.builds(Gate, words, shares, shares, is_open=st.booleans(), calibrated=st.booleans())),
+    broader=st.none() | st.builds(BroaderLabel, words, shares, st.integers(1, 16)),
 )
 stages = st.builds(
     Stage,
@@ -152,6 +163,8 @@ options = st.builds(
     votes=st.lists(votes, max_size=3, unique_by=lambda vote: vote.space).map(tuple),
     trust_threshold=st.none() | shares,
     unknown_threshold=st.none() | shares,
+    level_threshold=st.none() | shares,
+    neighbours_per_label=st.none() | st.integers(1, 100),
     min_memory_version=words,
 )
 envelopes = st.builds(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,18 @@ def test_the_newest_record_of_each_key_stays_at_its_offset(log: SqliteLog) -> No
 
     assert contents(read(log)) == [(1, "b", b"1"), (3, "c", b"1"), (4, "a", b"3")]
     assert log.end_offsets(VIEW) == {0: 5}
+
+
+def test_what_is_superseded_goes_in_time_however_little_is_written(tmp_path: Path) -> None:
+    rules = Compaction(least_often_s=1.0, every_s=0.01)
+    with closing(SqliteLog(tmp_path / "events.db", TOPICS, compaction=rules)) as log:
+        publish(log, ("a", "secret"), ("a", None))
+
+        end_s = time.monotonic() + 10.0
+        while len(read(log)) > 1 and time.monotonic() < end_s:
+            time.sleep(0.01)
+
+        assert contents(read(log)) == [(1, "a", None)]
 
 
 def test_a_fresh_tombstone_stays_and_its_values_go(log: SqliteLog) -> None:

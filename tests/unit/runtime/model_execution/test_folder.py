@@ -97,6 +97,7 @@ def test_a_missing_graph_is_not_found(tmp_path: Path) -> None:
         ("[-1, 3]", "[]", "shape"),
         ('file = "model.onnx"', 'file = "../model.onnx"', "file"),
         ("[graph]", "[graph", "TOML"),
+        ("[graph]", 'name_templates = ["a photo"]\n\n[graph]', "name_templates"),
     ],
 )
 def test_a_description_is_read_word_for_word(tmp_path: Path, old: str, new: str, said: str) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from services.retrieval.adapters.memory.block import Block, BlockView
 from services.retrieval.adapters.memory.segment import Segment
 from services.retrieval.adapters.memory.segment_writer import write_segment
 from services.retrieval.domain import Scope
-from tests.fakes.exemplars import BIRDS, embedding, encoded
+from tests.fakes.exemplars import BIRDS, ENCODER, embedding, encoded
 
 NORTH = embedding(0, 1)
 
@@ -140,6 +141,25 @@ def test_a_folder_of_another_name_is_refused(tmp_path: Path) -> None:
 def test_a_segment_of_another_format_is_refused() -> None:
     with pytest.raises(Unsupported):
         manifest.Manifest.decode(b'{"format": 99}')
+
+
+def test_a_segment_records_how_its_vectors_were_made_and_are_compared(tmp_path: Path) -> None:
+    segment = written(tmp_path, block([taught("a", 2)]))
+
+    said = json.loads((segment.folder / manifest.FILE).read_bytes())
+
+    assert said["vectors"] == {"metric": "cosine", "normalised": True}
+    (table,) = said["tables"]
+    assert (table["space"], table["encoder"], table["dim"], table["rows"]) == ("visual", ENCODER, 2, 1)
+    # that is the encoder's name, and the digest of its description, graph and weights
+
+
+def test_vectors_that_are_compared_otherwise_are_refused(tmp_path: Path) -> None:
+    segment = written(tmp_path, block([taught("a", 2)]))
+    data = segment.manifest.encode().replace(b'"cosine"', b'"euclidean"')
+
+    with pytest.raises(Unsupported, match="euclidean"):
+        manifest.Manifest.decode(data)
 
 
 def test_a_manifest_names_no_files_elsewhere(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the gateway needs from the world, in its own words."""
+"""What is kept, announced and watched."""
 
 from __future__ import annotations
 
@@ -9,125 +9,11 @@ from typing import Protocol, runtime_checkable
 from services.gateway.domain.collections import Collection
 from services.gateway.domain.operations import Letter
 from services.gateway.domain.recognition import Ended, Progress, Recognition, RecognitionState
-from services.gateway.domain.teaching import Change, ExemplarPage, ExemplarQuery, Feedback, LabelCounts
+from services.gateway.domain.teaching import Feedback
 from services.kernel.vocabulary import (
-    Candidates,
     CollectionKey,
-    EncodedExemplar,
     Envelope,
-    ImageReference,
-    Prompt,
-    Ranking,
-    RecognitionOptions,
-    Region,
-    RegionEmbeddings,
-    Shape,
-    Stage,
 )
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """The regions of one image, and how they were found."""
-
-    regions: tuple[Region, ...]
-    stage: Stage
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """The embeddings of an image's regions, in order, and how they were made."""
-
-    regions: tuple[RegionEmbeddings, ...]
-    stage: Stage
-
-
-@dataclass(frozen=True)
-class Recollection:
-    """The candidates of an image's regions, in order, and how they were found."""
-
-    candidates: tuple[Candidates, ...]
-    stage: Stage
-
-
-@dataclass(frozen=True)
-class Ordering:
-    """The rankings of an image's regions, in order, and how they were made."""
-
-    rankings: tuple[Ranking, ...]
-    stage: Stage
-
-
-@runtime_checkable
-class Segmenter(Protocol):
-    """Says where to look."""
-
-    def propose(
-        self, image: ImageReference, *, shapes: Sequence[Shape] = (), prompts: Sequence[Prompt] = ()
-    ) -> Proposal:
-        """Return the regions that shapes or prompts name. Raises InvalidInput, Unsupported, Unavailable."""
-        ...
-
-
-@runtime_checkable
-class Encoder(Protocol):
-    """Turns regions into embeddings."""
-
-    def encode(self, image: ImageReference, regions: Sequence[Region]) -> Encoding:
-        """Keep the order of the regions. Raises InvalidInput for pixels that are damaged, Unavailable."""
-        ...
-
-
-@runtime_checkable
-class Retriever(Protocol):
-    """The memory, for those who read it."""
-
-    def recall(
-        self,
-        collection: CollectionKey,
-        regions: Sequence[RegionEmbeddings],
-        options: RecognitionOptions,
-    ) -> Recollection:
-        """Return the candidates of each region, in order. Raises Unavailable."""
-        ...
-
-    def list_exemplars(self, query: ExemplarQuery) -> ExemplarPage:
-        """Return one page, in order of id. Raises InvalidInput, Unavailable."""
-        ...
-
-    def export_exemplars(
-        self, collection: CollectionKey, *, min_memory_version: str
-    ) -> Iterator[EncodedExemplar]:
-        """Yield every exemplar with its embeddings. Raises InvalidInput, Unavailable."""
-        ...
-
-    def list_labels(self, collection: CollectionKey, *, min_memory_version: str) -> LabelCounts:
-        """Count the exemplars of each label. Raises InvalidInput, Unavailable."""
-        ...
-
-    def audit(
-        self, collection: CollectionKey, policy: object, *, min_memory_version: str
-    ) -> Iterator[object]:
-        """Yield what may be wrong with the memory. Policy and entries are messages that pass through unread.
-
-        Raises InvalidInput, Unavailable.
-        """
-        ...
-
-
-@runtime_checkable
-class Ranker(Protocol):
-    """Orders candidates."""
-
-    def rank(
-        self,
-        image: ImageReference,
-        regions: Sequence[Region],
-        candidates: Sequence[Candidates],
-        options: RecognitionOptions,
-    ) -> Ordering:
-        """Return a ranking of each region, in order. Raises Unavailable."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -210,31 +96,6 @@ class Announcer(Protocol):
 
     def corrected(self, feedback: Feedback) -> None:
         """A person gave the right label."""
-        ...
-
-
-@runtime_checkable
-class Pending(Protocol):
-    """A change of the memory on its way."""
-
-    def result(self) -> str:
-        """Wait until it is durable and return a memory version that holds it.
-
-        Raises DeadlineExceeded, and whatever kept the exemplar from being encoded.
-        """
-        ...
-
-
-@runtime_checkable
-class Teacher(Protocol):
-    """Changes the memory."""
-
-    def submit(self, changes: Sequence[Change]) -> Sequence[Pending]:
-        """Hand the changes over, in order; one that is handed over takes place even if nobody waits."""
-        ...
-
-    def memory_version(self) -> str:
-        """Return the version that holds everything that is durable by now."""
         ...
 
 
