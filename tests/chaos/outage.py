@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
@@ -14,8 +13,6 @@ from typing import Final
 
 import numpy as np
 from PIL import Image
-from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.samples import Sample
 
 from services.runtime.event_log.kafka import KafkaLog
 from services.runtime.topics import TOPICS
@@ -25,6 +22,7 @@ from tests.chaos.traffic import Answer, Batch, Ended, Waiting, ended_well
 from tests.e2e.calls import Calls
 from tests.e2e.pictures import COLOURS, drawing, encoded, png
 from tests.e2e.processes import Program
+from tests.e2e.scrape import Scrape
 from tests.e2e.waiting import eventually
 
 CLEAR: Final = frozenset({"OK", "UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"})
@@ -102,12 +100,8 @@ class Scene:
 
     def metric(self, name: str, program: str = "", **labels: str) -> float:
         """Return the sum of a metric over one process or all, as an operator's monitoring would read it."""
-        return sum(
-            sample.value
-            for each in ([program] if program else self._programs)
-            for sample in _samples(self._programs[each].admin)
-            if sample.name == name and labels.items() <= sample.labels.items()
-        )
+        some = [program] if program else self._programs
+        return sum(Scrape(self._programs[each]).value(name, **labels) or 0.0 for each in some)
 
     @property
     def waits(self) -> bool:
@@ -241,9 +235,3 @@ def until(condition: Callable[[], bool], broken: str) -> None:
         eventually(lambda: condition() or None, timeout_s=_PATIENCE_S)
     except AssertionError:
         raise AssertionError(broken) from None
-
-
-def _samples(admin: str) -> list[Sample]:
-    with urllib.request.urlopen(f"{admin}/metrics", timeout=10) as reply:  # noqa: S310  (http only)
-        text = reply.read().decode()
-    return [sample for family in text_string_to_metric_families(text) for sample in family.samples]

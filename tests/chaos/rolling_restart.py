@@ -19,9 +19,10 @@ from tests.chaos.experiment import Experiment, Figures, Size
 from tests.chaos.platform import SERVICES
 from tests.chaos.replicas import Replica, Replicas, started_replicas
 from tests.e2e.pictures import png
+from tests.e2e.processes import Program
+from tests.e2e.scrape import Scrape
 from tests.e2e.waiting import eventually
 
-DRAIN_WAIT_S: Final = 2.0  # longer than a client takes to find a server that is back
 GRACE_S: Final = 120.0  # more than the calls of LONG need on two cores
 CALL_S: Final = 300.0
 PATIENCE_S: Final = 240.0
@@ -32,11 +33,15 @@ _SERVED_BEFORE: Final = 30
 
 @dataclass(frozen=True)
 class Load:
-    """How much is in flight: single pictures, streams of pictures with a window each, batches likewise."""
+    """How much is in flight: single pictures, streams of pictures with a window each, batches likewise.
+
+    `drain_wait_s` has to be longer than callers take, under this load, to notice that a server is ending.
+    """
 
     waiting: int
     streams: int
     batches: int
+    drain_wait_s: float
     window: int = 4
 
     @property
@@ -45,8 +50,8 @@ class Load:
         return self.waiting + (self.streams + self.batches) * self.window
 
 
-SHORT: Final = Load(waiting=80, streams=4, batches=2)
-LONG: Final = Load(waiting=800, streams=40, batches=10)
+SHORT: Final = Load(waiting=80, streams=4, batches=2, drain_wait_s=2.0)
+LONG: Final = Load(waiting=800, streams=40, batches=10, drain_wait_s=10.0)
 
 
 @dataclass
@@ -69,7 +74,7 @@ def run(folder: Path, size: Size) -> list[Figures]:
         settings = {
             **kafka.settings,
             "FOVEA_QUEUED_CALLS": "1000",
-            "FOVEA_DRAIN_WAIT_S": str(DRAIN_WAIT_S),
+            "FOVEA_DRAIN_WAIT_S": str(load.drain_wait_s),
             "FOVEA_DRAIN_GRACE_S": str(GRACE_S),
         }
         with started_replicas(folder, settings) as replicas:
@@ -87,12 +92,12 @@ def _rolling(replicas: Replicas, load: Load) -> Figures:
         seen = callers.seen
         print(f"failed calls: {dict(seen.failures)}", flush=True)
         lost, doubled, wrong = _held_against(client, seen)
-    assert max(restarts.drains_s) < DRAIN_WAIT_S + GRACE_S, restarts.drains_s
+    assert max(restarts.drains_s) < load.drain_wait_s + GRACE_S, restarts.drains_s
     note = (
         f"{load.in_flight:,} calls and items of streams were in flight all the time, {seen.answers:,} were "
         f"answered and {seen.failures.total()} failed; {len(seen.receipts):,} images were handed in and "
         f"{len(seen.taught)} exemplars taught meanwhile. Every process ended with status 0, the last after "
-        f"{max(restarts.drains_s):.1f} s, of which {DRAIN_WAIT_S:.0f} s are for callers to notice."
+        f"{max(restarts.drains_s):.1f} s, of which {load.drain_wait_s:.0f} s are for callers to notice."
     )
     return Figures(
         f"SIGTERM to each of {len(restarts.statuses)} replicas in turn",
@@ -161,10 +166,18 @@ def _restart(
     if hurried:
         eventually(lambda: "draining" in program.log() or None)
         program.send(signal.SIGTERM)
-    status = program.stop_code(timeout_s=DRAIN_WAIT_S + GRACE_S + _LAST_S)
+    status = program.stop_code(timeout_s=LONG.drain_wait_s + GRACE_S + _LAST_S)
     assert status == 0, f"{replica} ended with {status}:\n{program.log()[-2000:]}"
     restarts.ended(status, began_s)
-    replicas.start(replica).wait_ready()
+    again = replicas.start(replica)
+    again.wait_ready()
+    eventually(lambda: _calls(again, replica.service) >= _SERVED_BEFORE or None, timeout_s=PATIENCE_S)
+
+
+def _calls(program: Program, service: str) -> float:
+    """Return how many calls a process has answered: callers have found it when there are some."""
+    name = f"fovea.{service}.v1.{service.capitalize()}Service"
+    return Scrape(program).value("fovea_rpc_requests_total", service=name, code="OK") or 0.0
 
 
 def _held_against(client: fovea.Client, seen: Seen) -> tuple[int, int, int]:

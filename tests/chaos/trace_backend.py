@@ -12,9 +12,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.request import urlopen
-
-from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.measure import resident_bytes
 from fovea.kernel.v1.recognition_pb2 import Recognition
@@ -23,6 +20,7 @@ from tests.chaos.traffic import Answer
 from tests.e2e.calls import Calls
 from tests.e2e.pictures import COLOURS, png
 from tests.e2e.processes import Program
+from tests.e2e.scrape import Scrape
 from tests.e2e.waiting import eventually
 from tests.fakes.collector import Collector, collecting
 
@@ -80,14 +78,7 @@ class Traced:
 
     def spans(self, outcome: str) -> float:
         """Return how many spans ended so."""
-        with urlopen(f"{self.program.admin}/metrics", timeout=30) as reply:  # noqa: S310  (our own process)
-            families = list(text_string_to_metric_families(reply.read().decode()))
-        return sum(
-            sample.value
-            for family in families
-            for sample in family.samples
-            if sample.name == "fovea_trace_spans_total" and sample.labels["outcome"] == outcome
-        )
+        return Scrape(self.program).value("fovea_trace_spans_total", outcome=outcome) or 0.0
 
     @property
     def undelivered(self) -> int:
