@@ -50,7 +50,8 @@ class Daemon:
     Args:
         program: What was run.
         pid: Its process.
-        birth: When the kernel says that process began: another process may get the same pid later.
+        birth: When the kernel says that process began: another process may get the same pid later. Empty if
+            it had ended before anybody looked.
     """
 
     program: Program
@@ -61,7 +62,7 @@ class Daemon:
     def alive(self) -> bool:
         """Whether it still runs."""
         _reap(self.pid)
-        return _birth(self.pid) == self.birth
+        return bool(self.birth) and _birth(self.pid) == self.birth
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal, if it still runs."""

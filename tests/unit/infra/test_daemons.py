@@ -97,6 +97,12 @@ def test_a_program_that_ends_early_is_told_with_its_last_words(tmp_path: Path) -
         daemons.wait_ready(daemon, lambda: False)
 
 
+def test_what_ended_before_anybody_looked_is_not_alive(sleeper: Daemon) -> None:
+    ended = dataclasses.replace(sleeper, pid=2**22 + 1, birth="")
+
+    assert not ended.alive
+
+
 def test_waiting_has_an_end(sleeper: Daemon) -> None:
     with pytest.raises(LocalError, match=r"program did not get ready.*program\.log"):
         daemons.wait_ready(sleeper, lambda: False, patience_s=0.1)
