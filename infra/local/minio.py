@@ -61,7 +61,7 @@ class MinioServer:
         }
         running = Running([daemon], settings)
         try:
-            daemons.wait_ready(daemon, lambda: answers(f"{scheme}://{address}/minio/health/ready"))
+            daemons.wait_ready(daemon, lambda: answers(f"{scheme}://{address}/minio/health/cluster"))
         except BaseException:
             running.stop()
             raise

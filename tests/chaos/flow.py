@@ -20,7 +20,7 @@ from infra.local.kafka import KafkaServer
 from infra.local.minio import MinioServer
 from infra.local.server import running
 from services.runtime.event_log.kafka import KafkaLog
-from services.runtime.event_log.ports import EventLog
+from services.runtime.event_log.ports import EventLog, Tail
 from services.runtime.object_store.minio import MinioSettings, MinioStore
 from services.runtime.object_store.ports import ObjectStore
 from services.runtime.topics import TOPICS
@@ -111,6 +111,14 @@ class Flow:
         if not progress.accepted == ended == len(self.sender.accepted):
             raise AssertionError(f"{len(self.sender.accepted)} were accepted; GetSubmission says {progress}")
         return took_s
+
+
+def wait_at_work(done: Tail) -> None:
+    """Wait until both of two processes have done something of a topic's four partitions, with more to do."""
+    partitions: set[int] = set()
+    end_s = time.monotonic() + PATIENCE_S
+    while len(partitions) < 3 and time.monotonic() < end_s:
+        partitions |= {record.position.partition for record in done.poll(0.1, most=1)}
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Final
 from services.runtime.event_log.ports import EventLog
 from services.runtime.event_log.reading import read_to_end
 from tests.chaos.experiment import Experiment, Figures, Size
-from tests.chaos.flow import PATIENCE_S, flowing
+from tests.chaos.flow import PATIENCE_S, flowing, wait_at_work
 from tests.chaos.groups import opened
 from tests.chaos.lessons import Lessons
 from tests.e2e.calls import Calls
@@ -19,7 +19,7 @@ from tests.e2e.processes import Program
 from tests.e2e.waiting import eventually
 
 ROUNDS: Final = {Size.SHORT: 1, Size.LONG: 6}
-_EXEMPLARS: Final = 40  # of each round
+_EXEMPLARS: Final = 240  # of each round: work for some seconds, so that there is more when a process stops
 _ENCODED: Final = "exemplars.encoded"
 _FORGETFUL: Final = {"FOVEA_KEPT_REGIONS": "0"}  # so that each exemplar takes its time
 # What the loop says when the group knows better than it.
@@ -59,7 +59,7 @@ def _forget_meanwhile(victim: Program, log: EventLog, lessons: Lessons) -> None:
     before = _refusals(victim)
     with ThreadPoolExecutor(1) as pool, log.tail([_ENCODED]) as tail:
         taught = pool.submit(lessons.teach_all)
-        eventually(lambda: tail.poll(0.05, most=1) or None, timeout_s=PATIENCE_S)
+        wait_at_work(tail)
         os.kill(victim.pid, signal.SIGSTOP)
         try:
             taught.result(PATIENCE_S)

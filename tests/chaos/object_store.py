@@ -48,7 +48,7 @@ class Store:
     def __init__(self, server: Running, proxy: Running) -> None:
         self._settings = server.settings
         self._address = urlsplit(server.settings["FOVEA_S3_ENDPOINT"]).netloc
-        self.process = Victim(server, lambda: answers(f"http://{self._address}/minio/health/ready"))
+        self.process = Victim(server, lambda: answers(f"http://{self._address}/minio/health/cluster"))
         self.way = Way(proxy, "store", self._address)
 
     @property

@@ -12,12 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from services.runtime.event_log.ports import Tail
 from services.runtime.event_log.reading import read_to_end
 from services.runtime.events import EVENT_ID
 from tests.chaos.clients import at_work
 from tests.chaos.experiment import Experiment, Figures, Size
-from tests.chaos.flow import PATIENCE_S, Flow, figures, flowing
+from tests.chaos.flow import PATIENCE_S, Flow, figures, flowing, wait_at_work
 from tests.e2e.processes import Program
 from tests.e2e.waiting import eventually
 
@@ -64,21 +63,13 @@ def _round(flow: Flow, victim: Program) -> float:
     due = len(flow.sender.accepted) + IMAGES
     with flow.log() as log, log.tail([_DONE]) as tail:
         flow.sender.allow(IMAGES)
-        _wait_at_work(tail)
+        wait_at_work(tail)
     with _still(victim) as since_s:
         eventually(lambda: len(flow.sender.accepted) == due or None, timeout_s=PATIENCE_S)
         flow.wait_ended(flow.sender.accepted)
         taken_s = time.monotonic() - since_s
     eventually(lambda: _refusals(victim) > seen or None, timeout_s=PATIENCE_S)
     return taken_s
-
-
-def _wait_at_work(tail: Tail) -> None:
-    """Wait until both processes have done something, with more to do."""
-    done: set[int] = set()
-    end_s = time.monotonic() + PATIENCE_S
-    while len(done) < 3 and time.monotonic() < end_s:
-        done |= {record.position.partition for record in tail.poll(0.1, most=1)}
 
 
 @contextmanager

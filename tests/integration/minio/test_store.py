@@ -87,7 +87,7 @@ def test_a_killed_server_is_unavailable_and_used_again_when_it_is_back(own_serve
 
         again = daemons.start(daemon.program)
         try:
-            url = f"{own_server.settings['FOVEA_S3_ENDPOINT']}/minio/health/ready"
+            url = f"{own_server.settings['FOVEA_S3_ENDPOINT']}/minio/health/cluster"
             daemons.wait_ready(again, lambda: answers(url))
             assert store.get("a/b") == b"kept"
             assert store.put_if_absent("a/c", b"now")
