@@ -30,6 +30,7 @@ from tests.chaos.ledger import Balance, Evidence, balance
 from tests.chaos.platform import Platform, started
 from tests.e2e.calls import Calls
 from tests.e2e.pictures import COLOURS, png
+from tests.e2e.processes import Program
 from tests.e2e.waiting import eventually, unless_missing
 
 PATIENCE_S: Final = 120.0
@@ -111,6 +112,11 @@ class Flow:
         if not progress.accepted == ended == len(self.sender.accepted):
             raise AssertionError(f"{len(self.sender.accepted)} were accepted; GetSubmission says {progress}")
         return took_s
+
+
+def lines_with(program: Program, some: Collection[str]) -> int:
+    """Return how many lines of a program's log have any of these in them."""
+    return sum(any(said in line for said in some) for line in program.log().splitlines())
 
 
 def wait_at_work(done: Tail) -> None:

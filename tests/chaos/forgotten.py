@@ -11,7 +11,7 @@ from typing import Final
 from services.runtime.event_log.ports import EventLog
 from services.runtime.event_log.reading import read_to_end
 from tests.chaos.experiment import Experiment, Figures, Size
-from tests.chaos.flow import PATIENCE_S, flowing, wait_at_work
+from tests.chaos.flow import PATIENCE_S, flowing, lines_with, wait_at_work
 from tests.chaos.groups import opened
 from tests.chaos.lessons import Lessons
 from tests.e2e.calls import Calls
@@ -56,7 +56,7 @@ def run(folder: Path, size: Size) -> list[Figures]:
 
 def _forget_meanwhile(victim: Program, log: EventLog, lessons: Lessons) -> None:
     """Stop a process in the middle of teaching, let the other one finish that and forget, and go on."""
-    before = _refusals(victim)
+    before = lines_with(victim, _REFUSED)
     with ThreadPoolExecutor(1) as pool, log.tail([_ENCODED]) as tail:
         taught = pool.submit(lessons.teach_all)
         wait_at_work(tail)
@@ -66,11 +66,7 @@ def _forget_meanwhile(victim: Program, log: EventLog, lessons: Lessons) -> None:
             lessons.forget_all()
         finally:
             os.kill(victim.pid, signal.SIGCONT)
-    eventually(lambda: _refusals(victim) > before or None, timeout_s=PATIENCE_S)
-
-
-def _refusals(program: Program) -> int:
-    return sum(any(said in line for said in _REFUSED) for line in program.log().splitlines())
+    eventually(lambda: lines_with(victim, _REFUSED) > before or None, timeout_s=PATIENCE_S)
 
 
 def _last_words(log: EventLog, collection: str) -> set[str]:

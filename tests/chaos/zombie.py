@@ -16,7 +16,7 @@ from services.runtime.event_log.reading import read_to_end
 from services.runtime.events import EVENT_ID
 from tests.chaos.clients import at_work
 from tests.chaos.experiment import Experiment, Figures, Size
-from tests.chaos.flow import PATIENCE_S, Flow, figures, flowing, wait_at_work
+from tests.chaos.flow import PATIENCE_S, Flow, figures, flowing, lines_with, wait_at_work
 from tests.e2e.processes import Program
 from tests.e2e.waiting import eventually
 
@@ -45,7 +45,7 @@ def run(folder: Path, size: Size) -> list[Figures]:
                 eventually(lambda: flow.sender.done or None, timeout_s=PATIENCE_S)
             flow.wait_ended(flow.sender.accepted)
         found = flow.balance()
-        refused = sum(_refusals(replica) for replica in replicas)
+        refused = sum(lines_with(replica, _REFUSED) for replica in replicas)
         assert refused >= rounds, f"{rounds} zombies came back and {refused} commits were refused"
         note = (
             f"Counted from the stop. {refused} commits of {rounds} zombies were refused; "
@@ -59,7 +59,7 @@ def run(folder: Path, size: Size) -> list[Figures]:
 
 def _round(flow: Flow, victim: Program) -> float:
     """Stop a process with events in hand until the other has done them; return how long that took."""
-    seen = _refusals(victim)
+    seen = lines_with(victim, _REFUSED)
     due = len(flow.sender.accepted) + IMAGES
     with flow.log() as log, log.tail([_DONE]) as tail:
         flow.sender.allow(IMAGES)
@@ -68,7 +68,7 @@ def _round(flow: Flow, victim: Program) -> float:
         eventually(lambda: len(flow.sender.accepted) == due or None, timeout_s=PATIENCE_S)
         flow.wait_ended(flow.sender.accepted)
         taken_s = time.monotonic() - since_s
-    eventually(lambda: _refusals(victim) > seen or None, timeout_s=PATIENCE_S)
+    eventually(lambda: lines_with(victim, _REFUSED) > seen or None, timeout_s=PATIENCE_S)
     return taken_s
 
 
@@ -79,10 +79,6 @@ def _still(victim: Program) -> Iterator[float]:
         yield time.monotonic()
     finally:
         os.kill(victim.pid, signal.SIGCONT)
-
-
-def _refusals(program: Program) -> int:
-    return sum(any(said in line for said in _REFUSED) for line in program.log().splitlines())
 
 
 def _repeated(flow: Flow) -> int:

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 
 import grpc
 import pytest
 
 from benchmarks.visibility import Writer, seen
-from fovea.retrieval.v1 import retrieval_pb2 as pb
-from fovea.retrieval.v1.retrieval_pb2_grpc import RetrievalServiceStub
 from infra.local.server import Running
-from services.runtime.codec.recognition import write_collection
-from services.runtime.event_log.kafka import KafkaLog
-from services.runtime.topics import TOPICS
 from tests.e2e.processes import Program
 from tests.e2e.waiting import eventually
 from tests.fakes.milvus import LiteServer
-from tests.integration.kafka.test_kafka_log import servers
+from tests.integration.replica_reads import exemplars, writing
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 MODULE = "services.retrieval"
-PATIENCE_S = 60.0
 
 
 @pytest.fixture
@@ -44,18 +38,8 @@ def settings(tmp_path: Path, kafka_server: Running, minio_server: Running) -> It
 
 @pytest.fixture
 def writer(kafka_server: Running) -> Iterator[Writer]:
-    with closing(KafkaLog(servers(kafka_server), TOPICS.settings())) as log:
-        yield Writer(log, f"collection-{uuid.uuid4()}")
-
-
-def exemplars(replica: Program, writer: Writer, version: str) -> int:
-    """Return how many a replica knows that has read up to a version."""
-    with grpc.insecure_channel(replica.target) as channel:
-        request = pb.ListLabelsRequest(
-            collection=write_collection(writer.collection), min_memory_version=version
-        )
-        labels = RetrievalServiceStub(channel).ListLabels(request, timeout=PATIENCE_S).labels
-    return sum(label.exemplars for label in labels)
+    with writing(kafka_server) as opened:
+        yield opened
 
 
 def test_what_is_written_is_found_on_both_replicas(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from infra import sizing
-from infra.sizing import INDEXES, Assumptions, Exemplars, Plan, plans
+from infra.milvus_plan import INDEXES, Assumptions, Exemplars, Plan, plans
 from services.retrieval.adapters.milvus import schema
 
 

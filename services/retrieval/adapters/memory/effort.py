@@ -71,15 +71,19 @@ def chosen(
 
 def _cost(tried: Sequence[Effort], shape: Shape, recall: float) -> float:
     """Return what the cheapest effort costs that reaches the recall."""
-    good = (shape.cost_ns(effort.lists, effort.depth) for effort in tried if effort.recall >= recall)
-    return min(good, default=math.inf)
+    good = _good(tried, recall)
+    return min((shape.cost_ns(effort.lists, effort.depth) for effort in good), default=math.inf)
 
 
 def _cheapest(tried: Sequence[Effort], shape: Shape, recall: float) -> Effort:
-    good = [effort for effort in tried if effort.recall >= recall]
+    good = _good(tried, recall)
     if not good:
         return max(tried, key=lambda effort: effort.recall)
     return min(good, key=lambda effort: shape.cost_ns(effort.lists, effort.depth))
+
+
+def _good(tried: Sequence[Effort], recall: float) -> list[Effort]:
+    return [effort for effort in tried if effort.recall >= recall]
 
 
 def _ladder(lists: int) -> list[int]:

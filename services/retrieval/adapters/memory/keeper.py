@@ -284,9 +284,7 @@ class Keeper:
         self._metrics.segments.set(found.segments)
         self._metrics.buffer_items.set(found.buffered)
         self._metrics.tombstone_ratio.set(found.dead / found.rows if found.rows else 0.0)
-        for space, count in self._index.items().items():
-            self._metrics.items.labels(space).set(
-                count
-            )  # also of a memory that was opened and learns nothing
+        for space, count in self._index.items().items():  # also of a memory that learns nothing
+            self._metrics.items.labels(space).set(count)
         for kind, vectors in found.indexed.items():
             self._metrics.indexed.labels(kind).set(vectors)
