@@ -15,7 +15,17 @@ from typing import Any, Final
 import faiss
 import numpy as np
 
-from benchmarks.memory_engines import ALL, KEY, Vectors, change, embedding, hnswlib, numbers, settle, taught
+from benchmarks.memory_engines import (
+    ALL,
+    KEY,
+    Vectors,
+    change,
+    embedding,
+    hnswlib_graph,
+    numbers,
+    settle,
+    taught,
+)
 from benchmarks.memory_sets import easy
 from benchmarks.table import table
 from services.kernel.vocabulary import Condition
@@ -25,6 +35,7 @@ from services.retrieval.domain import Scope
 
 _QUERIES: Final = 300
 _MOST: Final = 10
+_CALLBACK_EFFORT: Final = 128
 _INSERTS_PER_S: Final = 500
 
 
@@ -84,10 +95,10 @@ def filters(rows: int) -> str:
 
 def _callback_cpu_s(rows: Vectors, queries: Vectors) -> float | None:
     try:
-        search = hnswlib(rows).searches["ef 128"]
+        index = hnswlib_graph(rows)
     except ModuleNotFoundError:
         return None
-    index = search.__closure__[1].cell_contents  # type: ignore[index]  # its graph
+    index.set_ef(_CALLBACK_EFFORT)
     began = time.process_time()
     for query in queries:
         index.knn_query(query, _MOST, num_threads=1, filter=lambda label: label % 100 == 1)

@@ -119,14 +119,20 @@ def fovea(rows: Vectors) -> Built:
     )
 
 
-def hnswlib(rows: Vectors) -> Built:
+def hnswlib_graph(rows: Vectors) -> Any:
     """Build hnswlib's graph."""
-    library = _peer("hnswlib")
-    index = library.Index("ip", rows.shape[1])
-    began = time.process_time()
+    index = _peer("hnswlib").Index("ip", rows.shape[1])
     index.init_index(len(rows), M=_DEGREE, ef_construction=_CONSTRUCTION)
     index.set_num_threads(1)
     index.add_items(rows, num_threads=1)
+    return index
+
+
+def hnswlib(rows: Vectors) -> Built:
+    """Build hnswlib's graph, and searches with its efforts."""
+    _peer("hnswlib")  # to load it is no part of building
+    began = time.process_time()
+    index = hnswlib_graph(rows)
     cpu_s = time.process_time() - began
 
     def with_effort(effort: int) -> Search:
