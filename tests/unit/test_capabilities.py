@@ -28,5 +28,5 @@ def test_a_promise_has_a_proof(promise: str) -> None:
 
 
 def test_the_page_was_read() -> None:
-    assert len(PROMISES) == 13
+    assert len(PROMISES) >= 13
     assert len(NAMED) > 25
