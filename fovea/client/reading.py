@@ -226,4 +226,5 @@ def _stage(message: envelope_pb2.Stage) -> Stage:
         memory_version=message.memory_version,
         duration_s=message.duration_s,
         rungs=tuple(message.rungs),
+        reading=message.reading,
     )

@@ -160,6 +160,7 @@ class Stage:
     memory_version: str = ""
     duration_s: float = 0.0
     rungs: tuple[str, ...] = ()
+    reading: str = ""
 
 
 @dataclass(frozen=True)

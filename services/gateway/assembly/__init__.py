@@ -29,7 +29,6 @@ from services.gateway.assembly import cases
 from services.gateway.assembly.parts import NAME, Channels, Parts
 from services.gateway.domain.operations import CHAIN
 from services.gateway.entrypoints.handlers import OnDeadLetter, OnRecognitionsCompleted
-from services.gateway.entrypoints.items import Workers
 from services.gateway.entrypoints.memory_servicer import MemoryServicer
 from services.gateway.entrypoints.migration_servicer import MigrationServicer
 from services.gateway.entrypoints.operations_servicer import OperationsServicer
@@ -58,6 +57,7 @@ from services.runtime.grpc_server import Servicer
 from services.runtime.metrics import Metrics
 from services.runtime.object_store.ports import ObjectStore
 from services.runtime.payload_sweep import SweepPayloads
+from services.runtime.stream_workers import Workers
 from services.runtime.topics import DEAD, TOPICS
 
 __all__ = ["NAME", "Channels", "assemble"]

@@ -7,15 +7,16 @@ from contextlib import suppress
 from fovea.ranking.v1 import events_pb2 as ranking_events
 from services.gateway.codec.recognition import (
     error_named,
-    failure_of,
     outer_field,
     read_recognition,
     write_recognition,
 )
-from services.gateway.domain.recognition import DeadLetter, Failure, Recognition
+from services.gateway.domain.recognition import DeadLetter, Recognition
 from services.kernel.errors import InvalidInput
+from services.kernel.failures import Failure
 from services.kernel.vocabulary import CollectionKey, Envelope
 from services.runtime import dead_letters
+from services.runtime.codec.failure import failure_of
 from services.runtime.codec.recognition import read_envelope
 from services.runtime.event_log.ports import Record
 from services.runtime.events import COLLECTION, RECOGNITION_ID, SUBMISSION_ID, TENANT

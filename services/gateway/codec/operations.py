@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fovea.gateway.v1 import operations_pb2 as pb
 from services.gateway.codec.events import read_cause
-from services.gateway.codec.recognition import failure_of, read_tenant, write_failure
+from services.gateway.codec.recognition import read_tenant
 from services.gateway.domain.operations import Letter, LetterFilter, Replay, ReplayOutcome
+from services.runtime.codec.failure import failure_of, write_failure
 from services.runtime.codec.recognition import write_time
 from services.runtime.dead_letters import DeadLetter
 from services.runtime.event_log.ports import Position, Record

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 
 from fovea.gateway.v1 import gateway_pb2 as pb
-from fovea.kernel.v1 import failure_pb2, recognition_pb2
+from fovea.kernel.v1 import recognition_pb2
 from services.gateway.domain.recognition import (
-    Failure,
     Progress,
     Recognition,
     RecognitionState,
@@ -16,10 +14,11 @@ from services.gateway.domain.recognition import (
     Task,
 )
 from services.kernel import errors
-from services.kernel.errors import FoveaError, Overloaded
+from services.kernel.errors import FoveaError
 from services.kernel.validation import checked_id, checked_name
 from services.runtime import memory_version, tracing
 from services.runtime.codec.candidates import read_candidates, write_candidates
+from services.runtime.codec.failure import read_failure, write_failure
 from services.runtime.codec.recognition import (
     read_collection,
     read_envelope,
@@ -31,9 +30,7 @@ from services.runtime.codec.recognition import (
     write_time,
 )
 from services.runtime.codec.region import read_region, write_region
-from services.runtime.grpc_errors import status_code
 
-_LOG = logging.getLogger(__name__)
 _STATES = {
     RecognitionState.COMPLETED: recognition_pb2.RECOGNITION_STATE_COMPLETED,
     RecognitionState.FAILED: recognition_pb2.RECOGNITION_STATE_FAILED,
@@ -127,34 +124,6 @@ def _read_region(message: recognition_pb2.RecognizedRegion, index: int) -> Recog
         ranking=read_ranking(message.ranking),
         candidates=read_candidates(message.candidates),
     )
-
-
-def write_failure(failure: Failure) -> failure_pb2.Failure:
-    """Write why one thing did not work."""
-    return failure_pb2.Failure(
-        status=failure.status,
-        reason=failure.reason,
-        message=failure.message,
-        field=failure.field,
-        retry_after_s=failure.retry_after_s,
-    )
-
-
-def read_failure(message: failure_pb2.Failure) -> Failure:
-    """Read why one thing did not work."""
-    return Failure(message.status, message.reason, message.message, message.field, message.retry_after_s)
-
-
-def failure_of(error: Exception) -> Failure:
-    """Return the failure that an error is; an unexpected one is logged and only its trace is told."""
-    status = status_code(error).name
-    if isinstance(error, FoveaError):
-        retry_after_s = error.retry_after_s if isinstance(error, Overloaded) else 0.0
-        return Failure(status, error.reason, error.message, error.field, retry_after_s)
-    _LOG.error("an item failed unexpectedly", exc_info=error)
-    trace = tracing.current()
-    where = f"; the log has the cause under trace {trace.trace_id}" if trace else ""
-    return Failure(status, "INTERNAL", f"internal error{where}")
 
 
 def error_named(name: str, message: str, *, field: str = "", reason: str = "") -> FoveaError:

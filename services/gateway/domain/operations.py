@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from services.gateway.domain.recognition import Failure
 from services.kernel.errors import Conflict, FoveaError
+from services.kernel.failures import Failure
 
 CHAIN: Final = ("images.submitted", "regions.proposed", "regions.encoded", "candidates.retrieved")
 """Topics on whose dead letters a recognition has ended."""

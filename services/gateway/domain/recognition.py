@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from services.gateway.domain.collections import Retention
 from services.gateway.domain.options import asks_the_same
 from services.kernel.errors import Conflict
+from services.kernel.failures import Failure
 from services.kernel.vocabulary import (
     Candidates,
     CollectionKey,
@@ -30,17 +31,6 @@ class RecognitionState(enum.Enum):
 
     COMPLETED = "completed"
     FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why one thing did not work; `status` is the name of a gRPC status."""
-
-    status: str
-    reason: str
-    message: str
-    field: str = ""
-    retry_after_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
-from services.gateway.codec.recognition import failure_of, write_failure
 from services.gateway.domain.teaching import Change
-from services.gateway.entrypoints.items import Workers, outcome
-from services.gateway.entrypoints.window import Line, Place, Take, in_order
 from services.gateway.ports import Pending
 from services.gateway.usecases.teach import Teach
 from services.runtime import deadline
+from services.runtime.codec.failure import failure_of, write_failure
+from services.runtime.stream_window import Line, Place, Take, in_order
+from services.runtime.stream_workers import Workers, outcome
 
 Q = TypeVar("Q")
 R = TypeVar("R")

@@ -15,7 +15,6 @@ from fovea.kernel.v1 import audit_pb2
 from services.gateway.codec import memory as codec
 from services.gateway.codec.recognition import read_id, read_tenant
 from services.gateway.entrypoints.change_streams import ChangeStreams, Kind
-from services.gateway.entrypoints.items import Workers
 from services.gateway.entrypoints.shared_log import SharedLog
 from services.gateway.usecases.collections import AuditMemory, ExportExemplars, ListExemplars, ListLabels
 from services.gateway.usecases.correct import Correct
@@ -23,6 +22,7 @@ from services.gateway.usecases.erase import Erase
 from services.gateway.usecases.teach import Forget, Prepare, PrepareImport, Teach
 from services.runtime.codec.exemplar import write_encoded_exemplar
 from services.runtime.codec.recognition import read_collection
+from services.runtime.stream_workers import Workers
 
 
 @dataclass(frozen=True)

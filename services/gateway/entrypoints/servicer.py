@@ -18,9 +18,7 @@ from fovea.gateway.v1 import (
 )
 from services.gateway.codec import collections as collections_codec
 from services.gateway.codec import recognition as codec
-from services.gateway.entrypoints.items import Workers, outcome
 from services.gateway.entrypoints.shared_log import SharedLog
-from services.gateway.entrypoints.window import Take, in_order
 from services.gateway.usecases.collections import (
     CreateCollection,
     DeleteCollection,
@@ -37,7 +35,10 @@ from services.gateway.usecases.submit import (
 )
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
+from services.runtime.codec.failure import failure_of, write_failure
 from services.runtime.codec.recognition import read_collection, write_time
+from services.runtime.stream_window import Take, in_order
+from services.runtime.stream_workers import Workers, outcome
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         except Exception as error:  # noqa: BLE001  (an item's error is its answer)
             return gateway_pb2.RecognizeStreamResponse(
                 recognition_id=request.task.recognition_id,
-                failure=codec.write_failure(codec.failure_of(error)),
+                failure=write_failure(failure_of(error)),
             )
         return gateway_pb2.RecognizeStreamResponse(
             recognition_id=record.envelope.recognition_id,
@@ -123,7 +124,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
             return gateway_pb2.SubmitImagesResponse(
                 submission_id=submission_id,
                 recognition_id=request.task.recognition_id,
-                failure=codec.write_failure(codec.failure_of(error)),
+                failure=write_failure(failure_of(error)),
             )
         return gateway_pb2.SubmitImagesResponse(
             submission_id=submission_id,

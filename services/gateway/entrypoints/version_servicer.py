@@ -12,7 +12,7 @@ import grpc
 from fovea.gateway.v1 import versions_pb2 as pb
 from fovea.gateway.v1 import versions_pb2_grpc
 from fovea.kernel.v1 import versions_pb2
-from services.gateway.codec.recognition import failure_of, read_id, write_failure
+from services.gateway.codec.recognition import read_id
 from services.gateway.domain.versions import Applied, QueriesWanted, RecognizedQuery
 from services.gateway.entrypoints.shared_log import SharedLog
 from services.gateway.ports import Collections
@@ -22,6 +22,7 @@ from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
 from services.kernel.validation import checked_text
 from services.kernel.vocabulary import CollectionKey
+from services.runtime.codec.failure import failure_of, write_failure
 from services.runtime.codec.recognition import read_collection
 
 _PER_LABEL = 2

@@ -157,6 +157,7 @@ def read_stage(message: envelope_pb2.Stage) -> Stage:
         memory_version=message.memory_version,
         duration_s=message.duration_s,
         rungs=tuple(message.rungs),
+        reading=message.reading,
     )
 
 
@@ -169,6 +170,7 @@ def write_stage(stage: Stage) -> envelope_pb2.Stage:
         memory_version=stage.memory_version,
         duration_s=stage.duration_s,
         rungs=stage.rungs,
+        reading=stage.reading,
     )
 
 

@@ -9,7 +9,6 @@ import pytest
 from services.gateway.domain import keys
 from services.gateway.domain.recognition import (
     DeadLetter,
-    Failure,
     Progress,
     Recognition,
     RecognitionState,
@@ -17,6 +16,7 @@ from services.gateway.domain.recognition import (
 )
 from services.gateway.usecases.submit import GetRecognition, GetSubmission, WatchRecognitions
 from services.kernel.errors import Conflict, NotFound, Unavailable
+from services.kernel.failures import Failure
 from services.kernel.vocabulary import CollectionKey, Envelope
 from tests.fakes.gateway import InMemoryEndings, picture, task
 from tests.fakes.gateway_case import PASSING, GatewayCase

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from services.gateway.adapters.stored import StoredImages, StoredRecognitions, StoredSubmissions
 from services.gateway.domain import keys
 from services.gateway.domain.collections import DEFAULT_COLLECTION
-from services.gateway.domain.recognition import Failure, Progress, Recognition, RecognitionState
+from services.gateway.domain.recognition import Progress, Recognition, RecognitionState
+from services.kernel.failures import Failure
 from tests.fakes.gateway import task
 from tests.fakes.gateway_case import GatewayCase
 from tests.fakes.object_store import InMemoryStore

@@ -30,13 +30,13 @@ from fovea.kernel.v1 import (
 from services.gateway.codec.recognition import write_recognition
 from services.gateway.domain.collections import DEFAULT_COLLECTION
 from services.gateway.domain.recognition import Recognition, RecognitionState
-from services.gateway.entrypoints.items import Workers
 from services.gateway.entrypoints.memory_servicer import MemoryServicer
 from services.gateway.entrypoints.servicer import CollectionServicer, GatewayServicer
 from services.gateway.entrypoints.shared_log import SharedLog
 from services.kernel.errors import Conflict, FoveaError, InvalidInput, NotFound, Unavailable, Unsupported
 from services.kernel.limits import LIMITS
 from services.runtime.grpc_server import Servicer
+from services.runtime.stream_workers import Workers
 from tests.fakes.gateway import InMemoryEndings, picture, task
 from tests.fakes.gateway_case import GatewayCase
 from tests.fakes.serving import served

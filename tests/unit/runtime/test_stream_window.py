@@ -10,10 +10,10 @@ from functools import partial
 
 import pytest
 
-from services.gateway.entrypoints.items import Workers, outcome
-from services.gateway.entrypoints.window import Line, Take, in_order
 from services.kernel.errors import DeadlineExceeded
 from services.runtime import deadline
+from services.runtime.stream_window import Line, Take, in_order
+from services.runtime.stream_workers import Workers, outcome
 
 WAIT_S = 5.0
 
