@@ -9,8 +9,8 @@ from benchmarks.measure import Side, in_turn
 from benchmarks.pictures import new_pictures
 from benchmarks.table import milliseconds, table
 from models.vision.images import ImageLimits, decode
-from models.vision.preparation import prepare
-from services.encoding.domain import LEAST_PX
+from models.vision.preparation import DEFAULTS, prepare
+from services.encoding.domain import least_px
 from services.kernel.limits import LIMITS
 
 _SIDES_PX = (800, 1_600, 3_500)
@@ -50,7 +50,8 @@ def report(rows: Sequence[Row]) -> str:
 
 def _measure(side_px: int) -> Row:
     sides = in_turn(
-        {"full": _preparing(None), "reduced": _preparing(LEAST_PX)}, new_pictures(_PICTURES, side_px=side_px)
+        {"full": _preparing(None), "reduced": _preparing(least_px(DEFAULTS))},
+        new_pictures(_PICTURES, side_px=side_px),
     )
     return Row(side_px, sides["full"], sides["reduced"])
 

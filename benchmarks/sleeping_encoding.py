@@ -14,16 +14,17 @@ from typing import Final
 
 import numpy as np
 
-from models.text.tokenizer import Tokenizer
-from services.encoding.assembly import Reading, assemble
+from services.encoding.assembly import assemble, open_senses
 from services.encoding.settings import EncodingSettings
 from services.runtime.backbone import open_backbone
 from services.runtime.main import exit_code_of, run, start_logging
-from services.runtime.model_execution.store import ModelStore
 from services.runtime.process import Process
 
 COST: Final = "BENCHMARK_MODEL_S"  # names the environment variable: seconds that one image takes
-_OUTPUTS: Final = {"crops": (("embeddings", 2792), ("logits", 1000)), "logits": (("embeddings", 384),)}
+_OUTPUTS: Final = {
+    "crops": (("embeddings", 640), ("names", 640), ("logits", 1000)),
+    "logits": (("embeddings", 384),),
+}
 
 
 class SleepingModels:
@@ -49,11 +50,10 @@ def main() -> None:
     settings = EncodingSettings.load()
     start_logging("encoding", settings)
     with open_backbone(settings) as backbone:
-        text = ModelStore(settings.model_folder).open(settings.text_model)
-        reading = Reading(Tokenizer.from_file(text.external("tokenizer")))
+        senses = open_senses(settings)
         models = SleepingModels(float(os.environ[COST]))
         version = metadata.version("fovea")
-        encoding = assemble(settings, backbone.store, models, reading, version=version)
+        encoding = assemble(settings, backbone.store, models, senses, version=version)
         run(Process([encoding], settings, resources=backbone.resources), settings)
 
 

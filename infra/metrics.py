@@ -20,6 +20,7 @@ _AREAS: Final = {
     "rpc": "Calls",
     "events": "Events",
     "models": "Models",
+    "caches": "Results kept",
     "storage": "Objects",
     "memory": "Memory",
     "back_fill": "Back-fill",

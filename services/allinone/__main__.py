@@ -48,10 +48,12 @@ def main() -> None:
         resources = backbone.resources
         metrics = resources.metrics
         encoding = EncodingSettings.load()
-        models, reading = open_models(encoding, metrics.models)
+        models, senses = open_models(encoding, metrics.models)
         internal = (
             assemble_segmentation(version=version),
-            assemble_encoding(encoding, backbone.store, models, reading, version=version),
+            assemble_encoding(
+                encoding, backbone.store, models, senses, version=version, metrics=metrics.caches
+            ),
             assemble_retrieval(
                 RetrievalSettings.load(),
                 backbone.log,

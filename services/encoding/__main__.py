@@ -18,9 +18,10 @@ def main() -> None:
     start_logging("encoding", settings)
     with open_backbone(settings) as backbone:
         resources = backbone.resources
-        models, reading = open_models(settings, resources.metrics.models)
+        models, senses = open_models(settings, resources.metrics.models)
         version = metadata.version("fovea")
-        encoding = assemble(settings, backbone.store, models, reading, version=version)
+        caches = resources.metrics.caches
+        encoding = assemble(settings, backbone.store, models, senses, version=version, metrics=caches)
         run(Process([encoding], settings, resources=resources), settings)
 
 

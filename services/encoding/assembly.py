@@ -2,124 +2,257 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from prometheus_client import CollectorRegistry
+
 from fovea.encoding.v1 import encoding_pb2_grpc
-from models.text.tokenizer import Tokenizer
+from services.encoding.adapters.described import Reading, Sight, TiledSight, reading, sight, tiled_sight
 from services.encoding.adapters.images import StoredImages
-from services.encoding.adapters.models import ModelImageEncoder, ModelLookEncoder, ModelTextEncoder
+from services.encoding.adapters.maps import StoredMaps
+from services.encoding.adapters.models import ModelImageEncoder, ModelMapEncoder, ModelTextEncoder
+from services.encoding.domain import FeatureMap, RegionReading
 from services.encoding.entrypoints.handlers import OnExemplarsSubmitted, OnRegionsProposed
-from services.encoding.entrypoints.servicer import EncodingServicer
+from services.encoding.entrypoints.servicer import EncodingCases, EncodingServicer
 from services.encoding.settings import EncodingSettings
 from services.encoding.usecases import (
+    CropReading,
+    DenseReading,
     EncodeExemplar,
+    EncodeMaps,
     EncodeRegions,
     EncodeTexts,
     Eyes,
+    MapKey,
+    MapPace,
+    Maps,
     Once,
     Pace,
+    Readers,
     RestoreExemplar,
     Stages,
+    TextKey,
     Turns,
+    WayOfReading,
 )
+from services.kernel.errors import InvalidInput
+from services.kernel.vocabulary import NAME_SPACE, Embedding
 from services.runtime import deadline
 from services.runtime.assembly import Assembly
 from services.runtime.event_loop import Handler, Subscription
 from services.runtime.grpc_server import Servicer
-from services.runtime.metrics import ModelMetrics
+from services.runtime.metrics import CacheMetrics, ModelMetrics
+from services.runtime.model_execution.folder import ModelFolder
 from services.runtime.model_execution.onnx import OnnxModels
 from services.runtime.model_execution.ports import ModelExecution
 from services.runtime.model_execution.store import ModelStore
 from services.runtime.model_execution.triton import TritonModels, TritonSettings
 from services.runtime.object_store.ports import ObjectStore
+from services.runtime.stream_workers import Workers
 from services.runtime.topics import TOPICS
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How texts become tokens, and in which sentences names are read: both as the text model was made."""
+class Senses:
+    """How each model is asked.
 
-    tokenizer: Tokenizer
-    name_templates: tuple[str, ...] = ()
+    Attributes:
+        sights: Those that see crops, the first one first.
+        readings: Those that read texts, the first one first.
+        tiled: Those that see a whole image, if there are any.
+    """
+
+    sights: tuple[Sight, ...]
+    readings: tuple[Reading, ...]
+    tiled: TiledSight | None = None
 
 
-def assemble(
+def assemble(  # noqa: PLR0913  (two of them by name)
     settings: EncodingSettings,
     store: ObjectStore,
     models: ModelExecution,
-    reading: Reading,
+    senses: Senses,
     *,
     version: str,
+    metrics: CacheMetrics | None = None,
 ) -> Assembly:
     """Return encoding over an object store and whatever runs models.
 
     Args:
-        settings: Which models, and how much at a time.
+        settings: How much at a time.
         store: Where images are.
         models: Runs the models.
-        reading: How the text model is to be given texts.
+        senses: How they are to be asked.
         version: Of this release, for the records.
+        metrics: Where what is kept is counted.
     """
-    stages = Stages(version)
-    first = ModelImageEncoder(
-        models, name=settings.image_model, bridge=settings.bridge_model, space=settings.image_space
-    )
-    others = (
-        ModelLookEncoder(models, name=name, space=space) for space, name in settings.models_by_space.items()
-    )
-    eyes = Eyes(first, *others)
-    reader = ModelTextEncoder(models, name=settings.text_model, tokenizer=reading.tokenizer)
-    turns = Turns(deadline, at_once=settings.images_at_once)
-    pace = Pace(deadline, turns, Once(deadline, entries=settings.kept_regions))
-    regions = EncodeRegions(StoredImages(store), eyes, pace, stages)
-    texts = EncodeTexts(reader, Once(deadline, entries=settings.kept_texts), deadline, stages)
-    exemplar = EncodeExemplar(regions, texts, eyes, name_templates=reading.name_templates)
-    exemplars = OnExemplarsSubmitted(exemplar, RestoreExemplar(eyes, reader))
+    metrics = metrics or CacheMetrics(CollectorRegistry())
+    parts = _Parts(settings, store, models, senses, metrics, Stages(version))
+    eyes, readers = parts.eyes(), parts.readers()
+    regions, maps = parts.regions(eyes)
+    once: Once[TextKey, Embedding] = Once(deadline, most=settings.kept_texts, counts=metrics.of("texts"))
+    texts = EncodeTexts(readers, once, deadline, parts.stages)
+    cases = EncodingCases(regions, texts, maps, eyes, readers)
+    exemplar = EncodeExemplar(regions, texts, eyes, readers)
+    workers = Workers(threads=settings.images_at_once, item_timeout_s=settings.item_timeout_s)
     return Assembly(
         name="encoding",
         servicers=(
             Servicer(
                 "fovea.encoding.v1.EncodingService",
                 encoding_pb2_grpc.add_EncodingServiceServicer_to_server,
-                EncodingServicer(regions, texts, eyes),
+                EncodingServicer(cases, workers),
             ),
         ),
         subscriptions=(
             _subscription("regions.proposed", OnRegionsProposed(regions), settings),
-            _subscription("exemplars.submitted", exemplars, settings),
+            _subscription(
+                "exemplars.submitted",
+                OnExemplarsSubmitted(exemplar, RestoreExemplar(eyes, readers)),
+                settings,
+            ),
         ),
-        checks={"image models": first.models, "text model": reader.models},
+        background=(workers,),
+        checks={"image models": eyes.first.models, "text model": readers.first.models},
     )
 
 
-def open_models(settings: EncodingSettings, metrics: ModelMetrics) -> tuple[ModelExecution, Reading]:
-    """Return the models, and how the text model is to be given texts.
+@dataclass(frozen=True)
+class _Parts:
+    """What the use cases are made of."""
+
+    settings: EncodingSettings
+    store: ObjectStore
+    models: ModelExecution
+    senses: Senses
+    metrics: CacheMetrics
+    stages: Stages
+
+    def eyes(self) -> Eyes:
+        first, *others = self.senses.sights
+        return Eyes(
+            ModelImageEncoder(self.models, first, bridge=self.settings.bridge_model),
+            *(ModelImageEncoder(self.models, each) for each in others),
+        )
+
+    def readers(self) -> Readers:
+        return Readers(*(ModelTextEncoder(self.models, each) for each in self.senses.readings))
+
+    def regions(self, eyes: Eyes) -> tuple[EncodeRegions, EncodeMaps | None]:
+        """Return what encodes regions, in as many ways as there are models for; and maps, likewise."""
+        settings, images = self.settings, StoredImages(self.store)
+        turns = Turns(deadline, at_once=settings.images_at_once)
+        pace = Pace(
+            deadline,
+            turns,
+            Once(deadline, most=settings.kept_regions, counts=self.metrics.of("regions")),
+        )
+        crops = CropReading(images, eyes, pace)
+        if self.senses.tiled is None:
+            return EncodeRegions({RegionReading.CROP: crops}, pace, self.stages), None
+        encoder = ModelMapEncoder(self.models, self.senses.tiled)
+        kept: Once[MapKey, FeatureMap] = Once(
+            deadline,
+            most=settings.kept_maps_mb * 1_000_000,
+            weigh=lambda seen: seen.size_bytes,
+            counts=self.metrics.of("maps"),
+        )
+        maps = Maps(images, encoder, MapPace(deadline, turns, kept, most_tiles=settings.map_tiles))
+        ways: dict[RegionReading, WayOfReading] = {
+            RegionReading.CROP: crops,
+            RegionReading.DENSE: DenseReading(maps, encoder, pace),
+        }
+        asked = RegionReading(settings.region_reading)
+        regions = EncodeRegions({asked: ways[asked], **ways}, pace, self.stages)
+        return regions, EncodeMaps(maps, encoder, StoredMaps(self.store), self.stages)
+
+
+def open_models(settings: EncodingSettings, metrics: ModelMetrics) -> tuple[ModelExecution, Senses]:
+    """Return the models, and how each is to be asked.
 
     In this process they are loaded and run once. On Triton they need not be there yet; until they are,
-    whoever asks hears Unavailable. What is said of reading always comes from the model folder.
+    whoever asks hears Unavailable. What models say of themselves always comes from the model folder.
 
     Raises:
         NotFound: A model, or a package with its weights, is not there; the message says how to get it.
         Corrupt: A file is not the one that its model describes.
+        Unsupported: A model is not of the kind that is wanted.
+        InvalidInput: Two encoders serve one space.
     """
-    store = ModelStore(settings.model_folder)
-    text = store.open(settings.text_model)
-    reading = Reading(Tokenizer.from_file(text.external("tokenizer")), text.description.name_templates)
-    names = (
-        settings.image_model,
-        settings.bridge_model,
-        settings.text_model,
-        *settings.models_by_space.values(),
-    )
+    store = _Opened(ModelStore(settings.model_folder))
+    senses = _senses(settings, store)
+    names = [settings.bridge_model]
+    names += [each.name for each in senses.sights]
+    names += [each.name for each in senses.readings]
+    if senses.tiled is not None:
+        names += [senses.tiled.local, senses.tiled.regions]
+    wanted = {name for name in names if name}
     if settings.triton_url:
         triton = TritonSettings(
             settings.triton_url, timeout_s=settings.triton_timeout_s, ca_file=settings.triton_ca_file
         )
-        return TritonModels(triton, names, expected={text.name: text.identity}, metrics=metrics), reading
-    folders = {name: text if name == text.name else store.open(*name.split("/", 1)) for name in names}
+        tokenized = {each.name: store(each.name).identity for each in senses.readings}
+        return TritonModels(triton, wanted, expected=tokenized, metrics=metrics), senses
+    folders = {name: store(name) for name in sorted(wanted)}
     models = OnnxModels(folders.values(), names=folders.keys(), metrics=metrics)
     models.warm_up()
-    return models, reading
+    return models, senses
+
+
+def open_senses(settings: EncodingSettings) -> Senses:
+    """Return how each model is to be asked, without running any. Raises as `open_models`."""
+    return _senses(settings, _Opened(ModelStore(settings.model_folder)))
+
+
+class _Opened:
+    """Opens each model once: its files are read to the end to be sure of them."""
+
+    def __init__(self, store: ModelStore) -> None:
+        self._store = store
+        self._folders: dict[str, ModelFolder] = {}
+
+    def __call__(self, name: str) -> ModelFolder:
+        """Return `NAME` or `NAME/VERSION`."""
+        if name not in self._folders:
+            self._folders[name] = self._store.open(*name.split("/", 1))
+        return self._folders[name]
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is such a model at all."""
+        return name.partition("/")[0] in self._store.names()
+
+
+def _senses(settings: EncodingSettings, store: _Opened) -> Senses:
+    texts = [settings.text_model, *settings.more_texts]
+    tiled = None
+    if settings.local_model:
+        tiled = tiled_sight(store(settings.local_model), store(settings.regions_model))
+    senses = Senses(
+        tuple(_sights(settings, store)), tuple(reading(name, store(name)) for name in texts), tiled
+    )
+    seen = [space for each in senses.sights for space in each.outputs.values()]
+    seen += [NAME_SPACE] * bool(settings.bridge_model)
+    for spaces, kind in ((seen, "image"), ([each.space for each in senses.readings], "text")):
+        space, count = Counter(spaces).most_common(1)[0]
+        if count > 1:
+            raise InvalidInput(
+                f"two {kind} encoders serve the space {space}: give one of them another, as "
+                f"SPACE=MODEL, or leave it out (FOVEA_MORE_{kind.upper()}_MODELS, FOVEA_BRIDGE_MODEL)",
+                reason="SPACE_TAKEN",
+            )
+    return senses
+
+
+def _sights(settings: EncodingSettings, store: _Opened) -> Iterator[Sight]:
+    first = settings.image_model
+    yield sight(first, store(first).description, space=settings.image_space)
+    for space, name in settings.more_images:
+        if space and settings.triton_url and name not in store:  # Triton has it, and all is said
+            yield Sight(name, {"embeddings": space})
+        else:
+            yield sight(name, store(name).description, space=space, alone=bool(space))
 
 
 def _subscription(topic: str, handler: Handler, settings: EncodingSettings) -> Subscription:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from fovea.encoding.v1 import encoding_pb2 as pb
 from fovea.encoding.v1 import events_pb2 as events
 from fovea.gateway.v1 import events_pb2 as gateway_events
 from fovea.segmentation.v1 import events_pb2 as segmentation_events
-from services.encoding.usecases import EncodedRegions, EncodedTexts
+from services.encoding.domain import RegionReading
+from services.encoding.usecases import EncodedMaps, EncodedRegions, EncodedTexts, StoredMap
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
 from services.kernel.validation import checked_id
@@ -25,26 +26,48 @@ from services.runtime.codec import exemplar as exemplars
 from services.runtime.codec import recognition, region
 from services.runtime.topics import Subject
 
+_READINGS: Final = {
+    RegionReading.CROP: pb.REGION_READING_CROP,
+    RegionReading.DENSE: pb.REGION_READING_DENSE,
+}
+_READINGS_READ: Final = {message: value for value, message in _READINGS.items()}
+
 
 class Work(NamedTuple):
-    """Which parts of which image are to be encoded, and into which spaces."""
+    """Which parts of which image are to be encoded, into which spaces, and how they are read."""
 
     image: ImageReference
     regions: tuple[Region, ...]
     spaces: tuple[str, ...]
+    reading: RegionReading | None = None
 
 
 def read_regions_request(message: pb.EncodeRegionsRequest) -> Work:
     """Read what is to be encoded. Raises InvalidInput."""
     regions = region.read_regions(message.regions, field="regions")
-    return Work(region.read_image(message.image), regions, tuple(message.spaces))
+    image = region.read_image(message.image)
+    return Work(image, regions, tuple(message.spaces), _read_reading(message.reading))
 
 
-def write_spaces_response(encoders: Mapping[str, str]) -> pb.ListSpacesResponse:
-    """Write which encoder serves which space."""
-    return pb.ListSpacesResponse(
-        spaces=[pb.EncodedSpace(space=space, encoder=encoder) for space, encoder in encoders.items()]
-    )
+def _read_reading(number: pb.RegionReading.ValueType) -> RegionReading | None:
+    if number == pb.REGION_READING_UNSPECIFIED:
+        return None
+    if number not in _READINGS_READ:
+        raise InvalidInput(
+            f"reading is {number}, which nobody here knows: 1 reads crops, 2 a map of the image",
+            field="reading",
+            reason="READING_UNKNOWN",
+        )
+    return _READINGS_READ[number]
+
+
+def write_spaces_response(looks: Mapping[str, str], texts: Mapping[str, str]) -> pb.ListSpacesResponse:
+    """Write which encoder of pictures, and of texts, serves which space."""
+    return pb.ListSpacesResponse(spaces=_write_spaces(looks), text_spaces=_write_spaces(texts))
+
+
+def _write_spaces(encoders: Mapping[str, str]) -> Iterator[pb.EncodedSpace]:
+    return (pb.EncodedSpace(space=space, encoder=encoder) for space, encoder in encoders.items())
 
 
 def write_regions_response(encoded: EncodedRegions) -> pb.EncodeRegionsResponse:
@@ -52,6 +75,26 @@ def write_regions_response(encoded: EncodedRegions) -> pb.EncodeRegionsResponse:
     return pb.EncodeRegionsResponse(
         regions=map(exemplars.write_region_embeddings, encoded.regions),
         stage=recognition.write_stage(encoded.stage),
+    )
+
+
+def write_maps_response(encoded: EncodedMaps) -> pb.EncodeMapsResponse:
+    """Write where the maps of an image lie."""
+    encoder = " ".join(encoded.stage.models)
+    return pb.EncodeMapsResponse(
+        maps=[_write_map(each, encoder) for each in encoded.maps],
+        stage=recognition.write_stage(encoded.stage),
+    )
+
+
+def _write_map(stored: StoredMap, encoder: str) -> pb.StoredMap:
+    return pb.StoredMap(
+        name=stored.name,
+        key=stored.key,
+        digest=stored.digest,
+        shape=stored.shape,
+        dtype="FP32",
+        encoder=encoder,
     )
 
 
@@ -100,7 +143,7 @@ class Change(NamedTuple):
         exemplar_id: Which.
         remember: What is to be encoded.
         restore: What comes with its embeddings. Without either, the exemplar is to be forgotten.
-        spaces: Into which a picture is to be encoded.
+        spaces: Into which it is to be encoded.
         unless_changed_since: An offset for each partition: from there on nobody else may have changed it.
     """
 

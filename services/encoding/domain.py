@@ -1,7 +1,8 @@
-"""From the pixels of an image and its regions to crops, and from rows of numbers to embeddings."""
+"""From the pixels of an image and its regions to crops and tiles, and from rows of numbers to embeddings."""
 
 from __future__ import annotations
 
+import enum
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
@@ -11,16 +12,15 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
-from models.vision import boxes, masks
+from models.vision import boxes, masks, tiles
 from models.vision.images import ImageLimits
-from models.vision.preparation import DEFAULTS, prepare
+from models.vision.local_encoder.points import region_points
+from models.vision.preparation import DEFAULTS, PreparationSettings, prepare
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
 from services.kernel.regions import whole_image
 from services.kernel.vocabulary import Box, Embedding, ImageReference, Mask, Region
 
-LEAST_PX = 2 * DEFAULTS.size_px
-"""How far a whole picture may be reduced while it is decoded: its crop is still drawn from twice its size."""
 _REDUCTIONS = (1, 2, 4, 8)
 IMAGE_LIMITS = ImageLimits(
     max_bytes=LIMITS.image_bytes, max_pixels=LIMITS.image_pixels, max_side_px=LIMITS.image_side_px
@@ -53,6 +53,15 @@ def ensemble(embeddings: Sequence[Embedding]) -> Embedding:
     return replace(first, vector=vector)
 
 
+class RegionReading(enum.Enum):
+    """How the regions of an image are read."""
+
+    CROP = "crop"
+    """Each is cut out, what is around it is blurred, and it is seen for itself."""
+    DENSE = "dense"
+    """All are read from one map of the whole image."""
+
+
 class RegionKey(NamedTuple):
     """What an embedding depends on: equal keys have equal embeddings, whoever asks."""
 
@@ -60,11 +69,14 @@ class RegionKey(NamedTuple):
     box: Box
     mask_digest: str
     models: tuple[str, ...]
+    reading: RegionReading
 
 
-def region_key(image: ImageReference, region: Region, models: tuple[str, ...]) -> RegionKey:
+def region_key(
+    image: ImageReference, region: Region, models: tuple[str, ...], reading: RegionReading
+) -> RegionKey:
     """Return the key of a region; a mask counts by its digest, so that keys stay small."""
-    return RegionKey(image.digest, region.box, _mask_digest(region.mask), models)
+    return RegionKey(image.digest, region.box, _mask_digest(region.mask), models, reading)
 
 
 def _mask_digest(mask: Mask | None) -> str:
@@ -74,19 +86,25 @@ def _mask_digest(mask: Mask | None) -> str:
     return hashlib.sha256(content.tobytes()).hexdigest()
 
 
+def least_px(settings: PreparationSettings) -> int:
+    """Return how far a whole picture may be reduced while it is decoded: to twice what its crop needs."""
+    return 2 * max(settings.size_px, settings.resize_px)
+
+
 def by_resolution(
-    image: ImageReference, regions: Sequence[Region]
+    image: ImageReference, regions: Sequence[Region], settings: PreparationSettings
 ) -> Iterator[tuple[int | None, Sequence[int]]]:
     """Yield the places of the regions that are cut from the same pixels, and how many pixels must be left.
 
     A whole picture may be reduced while it is decoded; a part of it is cut from all there is (None). What is
-    decoded for a region depends on the region alone, so it looks the same whatever else is asked.
+    decoded for a region depends on the region and on the encoder alone, so it looks the same whatever else
+    is asked.
     """
     whole = whole_image(image).box
     is_whole = [region.box == whole and region.mask is None for region in regions]
-    for least_px, wanted in ((LEAST_PX, True), (None, False)):
+    for least, wanted in ((least_px(settings), True), (None, False)):
         if places := [place for place, found in enumerate(is_whole) if found is wanted]:
-            yield least_px, places
+            yield least, places
 
 
 def may_come_from(image: ImageReference, *, width_px: int, height_px: int, reduced: bool) -> bool:
@@ -99,31 +117,117 @@ def may_come_from(image: ImageReference, *, width_px: int, height_px: int, reduc
 
 
 def crops(
-    pixels: UInt8[np.ndarray, "h w 3"], regions: Sequence[Region]
+    pixels: UInt8[np.ndarray, "h w 3"], regions: Sequence[Region], settings: PreparationSettings = DEFAULTS
 ) -> UInt8[np.ndarray, "n size size 3"]:
     """Return each region as the square that the image encoder reads, in order.
 
     Raises:
         InvalidInput: A region holds no pixel of the image, or its mask does not fit it.
     """
-    squares = [_crop(pixels, region) for region in regions]
+    squares = [_crop(pixels, region, settings) for region in regions]
     if len(squares) == 1:
         return squares[0][np.newaxis]
     return np.stack(squares)  # (n, size, size, 3)
 
 
-def blank_crop() -> UInt8[np.ndarray, "1 size size 3"]:
+def blank_crop(settings: PreparationSettings) -> UInt8[np.ndarray, "1 size size 3"]:
     """Return a batch of one black square, for finding out what an image encoder makes."""
-    return np.zeros((1, DEFAULTS.size_px, DEFAULTS.size_px, 3), dtype=np.uint8)
+    return np.zeros((1, settings.size_px, settings.size_px, 3), dtype=np.uint8)
 
 
-def _crop(pixels: UInt8[np.ndarray, "h w 3"], region: Region) -> UInt8[np.ndarray, "size size 3"]:
+@dataclass(frozen=True)
+class TileShape:
+    """What a tile is, and how many vectors become of it."""
+
+    side_px: int
+    rows: int
+    columns: int
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureMap:
+    """One image as vectors.
+
+    Attributes:
+        local: Its tiles, laid side by side.
+        overview: The whole of it in one tile.
+    """
+
+    local: Float32[np.ndarray, "height width dim"]
+    overview: Float32[np.ndarray, "h w dim"]
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes to keep."""
+        return self.local.nbytes + (0 if self.overview is self.local else self.overview.nbytes)
+
+
+def grid_of(image: ImageReference, tile: TileShape, *, most_tiles: int) -> tiles.Grid:
+    """Return the tiles in which most of an image survives. Raises InvalidInput if it has no pixels."""
+    grids = [grid for grid in tiles.PAPER_GRIDS if grid.tiles <= most_tiles]
     try:
-        return prepare(pixels, _pixel_box(region.box), _pixel_mask(region.mask, pixels))
+        return tiles.select_grid(image.width_px, image.height_px, side_px=tile.side_px, grids=grids)
     except ValueError as error:
-        raise InvalidInput(
-            f"region {region.region_id}: {error}", field="regions", reason="REGION_INVALID"
-        ) from error
+        raise InvalidInput(str(error), field="image", reason="IMAGE_SIZE_MISMATCH") from error
+
+
+def vectors_of(grid: tiles.Grid, tile: TileShape) -> int:
+    """Return how many vectors the maps of an image have together, before anything is computed."""
+    each = tile.rows * tile.columns
+    return tiles.token_count(grid, overview=0 if grid == tiles.WHOLE else each, tile=each)
+
+
+def tiles_of(
+    pixels: UInt8[np.ndarray, "h w 3"], grid: tiles.Grid, *, side_px: int
+) -> UInt8[np.ndarray, "n side side 3"]:
+    """Return the tiles of an image row by row, and behind them the whole of it; a single tile is that."""
+    height_px, width_px = pixels.shape[:2]
+    grids = [grid] if grid == tiles.WHOLE else [grid, tiles.WHOLE]
+    layouts = [tiles.stretched(width_px, height_px, grid=each, side_px=side_px) for each in grids]
+    return np.concatenate([tiles.cut(pixels, layout) for layout in layouts])
+
+
+def feature_map(seen: Float32[np.ndarray, "n h w dim"], grid: tiles.Grid) -> FeatureMap:
+    """Return the maps of an image's tiles, as `tiles_of` has them, in one piece."""
+    if grid == tiles.WHOLE:
+        return FeatureMap(seen[0], seen[0])
+    return FeatureMap(np.ascontiguousarray(tiles.merge(seen[:-1], grid)), seen[-1].copy())
+
+
+def points(image: ImageReference, regions: Sequence[Region]) -> Float32[np.ndarray, "n point 3"]:
+    """Return where each region is read, in order: shares of the image, and whether the point is inside.
+
+    Raises:
+        InvalidInput: A region holds no pixel of the image, or its mask does not fit it.
+    """
+    size = (image.height_px, image.width_px)
+    return np.stack([_points(region, size) for region in regions])
+
+
+def _points(region: Region, size: tuple[int, int]) -> Float32[np.ndarray, "point 3"]:
+    try:
+        mask = _pixel_mask(region.mask, size)
+        return region_points(_pixel_box(region.box), mask, width_px=size[1], height_px=size[0])
+    except ValueError as error:
+        raise _refused(region, error) from error
+
+
+def _crop(
+    pixels: UInt8[np.ndarray, "h w 3"], region: Region, settings: PreparationSettings
+) -> UInt8[np.ndarray, "size size 3"]:
+    try:
+        mask = _pixel_mask(region.mask, (pixels.shape[0], pixels.shape[1]))
+        return prepare(pixels, _pixel_box(region.box), mask, settings)
+    except ValueError as error:
+        raise _refused(region, error) from error
+
+
+def _refused(region: Region, error: ValueError) -> InvalidInput:
+    return InvalidInput(
+        f"region {region.region_id}: {error}; regions are in pixels of the upright image",
+        field="regions",
+        reason="REGION_INVALID",
+    )
 
 
 def _pixel_box(box: Box) -> boxes.Box:
@@ -131,12 +235,12 @@ def _pixel_box(box: Box) -> boxes.Box:
     return boxes.Box(math.floor(box.left), math.floor(box.top), math.ceil(box.right), math.ceil(box.bottom))
 
 
-def _pixel_mask(mask: Mask | None, pixels: UInt8[np.ndarray, "h w 3"]) -> Bool[np.ndarray, "h w"] | None:
+def _pixel_mask(mask: Mask | None, size: tuple[int, int]) -> Bool[np.ndarray, "h w"] | None:
+    """Return the pixels of a mask. Raises ValueError unless it has the image's height and width."""
     if mask is None:
         return None
-    if (mask.height_px, mask.width_px) != pixels.shape[:2]:
-        height_px, width_px = pixels.shape[:2]
+    if (mask.height_px, mask.width_px) != size:
         raise ValueError(
-            f"its mask is {mask.width_px} x {mask.height_px} pixels, the image {width_px} x {height_px}"
+            f"its mask is {mask.width_px} x {mask.height_px} pixels, the image {size[1]} x {size[0]}"
         )
     return masks.decode(mask.counts, width_px=mask.width_px, height_px=mask.height_px)

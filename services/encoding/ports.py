@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 
-from services.encoding.domain import Vectors
+from models.vision.preparation import PreparationSettings
+from services.encoding.domain import FeatureMap, TileShape, Vectors
 from services.kernel.vocabulary import ImageReference
 
 
@@ -22,6 +23,15 @@ class ImageSource(Protocol):
 
 
 @runtime_checkable
+class MapStore(Protocol):
+    """Where maps are laid for others."""
+
+    def put(self, image: ImageReference, data: bytes) -> tuple[str, str]:
+        """Store a map of the image; return its key and the SHA-256 of its bytes. Raises Unavailable."""
+        ...
+
+
+@runtime_checkable
 class ImageEncoder(Protocol):
     """Sees crops; safe to use from many threads."""
 
@@ -30,11 +40,51 @@ class ImageEncoder(Protocol):
         ...
 
     def spaces(self) -> tuple[str, ...]:
-        """Return the spaces that it encodes into, that of looks first."""
+        """Return the spaces that it encodes into: that of looks first, then those of names."""
+        ...
+
+    def preparation(self) -> PreparationSettings:
+        """Return how crops are made ready for it."""
         ...
 
     def encode(self, crops: UInt8[np.ndarray, "n size size 3"]) -> tuple[Vectors, ...]:
         """Return the crops' embeddings, in order, once for each of its spaces.
+
+        Raises Unavailable, DeadlineExceeded.
+        """
+        ...
+
+
+@runtime_checkable
+class MapEncoder(Protocol):
+    """Sees a whole image in tiles, and reads regions from what it saw; safe to use from many threads."""
+
+    def map_models(self) -> tuple[str, ...]:
+        """Return `name@digest` of each model that makes maps."""
+        ...
+
+    def models(self) -> tuple[str, ...]:
+        """Return `name@digest` of each model that takes part in reading a region, those of maps first."""
+        ...
+
+    def spaces(self) -> tuple[str, ...]:
+        """Return the spaces that it reads into."""
+        ...
+
+    def tile(self) -> TileShape:
+        """Return what a tile is, and how many vectors become of it."""
+        ...
+
+    def see(self, tiles: UInt8[np.ndarray, "n side side 3"]) -> Float32[np.ndarray, "n h w dim"]:
+        """Return a small map of each tile, in order. Raises Unavailable, DeadlineExceeded."""
+        ...
+
+    def read(self, seen: FeatureMap, points: Float32[np.ndarray, "n point 3"]) -> tuple[Vectors, ...]:
+        """Return the embeddings of regions, in order, once for each of its spaces.
+
+        Args:
+            seen: The map that they are read from.
+            points: Of each region: x and y, as shares of the image, and 1 if the point is inside, else 0.
 
         Raises Unavailable, DeadlineExceeded.
         """
@@ -47,6 +97,14 @@ class TextEncoder(Protocol):
 
     def models(self) -> tuple[str, ...]:
         """Return `name@digest` of each model that takes part."""
+        ...
+
+    def space(self) -> str:
+        """Return the space that it encodes into."""
+        ...
+
+    def name_templates(self) -> tuple[str, ...]:
+        """Return the sentences that a name is read in, each with `{}` for the name; none: as it is."""
         ...
 
     def encode(self, texts: Sequence[str]) -> Vectors:
@@ -64,4 +122,13 @@ class TimeLimit(Protocol):
 
     def check(self) -> None:
         """Do nothing while the answer is still wanted. Raises DeadlineExceeded, Unavailable."""
+        ...
+
+
+@runtime_checkable
+class CacheCounts(Protocol):
+    """Counts what is asked of something that keeps results."""
+
+    def count(self, outcome: str) -> None:
+        """Count one: `hit`, `shared` or `miss`."""
         ...

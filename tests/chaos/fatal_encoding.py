@@ -48,9 +48,9 @@ def main() -> None:
     start_logging("encoding", settings)
     with open_backbone(settings) as backbone:
         resources = backbone.resources
-        models, reading = open_models(settings, resources.metrics.models)
+        models, senses = open_models(settings, resources.metrics.models)
         version = metadata.version("fovea")
-        encoding = assemble(settings, backbone.store, FatalModels(models), reading, version=version)
+        encoding = assemble(settings, backbone.store, FatalModels(models), senses, version=version)
         run(Process([encoding], settings, resources=resources), settings)
 
 

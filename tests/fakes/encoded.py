@@ -5,24 +5,48 @@ from __future__ import annotations
 import hashlib
 import io
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from PIL import Image
 
+from fovea.encoding.v1 import encoding_pb2_grpc
+from services.encoding.domain import FeatureMap, RegionReading
+from services.encoding.entrypoints.servicer import EncodingCases, EncodingServicer
 from services.encoding.ports import ImageEncoder
 from services.encoding.usecases import (
+    CropReading,
+    DenseReading,
     EncodeExemplar,
+    EncodeMaps,
     EncodeRegions,
     EncodeTexts,
     Eyes,
+    MapKey,
+    MapPace,
+    Maps,
     Once,
     Pace,
+    Readers,
     RestoreExemplar,
     Stages,
+    TextKey,
     Turns,
 )
-from services.kernel.vocabulary import ImageReference
-from tests.fakes.encoding import GivenTime, HashingTextEncoder, InMemoryImages, MeanColourEncoder
+from services.kernel.vocabulary import Embedding, ImageReference
+from services.runtime.grpc_channel import Channel
+from services.runtime.grpc_server import Servicer
+from services.runtime.stream_workers import Workers
+from tests.fakes.encoding import (
+    Counted,
+    GivenTime,
+    HashingTextEncoder,
+    InMemoryImages,
+    InMemoryMaps,
+    MeanColourEncoder,
+    PaintedMapEncoder,
+)
+from tests.fakes.serving import served
 
 WIDTH, HEIGHT = 40, 30
 
@@ -58,11 +82,46 @@ class FakeEncoding:
         self.images = InMemoryImages({IMAGE.key: PICTURE} if images is None else images)
         self.eyes = MeanColourEncoder()
         self.reader = HashingTextEncoder()
+        self.tiles = PaintedMapEncoder()
+        self.stored = InMemoryMaps()
+        self.counted = {name: Counted() for name in ("regions", "texts", "maps")}
         ticks = itertools.count(start=10.0, step=0.5)
         stages = Stages("1.2", clock=lambda: next(ticks))
-        pace = Pace(self.limit, Turns(self.limit, at_once=2), Once(self.limit, entries=64))
+        turns = Turns(self.limit, at_once=2)
+        pace = Pace(self.limit, turns, Once(self.limit, most=64, counts=self.counted["regions"]))
         self.all_eyes = Eyes(self.eyes, *others)
-        self.regions = EncodeRegions(self.images, self.all_eyes, pace, stages)
-        self.texts = EncodeTexts(self.reader, Once(self.limit, entries=64), self.limit, stages)
-        self.exemplar = EncodeExemplar(self.regions, self.texts, self.all_eyes)
-        self.restore = RestoreExemplar(self.all_eyes, self.reader)
+        self.readers = Readers(self.reader, HashingTextEncoder(identity="runes@1", own_space="old"))
+        kept: Once[MapKey, FeatureMap] = Once(
+            self.limit, most=100_000, weigh=lambda seen: seen.size_bytes, counts=self.counted["maps"]
+        )
+        self.maps = Maps(self.images, self.tiles, MapPace(self.limit, turns, kept, most_tiles=6))
+        self.regions = EncodeRegions(
+            {
+                RegionReading.CROP: CropReading(self.images, self.all_eyes, pace),
+                RegionReading.DENSE: DenseReading(self.maps, self.tiles, pace),
+            },
+            pace,
+            stages,
+        )
+        self.encode_maps = EncodeMaps(self.maps, self.tiles, self.stored, stages)
+        known: Once[TextKey, Embedding] = Once(self.limit, most=64, counts=self.counted["texts"])
+        self.texts = EncodeTexts(self.readers, known, self.limit, stages)
+        self.exemplar = EncodeExemplar(self.regions, self.texts, self.all_eyes, self.readers)
+        self.restore = RestoreExemplar(self.all_eyes, self.readers)
+
+    @property
+    def cases(self) -> EncodingCases:
+        return EncodingCases(self.regions, self.texts, self.encode_maps, self.all_eyes, self.readers)
+
+
+@contextmanager
+def waiting_door(encoding: FakeEncoding) -> Iterator[Channel]:
+    """Serve the use cases over gRPC, and give a channel to them."""
+    workers = Workers(threads=16, item_timeout_s=10.0)
+    servicer = EncodingServicer(encoding.cases, workers)
+    add = encoding_pb2_grpc.add_EncodingServiceServicer_to_server
+    try:
+        with served(Servicer("fovea.encoding.v1.EncodingService", add, servicer)) as channel:
+            yield channel
+    finally:
+        workers.close()

@@ -5,79 +5,99 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 
-from models.text.tokenizer import Tokenizer
-from services.encoding.domain import Vectors
+from models.vision.preparation import PreparationSettings
+from services.encoding.adapters.described import Reading, Sight, TiledSight
+from services.encoding.domain import FeatureMap, TileShape, Vectors
 from services.kernel.errors import Unavailable
-from services.kernel.vocabulary import NAME_SPACE, VISUAL_SPACE
+from services.kernel.vocabulary import NAME_SPACE
 from services.runtime.model_execution.ports import ModelExecution
 
 
 class ModelImageEncoder:
-    """Sends crops to one model, and its logits over a bridge into the space of names.
+    """Sends crops to one model, and perhaps its logits over a bridge into the space of names.
 
     Args:
         models: Runs them.
-        name: A model from UINT8 `crops` to FP32 `embeddings` and `logits`.
-        bridge: A model from those `logits` to FP32 `embeddings`.
-        space: Where the looks lie.
+        sight: How the model is asked.
+        bridge: A model from its `logits` to FP32 `embeddings`; empty for a model that needs none.
     """
 
-    def __init__(self, models: ModelExecution, *, name: str, bridge: str, space: str = VISUAL_SPACE) -> None:
+    def __init__(self, models: ModelExecution, sight: Sight, *, bridge: str = "") -> None:
         self._models = models
-        self._name = name
+        self._sight = sight
         self._bridge = bridge
-        self._space = space
 
     def models(self) -> tuple[str, ...]:
-        """Return the identities of encoder and bridge."""
-        return (self._models.identity(self._name), self._models.identity(self._bridge))
+        """Return the identities of the model and of the bridge, if there is one."""
+        return tuple(self._models.identity(name) for name in (self._sight.name, self._bridge) if name)
 
     def spaces(self) -> tuple[str, ...]:
-        """Return the space of looks and that of names."""
-        return (self._space, NAME_SPACE)
+        """Return the space of looks, and behind it those of names."""
+        return (*self._sight.outputs.values(), *([NAME_SPACE] if self._bridge else []))
+
+    def preparation(self) -> PreparationSettings:
+        """Return how crops are made ready for the model."""
+        return self._sight.preparation
 
     def encode(self, crops: UInt8[np.ndarray, "n size size 3"]) -> tuple[Vectors, ...]:
         """Return what the crops look like, and where names for them lie."""
-        encoder, bridge = self.models()
-        seen = self._models.run(self._name, {"crops": crops})
-        named = self._models.run(self._bridge, {"logits": seen["logits"]})
-        _same((encoder, bridge), self.models())
-        return (
-            _vectors(seen, encoder, self._space),
-            _vectors(named, bridge, NAME_SPACE),
-        )
+        models = self.models()
+        seen = self._models.run(self._sight.name, {"crops": crops})
+        found = _vectors(seen, self._sight.outputs, models[0])
+        if self._bridge:
+            named = self._models.run(self._bridge, {"logits": seen["logits"]})
+            found += _vectors(named, {"embeddings": NAME_SPACE}, models[1])
+        _same(models, self.models())
+        return found
 
 
-class ModelLookEncoder:
-    """Sends crops to one model, for nothing but what they look like to it.
+class ModelMapEncoder:
+    """Sends tiles to one model, and what it saw, with the places of regions, to another.
 
     Args:
-        models: Runs it.
-        name: A model from UINT8 `crops` to FP32 `embeddings`.
-        space: Where they lie.
+        models: Runs them.
+        sight: How they are asked.
     """
 
-    def __init__(self, models: ModelExecution, *, name: str, space: str) -> None:
+    def __init__(self, models: ModelExecution, sight: TiledSight) -> None:
         self._models = models
-        self._name = name
-        self._space = space
+        self._sight = sight
+
+    def map_models(self) -> tuple[str, ...]:
+        """Return the identity of the model that sees tiles."""
+        return (self._models.identity(self._sight.local),)
 
     def models(self) -> tuple[str, ...]:
-        """Return the model's identity."""
-        return (self._models.identity(self._name),)
+        """Return the identities of both."""
+        return (*self.map_models(), self._models.identity(self._sight.regions))
 
     def spaces(self) -> tuple[str, ...]:
-        """Return the one space."""
-        return (self._space,)
+        """Return the spaces that regions are read into."""
+        return tuple(self._sight.outputs.values())
 
-    def encode(self, crops: UInt8[np.ndarray, "n size size 3"]) -> tuple[Vectors, ...]:
-        """Return what the crops look like."""
-        (encoder,) = self.models()
-        seen = self._models.run(self._name, {"crops": crops})
-        _same((encoder,), self.models())
-        return (_vectors(seen, encoder, self._space),)
+    def tile(self) -> TileShape:
+        """Return what a tile is."""
+        return self._sight.tile
+
+    def see(self, tiles: UInt8[np.ndarray, "n side side 3"]) -> Float32[np.ndarray, "n h w dim"]:
+        """Return a map of each tile."""
+        before = self.map_models()
+        seen = self._models.run(self._sight.local, {"tiles": tiles})
+        _same(before, self.map_models())
+        return seen["patches"]
+
+    def read(self, seen: FeatureMap, points: Float32[np.ndarray, "n point 3"]) -> tuple[Vectors, ...]:
+        """Return what the regions look like."""
+        regions = self._models.identity(self._sight.regions)
+        one = {"local": seen.local, "overview": seen.overview, "points": points}
+        reply = self._models.run(self._sight.regions, {name: values[None] for name, values in one.items()})
+        _same((regions,), (self._models.identity(self._sight.regions),))
+        return tuple(
+            Vectors(reply[output][0], encoder=self._sight.encoders.get(output, regions), space=space)
+            for output, space in self._sight.outputs.items()
+        )
 
 
 class ModelTextEncoder:
@@ -85,25 +105,32 @@ class ModelTextEncoder:
 
     Args:
         models: Runs it.
-        name: A model from INT64 `input_ids` and `attention_mask` to FP32 `embeddings`.
-        tokenizer: The one that the model was made with.
+        reading: How it is asked.
     """
 
-    def __init__(self, models: ModelExecution, *, name: str, tokenizer: Tokenizer) -> None:
+    def __init__(self, models: ModelExecution, reading: Reading) -> None:
         self._models = models
-        self._name = name
-        self._tokenizer = tokenizer
+        self._reading = reading
 
     def models(self) -> tuple[str, ...]:
         """Return the model's identity."""
-        return (self._models.identity(self._name),)
+        return (self._models.identity(self._reading.name),)
+
+    def space(self) -> str:
+        """Return the space that texts are encoded into."""
+        return self._reading.space
+
+    def name_templates(self) -> tuple[str, ...]:
+        """Return the sentences that a name is read in."""
+        return self._reading.name_templates
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Return where the texts lie among names."""
+        """Return where the texts lie."""
         (encoder,) = self.models()
-        reply = self._models.run(self._name, self._tokenizer(texts).tensors())
+        reply = self._models.run(self._reading.name, self._reading.tokenizer(texts).tensors())
         _same((encoder,), self.models())
-        return _vectors(reply, encoder, NAME_SPACE)
+        (found,) = _vectors(reply, {self._reading.output: self._reading.space}, encoder)
+        return found
 
 
 def _same(before: tuple[str, ...], after: tuple[str, ...]) -> None:
@@ -112,5 +139,7 @@ def _same(before: tuple[str, ...], after: tuple[str, ...]) -> None:
         raise Unavailable(f"{', '.join(before)} gave way to {', '.join(after)}", reason="MODEL_CHANGED")
 
 
-def _vectors(reply: Mapping[str, np.ndarray], encoder: str, space: str) -> Vectors:
-    return Vectors(reply["embeddings"], encoder=encoder, space=space)
+def _vectors(
+    reply: Mapping[str, np.ndarray], outputs: Mapping[str, str], encoder: str
+) -> tuple[Vectors, ...]:
+    return tuple(Vectors(reply[output], encoder=encoder, space=space) for output, space in outputs.items())

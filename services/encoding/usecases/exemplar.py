@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 
 from services.encoding import domain
-from services.encoding.usecases.encode import Embeddings, EncodeRegions, EncodeTexts
+from services.encoding.domain import RegionReading
+from services.encoding.ports import TextEncoder
 from services.encoding.usecases.eyes import Eyes
+from services.encoding.usecases.readings import Embeddings
+from services.encoding.usecases.regions import EncodeRegions
+from services.encoding.usecases.texts import EncodeTexts, Readers
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
 from services.kernel.regions import whole_image
 from services.kernel.validation import checked_text
-from services.kernel.vocabulary import EncodedExemplar, Exemplar, ExemplarKind
+from services.kernel.vocabulary import Embedding, EncodedExemplar, Exemplar, ExemplarKind
 
 
 class EncodeExemplar:
     """Gives an exemplar the embeddings that the memory keeps it by.
 
-    An image is kept by what it looks like alone: what the bridge guesses of its name is worth less than
-    the label that it comes with. A name is read in each of the templates, if there are any.
+    An image is kept by what it looks like alone, cut out whichever way queries are read: what an encoder
+    guesses of its name is worth less than the label that it comes with. A name is read in each of its
+    model's templates, if there are any.
     """
 
-    def __init__(
-        self, regions: EncodeRegions, texts: EncodeTexts, eyes: Eyes, *, name_templates: Sequence[str] = ()
-    ) -> None:
-        self._name_templates = name_templates
+    def __init__(self, regions: EncodeRegions, texts: EncodeTexts, eyes: Eyes, readers: Readers) -> None:
         self._regions = regions
         self._texts = texts
         self._eyes = eyes
+        self._readers = readers
 
     def __call__(self, exemplar: Exemplar, *, spaces: Collection[str] = ()) -> EncodedExemplar:
         """Return the exemplar with its embeddings.
 
         Args:
             exemplar: A picture, or a text.
-            spaces: Into which a picture is encoded; empty, or none of them served: that of the first encoder.
+            spaces: Into which it is encoded; empty, or none of them served: that of the first encoder.
 
         Raises:
             InvalidInput: Its image or text is missing or wrong.
@@ -46,10 +49,9 @@ class EncodeExemplar:
             wanted = [space for space in looks if space in spaces] or looks[:1]
             return EncodedExemplar(exemplar, self._seen(exemplar, wanted))
         text = checked_text(exemplar.text, field="text", most=LIMITS.text_characters)
-        sentences = [text]
-        if exemplar.kind is ExemplarKind.NAME and self._name_templates:
-            sentences = [template.replace("{}", text) for template in self._name_templates]
-        return EncodedExemplar(exemplar, (domain.ensemble(self._texts(sentences).embeddings),))
+        named = exemplar.kind is ExemplarKind.NAME
+        read = (self._read(text, each, named=named) for each in self._readers.chosen(spaces))
+        return EncodedExemplar(exemplar, tuple(read))
 
     def completed(self, encoded: EncodedExemplar, *, spaces: Collection[str]) -> EncodedExemplar:
         """Return a picture's exemplar with the embeddings that it lacks; those that it has stay as they are.
@@ -72,11 +74,17 @@ class EncodeExemplar:
         found = self._seen(encoded.exemplar, lacking)
         return replace(encoded, embeddings=(*encoded.embeddings, *found))
 
+    def _read(self, text: str, reader: TextEncoder, *, named: bool) -> Embedding:
+        templates = reader.name_templates() if named else ()
+        sentences = [template.replace("{}", text) for template in templates] or [text]
+        return domain.ensemble(self._texts(sentences, space=reader.space()).embeddings)
+
     def _seen(self, exemplar: Exemplar, spaces: Collection[str]) -> Embeddings:
         if exemplar.image is None:
             raise InvalidInput(
                 "image is missing from an image exemplar", field="image", reason="IMAGE_MISSING"
             )
         region = exemplar.region or whole_image(exemplar.image)
-        (encoded,) = self._regions(exemplar.image, [region], spaces=spaces).regions
+        found = self._regions(exemplar.image, [region], spaces=spaces, reading=RegionReading.CROP)
+        (encoded,) = found.regions
         return encoded.embeddings

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from services.encoding.ports import ImageEncoder
-from services.kernel.vocabulary import NAME_SPACE
 
 
 class Eyes:
@@ -24,6 +23,11 @@ class Eyes:
         wanted = frozenset(spaces)
         return tuple(each for each in self._encoders if wanted & {*each.spaces()}) or self._encoders[:1]
 
+    @property
+    def first(self) -> ImageEncoder:
+        """The one that is asked where nobody names a space that is served."""
+        return self._encoders[0]
+
     def all(self) -> tuple[ImageEncoder, ...]:
         """Return all of them."""
         return self._encoders
@@ -37,8 +41,8 @@ class Eyes:
 
         What an encoder guesses of a picture's name does not count.
         """
-        return tuple(space for each in self._encoders for space in each.spaces() if space != NAME_SPACE)
+        return tuple(each.spaces()[0] for each in self._encoders)
 
     def encoders(self) -> Mapping[str, str]:
         """Return `name@digest` of whoever serves each of these spaces. Raises Unavailable if one is away."""
-        return {space: each.models()[0] for space in self.looks() for each in self.chosen([space])}
+        return {each.spaces()[0]: each.models()[0] for each in self._encoders}

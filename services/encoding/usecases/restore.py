@@ -11,8 +11,9 @@ from services.encoding import domain
 from services.encoding.domain import Vectors
 from services.encoding.ports import ImageEncoder, TextEncoder
 from services.encoding.usecases.eyes import Eyes
+from services.encoding.usecases.texts import Readers
 from services.kernel.errors import InvalidInput
-from services.kernel.vocabulary import NAME_SPACE, Embedding, EncodedExemplar
+from services.kernel.vocabulary import Embedding, EncodedExemplar
 
 
 class Source(NamedTuple):
@@ -33,9 +34,9 @@ class RestoreExemplar:
     asking it once.
     """
 
-    def __init__(self, eyes: Eyes, reader: TextEncoder) -> None:
+    def __init__(self, eyes: Eyes, readers: Readers) -> None:
         self._eyes = eyes
-        self._reader = reader
+        self._readers = readers
         self._known: dict[tuple[str, ...], Mapping[Source, int]] = {}
 
     def __call__(self, encoded: EncodedExemplar) -> EncodedExemplar:
@@ -52,7 +53,8 @@ class RestoreExemplar:
         if count > 1:
             raise _refused(f"{count} are by {source}, where one is enough", "EMBEDDING_REPEATED")
         # Encoders of other spaces are not asked: one that is away is no reason to refuse this exemplar.
-        dimensions = self._dimensions(self._eyes.chosen([source.space for source in sources]))
+        spaces = [source.space for source in sources]
+        dimensions = self._dimensions(self._eyes.chosen(spaces), self._readers.chosen(spaces))
         for each in encoded.embeddings:
             self._require_made(each, dimensions)
         return encoded
@@ -60,7 +62,7 @@ class RestoreExemplar:
     def _require_made(self, embedding: Embedding, dimensions: Mapping[Source, int]) -> None:
         source = Source(embedding.space, embedding.encoder)
         if source not in dimensions:
-            served = "; ".join(map(str, self._dimensions(self._eyes.all())))
+            served = "; ".join(map(str, self._dimensions(self._eyes.all(), self._readers.all())))
             raise _refused(f"{source} does not run here; those that do: {served}", "UNKNOWN_ENCODER")
         if len(embedding.vector) != dimensions[source]:
             raise _refused(
@@ -68,11 +70,14 @@ class RestoreExemplar:
                 "DIMENSION_MISMATCH",
             )
 
-    def _dimensions(self, encoders: Sequence[ImageEncoder]) -> Mapping[Source, int]:
+    def _dimensions(
+        self, eyes: Sequence[ImageEncoder], readers: Sequence[TextEncoder]
+    ) -> Mapping[Source, int]:
         found: dict[Source, int] = {}
-        for encoder in encoders:
+        for encoder in eyes:
             found |= self._made(encoder.models(), partial(_looks, encoder))
-        found |= self._made(self._reader.models(), lambda: (self._reader.encode(["a"]),))
+        for reader in readers:
+            found |= self._made(reader.models(), partial(_read, reader))
         return found
 
     def _made(self, models: tuple[str, ...], ask: Callable[[], Sequence[Vectors]]) -> Mapping[Source, int]:
@@ -83,7 +88,12 @@ class RestoreExemplar:
 
 def _looks(encoder: ImageEncoder) -> Sequence[Vectors]:
     """Return what an encoder makes of nothing; what it guesses of a name is never kept."""
-    return [each for each in encoder.encode(domain.blank_crop()) if each.space != NAME_SPACE]
+    return encoder.encode(domain.blank_crop(encoder.preparation()))[:1]
+
+
+def _read(encoder: TextEncoder) -> Sequence[Vectors]:
+    """Return what an encoder makes of a letter."""
+    return [encoder.encode(["a"])]
 
 
 def _refused(problem: str, reason: str) -> InvalidInput:

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Generic, TypeVar
 
-from services.encoding.ports import TimeLimit
+from services.encoding.ports import CacheCounts, TimeLimit
 from services.kernel.errors import DeadlineExceeded
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+HIT, SHARED, MISS = "hit", "shared", "miss"
+"""It was kept; another call was about to have it; it had to be computed."""
 
 
 class _AbandonedError(Exception):
     """Whoever computed the value failed; that failure is theirs, and may not be ours."""
 
 
-class _Slot(Generic[V]):
-    """The value of one key, if anybody computed it or is about to."""
-
-    __slots__ = ("future",)
-
-    def __init__(self) -> None:
-        self.future: Future[V] | None = None
+def _one(_: object) -> int:
+    return 1
 
 
 class Once(Generic[K, V]):
@@ -37,13 +35,27 @@ class Once(Generic[K, V]):
 
     Args:
         limit: How long the current caller waits for another one.
-        entries: Most values to keep; 0 keeps and shares none.
+        most: How much is kept; 0 keeps nothing.
+        weigh: What a value counts as of that; without, each is one.
+        counts: Is told how each key was answered.
     """
 
-    def __init__(self, limit: TimeLimit, *, entries: int) -> None:
+    def __init__(
+        self,
+        limit: TimeLimit,
+        *,
+        most: int,
+        weigh: Callable[[V], int] = _one,
+        counts: CacheCounts | None = None,
+    ) -> None:
         self._limit = limit
+        self._most = most
+        self._weigh = weigh
+        self._counts = counts
         self._lock = threading.Lock()
-        self._slot: Callable[[K], _Slot[V]] = lru_cache(maxsize=entries)(lambda _: _Slot())
+        self._begun: dict[K, Future[V]] = {}
+        self._kept: OrderedDict[K, tuple[Future[V], int]] = OrderedDict()
+        self._weight = 0
 
     def __call__(self, keys: Sequence[K], compute: Callable[[Sequence[K]], Sequence[V]]) -> list[V]:
         """Return the value of each key.
@@ -68,33 +80,54 @@ class Once(Generic[K, V]):
 
         A caller waits only when its own part is done, so that no two wait for each other.
         """
-        futures: list[Future[V]] = []
-        mine: dict[K, tuple[_Slot[V], Future[V]]] = {}
+        mine: dict[K, Future[V]] = {}
         with self._lock:
-            for key in keys:
-                slot = self._slot(key) if key not in mine else mine[key][0]
-                if slot.future is None:
-                    slot.future = Future()
-                    mine[key] = (slot, slot.future)
-                futures.append(slot.future)
+            futures = [mine[key] if key in mine else self._found(key, mine) for key in keys]
         if mine:
             self._fill(mine, compute)
         return futures
 
-    def _fill(
-        self,
-        mine: dict[K, tuple[_Slot[V], Future[V]]],
-        compute: Callable[[Sequence[K]], Sequence[V]],
-    ) -> None:
+    def _found(self, key: K, mine: dict[K, Future[V]]) -> Future[V]:
+        """Return the future of a key; if there is none yet, a new one that is the caller's to fill."""
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            self._count(HIT)
+            return self._kept[key][0]
+        if key in self._begun:
+            self._count(SHARED)
+            return self._begun[key]
+        self._count(MISS)
+        mine[key] = self._begun[key] = Future()
+        return mine[key]
+
+    def _count(self, outcome: str) -> None:
+        if self._counts is not None:
+            self._counts.count(outcome)
+
+    def _fill(self, mine: dict[K, Future[V]], compute: Callable[[Sequence[K]], Sequence[V]]) -> None:
         try:
-            pairs = list(zip(mine.values(), compute(tuple(mine)), strict=True))
+            values = dict(zip(mine, compute(tuple(mine)), strict=True))
         except BaseException:
-            for slot, future in mine.values():
-                slot.future = None
+            with self._lock:
+                for key in mine:
+                    del self._begun[key]
+            for future in mine.values():
                 future.set_exception(_AbandonedError())
             raise
-        for (_, future), value in pairs:
-            future.set_result(value)
+        for key, value in values.items():
+            mine[key].set_result(value)
+        with self._lock:
+            for key, value in values.items():
+                self._keep(key, self._begun.pop(key), self._weigh(value))
+
+    def _keep(self, key: K, future: Future[V], weight: int) -> None:
+        if weight > self._most:
+            return
+        self._kept[key] = (future, weight)
+        self._weight += weight
+        while self._weight > self._most:
+            _, (_, gone) = self._kept.popitem(last=False)
+            self._weight -= gone
 
     def _awaited(self, future: Future[V]) -> V:
         try:

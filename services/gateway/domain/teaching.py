@@ -41,7 +41,7 @@ class Change:
         exemplar_id: Which.
         exemplar: What is remembered.
         embeddings: Those that it is remembered by; without, it is encoded.
-        spaces: Into which its picture is encoded; empty: that of the first encoder. What comes with
+        spaces: Into which it is encoded; empty: that of the first encoder. What comes with
             embeddings gets those that it lacks.
         unless_changed_since: For each partition of `exemplars.submitted`, an offset: if somebody changed the
             exemplar from there on, this change is left undone.

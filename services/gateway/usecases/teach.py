@@ -43,7 +43,7 @@ class Prepare:
 
     Args:
         new_id: Gives an id that nobody has.
-        shipped: How spaces vote where a collection says nothing; pictures are encoded into those that do.
+        shipped: How spaces vote where a collection says nothing; lessons are encoded into those that do.
     """
 
     def __init__(
@@ -64,17 +64,17 @@ class Prepare:
     def __call__(self, lesson: Lesson) -> Change:
         """Return what is to be taught. Raises InvalidInput, NotFound, Unavailable."""
         collection = require_collection(self._collections, lesson.collection)
+        spaces = spaces_of(collection, self._shipped)
         if lesson.kind is not ExemplarKind.IMAGE:
             if lesson.shape is not None:
                 raise InvalidInput(
                     "shape points into an image, but none was sent", field="shape", reason="SHAPE_UNUSED"
                 )
-            return _change(lesson, content=lesson.text)
+            return replace(_change(lesson, content=lesson.text), spaces=spaces)
         image = inspect_image(lesson.image, collection, owner=self._new_id())
         region = self._region(image, lesson.shape)
         store_image(self._images, image, lesson.image, collection.retention)
-        change = _change(lesson, content=image.digest, image=image, region=region)
-        return replace(change, spaces=spaces_of(collection, self._shipped))
+        return replace(_change(lesson, content=image.digest, image=image, region=region), spaces=spaces)
 
     def _region(self, image: ImageReference, shape: Shape | None) -> Region | None:
         if shape is None:

@@ -15,6 +15,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from services.runtime.metrics.back_fill import BackFillMetrics
+from services.runtime.metrics.caches import CacheMetrics
 from services.runtime.metrics.calls import MethodMetrics, RpcMetrics
 from services.runtime.metrics.events import EventMetrics
 from services.runtime.metrics.memory import MemoryMetrics
@@ -25,6 +26,7 @@ from services.runtime.metrics.traces import TraceMetrics
 
 __all__ = [
     "BackFillMetrics",
+    "CacheMetrics",
     "EventMetrics",
     "MemoryMetrics",
     "MethodMetrics",
@@ -61,6 +63,7 @@ class Metrics:
         self.rpc = RpcMetrics(self.registry)
         self.events = EventMetrics(self.registry)
         self.models = ModelMetrics(self.registry)
+        self.caches = CacheMetrics(self.registry)
         self.memory = MemoryMetrics(self.registry)
         self.back_fill = BackFillMetrics(self.registry)
         self.ranking = RankingMetrics(self.registry)

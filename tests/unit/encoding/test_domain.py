@@ -2,14 +2,15 @@ import numpy as np
 import pytest
 
 from models.vision import masks
-from models.vision.preparation import prepare
+from models.vision.preparation import DEFAULTS, prepare
 from services.encoding import domain
-from services.encoding.domain import Vectors
+from services.encoding.domain import RegionKey, RegionReading, Vectors
 from services.kernel.errors import InvalidInput
 from services.kernel.regions import whole_image
 from services.kernel.vocabulary import Box, ImageReference, Mask, Region, RegionOrigin
 
 HEIGHT, WIDTH = 60, 80
+CROP, DENSE = RegionReading.CROP, RegionReading.DENSE
 IMAGE = ImageReference("ab" * 32, "t/c/images/ab", "image/png", 100, WIDTH, HEIGHT)
 NOISE = np.random.default_rng(7).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
 
@@ -44,9 +45,9 @@ def test_a_whole_image_may_be_reduced_and_a_part_of_it_may_not() -> None:
     whole, part = whole_image(IMAGE), region(0, 0, 20, 20)
     masked = Region("m", whole.box, RegionOrigin.CALLER, Mask(HEIGHT, WIDTH, (0, HEIGHT * WIDTH)))
 
-    assert list(domain.by_resolution(IMAGE, [whole])) == [(448, [0])]
-    assert list(domain.by_resolution(IMAGE, [part, masked])) == [(None, [0, 1])]
-    assert list(domain.by_resolution(IMAGE, [part, whole, masked])) == [(448, [1]), (None, [0, 2])]
+    assert list(domain.by_resolution(IMAGE, [whole], DEFAULTS)) == [(448, [0])]
+    assert list(domain.by_resolution(IMAGE, [part, masked], DEFAULTS)) == [(None, [0, 1])]
+    assert list(domain.by_resolution(IMAGE, [part, whole, masked], DEFAULTS)) == [(448, [1]), (None, [0, 2])]
 
 
 def test_pixels_of_another_size_are_another_image() -> None:
@@ -96,23 +97,28 @@ def test_a_mask_of_another_image_is_refused() -> None:
         domain.crops(NOISE, [region(0, 0, 9, 9, mask=Mask(10, 10, (0, 100)))])
 
 
+def key(image: ImageReference, part: Region, model: str, reading: RegionReading = CROP) -> RegionKey:
+    return domain.region_key(image, part, (model,), reading)
+
+
 def test_equal_regions_have_equal_keys_whatever_they_are_called() -> None:
     mask = Mask(HEIGHT, WIDTH, (0, HEIGHT * WIDTH))
     one, same = (region(1, 2, 3, 4, mask=mask, region_id=name) for name in "ab")
 
-    assert domain.region_key(IMAGE, one, ("m@1",)) == domain.region_key(IMAGE, same, ("m@1",))
+    assert key(IMAGE, one, "m@1") == key(IMAGE, same, "m@1")
 
 
-def test_another_image_box_mask_or_model_has_another_key() -> None:
+def test_another_image_box_mask_model_or_reading_has_another_key() -> None:
     other_image = ImageReference("cd" * 32, "t/c/images/ab", "image/png", 100, WIDTH, HEIGHT)
     base = region(1, 2, 3, 4)
     keys = {
-        domain.region_key(IMAGE, base, ("m@1",)),
-        domain.region_key(other_image, base, ("m@1",)),
-        domain.region_key(IMAGE, region(1, 2, 3, 5), ("m@1",)),
-        domain.region_key(IMAGE, region(1, 2, 3, 4, mask=Mask(2, 2, (0, 4))), ("m@1",)),
-        domain.region_key(IMAGE, region(1, 2, 3, 4, mask=Mask(2, 2, (1, 3))), ("m@1",)),
-        domain.region_key(IMAGE, base, ("m@2",)),
+        key(IMAGE, base, "m@1"),
+        key(other_image, base, "m@1"),
+        key(IMAGE, region(1, 2, 3, 5), "m@1"),
+        key(IMAGE, region(1, 2, 3, 4, mask=Mask(2, 2, (0, 4))), "m@1"),
+        key(IMAGE, region(1, 2, 3, 4, mask=Mask(2, 2, (1, 3))), "m@1"),
+        key(IMAGE, base, "m@2"),
+        key(IMAGE, base, "m@1", DENSE),
     }
 
-    assert len(keys) == 6
+    assert len(keys) == 7

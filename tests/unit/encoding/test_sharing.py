@@ -6,7 +6,7 @@ import pytest
 
 from services.encoding.usecases import Once, Turns
 from services.kernel.errors import DeadlineExceeded, Unavailable
-from tests.fakes.encoding import GivenTime
+from tests.fakes.encoding import Counted, GivenTime
 
 Compute = Callable[[Sequence[str]], Sequence[str]]
 
@@ -40,7 +40,7 @@ class Held(Upper):
 
 
 def once(*, entries: int = 8, left_s: float | None = None) -> Once[str, str]:
-    return Once(GivenTime(left_s), entries=entries)
+    return Once(GivenTime(left_s), most=entries)
 
 
 def unused(keys: Sequence[str]) -> Sequence[str]:
@@ -92,6 +92,36 @@ def test_without_entries_nothing_is_kept() -> None:
     share(["a"], upper)
 
     assert upper.asked == [("a",), ("a",)]
+
+
+def test_what_weighs_too_much_makes_the_oldest_go_and_what_never_fits_is_not_kept() -> None:
+    share: Once[str, str] = Once(GivenTime(), most=5, weigh=len)
+    share(["aa", "bb"], Upper())
+    share(["much too long"], Upper())
+    share(["aa", "bb"], unused)
+    share(["cc"], Upper())
+
+    upper = Upper()
+    share(["aa", "bb", "cc", "much too long"], upper)
+
+    assert upper.asked == [("aa", "much too long")]
+
+
+def test_it_tells_how_each_key_was_answered() -> None:
+    counts, held = Counted(), Held()
+    share: Once[str, str] = Once(GivenTime(), most=8, counts=counts)
+    share(["a", "b", "a"], Upper())
+    share(["a"], unused)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(share, ["c"], held)
+        assert held.begun.wait(10)
+        second = pool.submit(share, ["c", "d"], Upper())
+        while counts.outcomes["shared"] < 1:
+            pass
+        held.go.set()
+        assert (first.result(10), second.result(10)) == (["C"], ["C", "D"])
+
+    assert counts.outcomes == {"miss": 4, "hit": 1, "shared": 1}
 
 
 def test_many_threads_that_ask_at_once_share_one_computation() -> None:

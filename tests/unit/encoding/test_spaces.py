@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from models.vision.preparation import PreparationSettings
 from services.encoding.usecases import SPACE_MISSING
 from services.kernel.errors import InvalidInput, Unavailable
 from services.kernel.vocabulary import Box, Exemplar, ExemplarKind, Region, RegionOrigin
@@ -78,6 +79,24 @@ def test_a_text_is_kept_in_the_space_of_names_whatever_pictures_are_kept_in(enco
     assert [each.space for each in found.embeddings] == ["name"]
 
 
+def test_a_text_is_encoded_into_the_space_that_is_named_by_whoever_serves_it(encoding: FakeEncoding) -> None:
+    (first,) = encoding.texts(["wren"]).embeddings
+    old = encoding.texts(["wren"], space="old")
+
+    assert (first.space, first.encoder) == ("name", "letters@1")
+    assert (old.embeddings[0].space, old.stage.models) == ("old", ("runes@1",))
+    assert encoding.counted["texts"].outcomes == {"miss": 2}
+
+
+def test_a_text_is_kept_in_each_space_of_texts_that_is_wanted(encoding: FakeEncoding) -> None:
+    def kept(*spaces: str) -> list[str]:
+        return [each.space for each in encoding.exemplar(NAME, spaces=spaces).embeddings]
+
+    assert kept() == kept("visual") == kept("gone") == ["name"]
+    assert kept("name", "old", "visual") == ["name", "old"]
+    assert kept("old") == ["old"]
+
+
 def test_an_exemplar_gets_what_it_lacks_and_keeps_what_it_has(encoding: FakeEncoding) -> None:
     old = encoding.exemplar(WREN)
 
@@ -98,6 +117,17 @@ def test_what_cannot_be_filled_in_is_refused_with_the_spaces_that_are_served(enc
         encoding.exemplar.completed(
             replace(old, exemplar=replace(WREN, image=None)), spaces=["visual", "dark"]
         )
+
+
+def test_crops_are_made_for_each_encoder_as_it_wants_them() -> None:
+    small = DarknessEncoder(settings=PreparationSettings(size_px=32, fit="stretch"))
+    like = DarknessEncoder(space="twilight")
+    encoding = FakeEncoding({IMAGE.key: PICTURE}, None, like, small)
+
+    (region,) = encoding.regions(IMAGE, [LEFT], spaces=["visual", "twilight", "dark"]).regions
+
+    assert [each.space for each in region.embeddings] == ["visual", "twilight", "dark"]
+    assert (encoding.eyes.sides_px, like.sides_px, small.sides_px) == ({224}, {224}, {32})
 
 
 def test_embeddings_of_either_encoder_are_taken_back(encoding: FakeEncoding) -> None:

@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from services.encoding.usecases import EncodeExemplar
 from services.kernel.errors import DeadlineExceeded, InvalidInput, NotFound, Unavailable
 from services.kernel.vocabulary import (
     Box,
@@ -39,7 +38,8 @@ def test_each_region_gets_one_embedding_in_every_space_under_its_own_id() -> Non
 def test_the_record_says_who_took_part_and_how_long() -> None:
     encoded = FakeEncoding().regions(IMAGE, [WHOLE])
 
-    assert encoded.stage == Stage("encoding", "1.2", ("colours@1", "bridge@1"), duration_s=0.5)
+    models = ("colours@1", "bridge@1")
+    assert encoded.stage == Stage("encoding", "1.2", models, duration_s=0.5, reading="crop")
 
 
 def test_an_image_is_read_once_and_many_regions_go_in_parts() -> None:
@@ -238,11 +238,10 @@ def test_a_text_exemplar_is_kept_in_the_space_of_names(kind: ExemplarKind) -> No
 
 def test_a_name_in_templates_is_the_direction_of_their_mean_and_an_attribute_is_read_as_it_is() -> None:
     encoding = FakeEncoding()
-    templates = ("a photo of a {}.", "a drawing of a {}.")
-    encode = EncodeExemplar(encoding.regions, encoding.texts, encoding.all_eyes, name_templates=templates)
+    encoding.reader.templates = ("a photo of a {}.", "a drawing of a {}.")
 
-    (named,) = encode(Exemplar("e1", "wren", ExemplarKind.NAME, text="wren")).embeddings
-    (told,) = encode(Exemplar("e2", "wren", ExemplarKind.ATTRIBUTE, text="wren")).embeddings
+    (named,) = encoding.exemplar(Exemplar("e1", "wren", ExemplarKind.NAME, text="wren")).embeddings
+    (told,) = encoding.exemplar(Exemplar("e2", "wren", ExemplarKind.ATTRIBUTE, text="wren")).embeddings
 
     assert encoding.reader.batches == [("a photo of a wren.", "a drawing of a wren."), ("wren",)]
     rows = encoding.reader.encode(["a photo of a wren.", "a drawing of a wren."]).rows

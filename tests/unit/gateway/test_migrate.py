@@ -189,7 +189,9 @@ def test_what_is_taught_is_encoded_for_both_encoders(moving: Moving) -> None:
 
     change = moving.case.prepare(Lesson(KEY, "wren", ExemplarKind.IMAGE, image=picture()))
 
-    assert change.spaces == ("visual", "name", "other")
+    named = moving.case.prepare(Lesson(KEY, "wren", ExemplarKind.NAME, text="wren"))
+
+    assert change.spaces == named.spaces == ("visual", "name", "other")
 
 
 def test_a_collection_comes_back_from_the_log_with_its_migrations() -> None:

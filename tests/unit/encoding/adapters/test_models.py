@@ -7,9 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from services.encoding.adapters.described import Sight
 from services.encoding.adapters.models import ModelImageEncoder
 from services.kernel.errors import Unavailable
 
+EYE = Sight("eye", {"embeddings": "visual"})
 CROPS = np.zeros((2, 4, 4, 3), dtype=np.uint8)
 
 
@@ -30,7 +32,7 @@ class Changing:
 
 
 def test_vectors_name_the_models_that_they_are_of() -> None:
-    looks, names = ModelImageEncoder(Changing(runs=9), name="eye", bridge="bridge").encode(CROPS)
+    looks, names = ModelImageEncoder(Changing(runs=9), EYE, bridge="bridge").encode(CROPS)
 
     assert (looks.encoder, names.encoder) == ("eye@old", "bridge@old")
 
@@ -38,6 +40,6 @@ def test_vectors_name_the_models_that_they_are_of() -> None:
 @pytest.mark.parametrize("runs", [1, 2])
 def test_when_a_model_is_changed_meanwhile_nobody_gets_a_vector_under_the_wrong_name(runs: int) -> None:
     with pytest.raises(Unavailable) as caught:
-        ModelImageEncoder(Changing(runs=runs), name="eye", bridge="bridge").encode(CROPS)
+        ModelImageEncoder(Changing(runs=runs), EYE, bridge="bridge").encode(CROPS)
 
     assert caught.value.reason == "MODEL_CHANGED"

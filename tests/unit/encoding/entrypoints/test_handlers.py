@@ -9,17 +9,14 @@ from fovea.gateway.v1 import events_pb2 as gateway_events
 from fovea.kernel.v1 import embedding_pb2, envelope_pb2, exemplar_pb2, region_pb2
 from fovea.segmentation.v1 import events_pb2 as segmentation_events
 from services.encoding.entrypoints.handlers import OnExemplarsSubmitted, OnRegionsProposed
-from services.encoding.entrypoints.servicer import EncodingServicer
 from services.kernel.errors import InvalidInput
 from services.runtime.codec.region import write_image
 from services.runtime.event_log.ports import Position
 from services.runtime.event_loop.position import at
 from services.runtime.events import EventWriter, Tombstone
-from services.runtime.grpc_server import Servicer
 from services.runtime.topics import TOPICS
-from tests.fakes.encoded import IMAGE, PICTURE, FakeEncoding, reference
+from tests.fakes.encoded import IMAGE, PICTURE, FakeEncoding, reference, waiting_door
 from tests.fakes.encoding import DarknessEncoder
-from tests.fakes.serving import served
 
 REGIONS = [
     region_pb2.Region(region_id="0", box=region_pb2.Box(left=0, top=0, right=20, bottom=30)),
@@ -47,10 +44,7 @@ def proposed() -> segmentation_events.RegionsProposed:
 
 
 def asked(request: pb.EncodeRegionsRequest) -> pb.EncodeRegionsResponse:
-    encoding = FakeEncoding()
-    servicer = EncodingServicer(encoding.regions, encoding.texts, encoding.all_eyes)
-    add = encoding_pb2_grpc.add_EncodingServiceServicer_to_server
-    with served(Servicer("fovea.encoding.v1.EncodingService", add, servicer)) as channel:
+    with waiting_door(FakeEncoding()) as channel:
         return encoding_pb2_grpc.EncodingServiceStub(channel).EncodeRegions(request, timeout=10.0)
 
 

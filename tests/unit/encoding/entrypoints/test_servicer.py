@@ -9,13 +9,11 @@ import pytest
 from fovea.encoding.v1 import encoding_pb2 as pb
 from fovea.encoding.v1 import encoding_pb2_grpc
 from fovea.kernel.v1 import region_pb2
-from services.encoding.entrypoints.servicer import EncodingServicer
 from services.kernel.errors import InvalidInput, NotFound
 from services.kernel.limits import LIMITS
 from services.runtime.codec.region import write_image
-from services.runtime.grpc_server import Servicer
-from tests.fakes.encoded import IMAGE, FakeEncoding, reference
-from tests.fakes.serving import bare, served
+from tests.fakes.encoded import IMAGE, PICTURE, FakeEncoding, reference, waiting_door
+from tests.fakes.serving import bare
 
 Stub = encoding_pb2_grpc.EncodingServiceStub
 BOX = region_pb2.Box(left=0, top=0, right=20, bottom=30)
@@ -26,10 +24,8 @@ REGION = region_pb2.Region(region_id="7", box=BOX, origin=region_pb2.REGION_ORIG
 def stubs() -> Iterator[tuple[Stub, Stub]]:
     """One stub whose errors are the kernel's, and one whose errors are gRPC's."""
     text = b"I am a text"
-    encoding = FakeEncoding({IMAGE.key: FakeEncoding().images.images[IMAGE.key], reference(text).key: text})
-    servicer = EncodingServicer(encoding.regions, encoding.texts, encoding.all_eyes)
-    add = encoding_pb2_grpc.add_EncodingServiceServicer_to_server
-    with served(Servicer("fovea.encoding.v1.EncodingService", add, servicer)) as channel:
+    encoding = FakeEncoding({IMAGE.key: PICTURE, reference(text).key: text})
+    with waiting_door(encoding) as channel:
         yield Stub(channel), Stub(bare(channel))
 
 

@@ -1,0 +1,129 @@
+"""What models say of themselves: which of their outputs are embeddings, and what they are to be given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from models.text.tokenizer import Tokenizer
+from models.vision.preparation import DEFAULTS, PreparationSettings
+from services.encoding.domain import TileShape
+from services.kernel.errors import Unsupported
+from services.runtime.model_execution.folder import Description, ModelFolder, TensorSpec
+
+
+@dataclass(frozen=True)
+class Sight:
+    """How crops are seen.
+
+    Attributes:
+        name: A model from UINT8 `crops` to FP32 embeddings.
+        outputs: The space of each, that of looks first.
+        preparation: How crops are made ready for it.
+    """
+
+    name: str
+    outputs: Mapping[str, str]
+    preparation: PreparationSettings = DEFAULTS
+
+
+@dataclass(frozen=True)
+class TiledSight:
+    """How a whole image is seen, and regions are read from that.
+
+    Attributes:
+        local: A model from UINT8 `tiles` to FP32 `patches`.
+        regions: A model from FP32 `local`, `overview` and `points`, one image each, to FP32 embeddings.
+        tile: What the first one takes, and how much it gives.
+        outputs: Of the second: the space of each.
+        encoders: The models that they are comparable with, where that is not the second one itself.
+    """
+
+    local: str
+    regions: str
+    tile: TileShape
+    outputs: Mapping[str, str]
+    encoders: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How texts become tokens, and in which sentences names are read: both as the model was made.
+
+    Attributes:
+        name: A model from INT64 `input_ids` and `attention_mask` to FP32 embeddings.
+        tokenizer: The one that it was made with.
+        output: Which embeddings.
+        space: Where they lie.
+        name_templates: Each with `{}` for the name; none: it is read as it is.
+    """
+
+    name: str
+    tokenizer: Tokenizer
+    output: str
+    space: str
+    name_templates: tuple[str, ...] = ()
+
+
+def sight(name: str, described: Description, *, space: str = "", alone: bool = False) -> Sight:
+    """Return how a model sees crops.
+
+    Args:
+        name: What whoever runs it calls it.
+        described: Its description.
+        space: Of its looks, if not its own.
+        alone: Whether it serves nothing but those.
+
+    Raises:
+        Unsupported: None of its outputs says which space it lies in.
+    """
+    outputs = {each.name: each.space for each in _embeddings(described, axes=2)}
+    looks = next(iter(outputs))
+    outputs = {looks: space or outputs[looks]} | ({} if alone else _without(outputs, looks))
+    crops = {} if described.crops is None else described.crops.model_dump()
+    return Sight(name, outputs, PreparationSettings(size_px=described.inputs[0].shape[1], **crops))
+
+
+def tiled_sight(local: ModelFolder, regions: ModelFolder) -> TiledSight:
+    """Return how two models see a whole image. Raises Unsupported if they are not made for that."""
+    tiles, patches = local.description.inputs[0], local.description.outputs[0]
+    if len(tiles.shape) != 4 or len(patches.shape) != 4 or min(patches.shape[1:]) < 1:  # noqa: PLR2004  (image axes)
+        raise Unsupported(f"{local.name} does not make maps of tiles", reason="MODEL_KIND")
+    found = _embeddings(regions.description, axes=3)
+    return TiledSight(
+        local.name,
+        regions.name,
+        TileShape(side_px=tiles.shape[1], rows=patches.shape[1], columns=patches.shape[2]),
+        {each.name: each.space for each in found},
+        {each.name: each.encoder for each in found if each.encoder},
+    )
+
+
+def reading(name: str, folder: ModelFolder) -> Reading:
+    """Return how a model reads texts.
+
+    Raises:
+        NotFound: Its tokenizer is not there.
+        Unsupported: None of its outputs says which space it lies in.
+    """
+    described = folder.description
+    texts = {} if described.texts is None else described.texts.model_dump()
+    tokenizer = Tokenizer.from_file(folder.external("tokenizer"), **texts)
+    output = _embeddings(described, axes=2)[0]
+    return Reading(name, tokenizer, output.name, output.space, described.name_templates)
+
+
+def _embeddings(described: Description, *, axes: int) -> list[TensorSpec]:
+    found = [
+        each for each in described.outputs if each.space and each.dtype == "FP32" and len(each.shape) == axes
+    ]
+    if not found:
+        raise Unsupported(
+            f"{described.name} has no FP32 output of {axes} axes that says which space it lies in",
+            reason="MODEL_KIND",
+        )
+    return found
+
+
+def _without(values: Mapping[str, str], name: str) -> dict[str, str]:
+    return {key: value for key, value in values.items() if key != name}

@@ -1,0 +1,30 @@
+"""Maps over whatever stores objects."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+from services.kernel.vocabulary import ImageReference
+from services.runtime.claim_check import payloads
+from services.runtime.object_store.ports import ObjectStore
+
+_TOPIC: Final = "regions.encoded"
+
+
+class StoredMaps:
+    """Lays maps beside the payloads of large events, under their digest: whoever sweeps those sweeps these.
+
+    So a map lives as long as the event that would carry the same image's embeddings, and needs no sweeper
+    of its own. One that is asked for again is written again, and begins to age anew.
+    """
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def put(self, image: ImageReference, data: bytes) -> tuple[str, str]:
+        """Store a map with its image's tenant."""
+        digest = hashlib.sha256(data).hexdigest()
+        key = payloads(image.key.partition("/")[0], _TOPIC) + digest
+        self._store.put(key, data)
+        return key, digest
