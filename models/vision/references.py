@@ -79,8 +79,8 @@ def to_grid(region: Region, *, width_px: int, height_px: int) -> Coordinates:
             max(region.top, region.bottom),
         )
     box = bounds(region, width_px=width_px, height_px=height_px)
-    left, top = _cell(box.left, width_px), _cell(box.top, height_px)
-    return left, top, _cell(box.right, width_px), _cell(box.bottom, height_px)
+    left, right = _cell(float(box.left), width_px), _cell(float(box.right), width_px)
+    return left, _cell(float(box.top), height_px), right, _cell(float(box.bottom), height_px)
 
 
 def to_pixels(coordinates: Coordinates, *, width_px: int, height_px: int) -> tuple[float, ...]:

@@ -79,25 +79,27 @@ def bounds(region: Region, *, width_px: int, height_px: int) -> Box:
 def pixels(region: Region, *, width_px: int, height_px: int, at_most: int) -> Int64[np.ndarray, "n 2"]:
     """Return column and row of a region's pixels, row by row; if it has more than `at_most`, of so many.
 
-    Those are spread evenly over the pixels in their order. Where in its stretch each lies follows the
-    golden ratio, so that no pattern of the region can hide from them; nothing is drawn at random. No
-    mask is made for points and boxes, and for polygons one of their own size only.
+    Those are one of each of as many equal stretches of the way that goes through all of its pixels, row by
+    row and back and forth. Where in its stretch each lies follows the golden ratio, so that no pattern of
+    the region can hide from them; nothing is drawn at random. No mask is made for points and boxes, and
+    for polygons one of their own size only.
 
     Raises:
         EmptyMaskError: If no pixel of the picture is inside.
         ValueError: As `bounds`.
     """
     box = bounds(region, width_px=width_px, height_px=height_px)
+    width = box.right - box.left
     inside = _inside(region, box)
-    among = None if inside is None else np.flatnonzero(inside)
-    count = box.area if among is None else among.size
+    way = None if inside is None else np.flatnonzero(_back_and_forth(inside))
+    count = box.area if way is None else way.size
     if count == 0:
         raise EmptyMaskError("no pixel is inside the region")
-    rank = np.arange(min(count, at_most))
-    if count > at_most:
-        rank = ((rank + rank * _GOLDEN_RATIO % 1) * (count / at_most)).astype(np.int64)
-    row, column = np.divmod(rank if among is None else among[rank], box.right - box.left)
-    return np.stack((column + box.left, row + box.top), axis=-1)
+    step = np.arange(count) if count <= at_most else _spread(count, at_most)
+    row, column = np.divmod(step if way is None else way[step], width)
+    column = np.where(row % 2, width - 1 - column, column)
+    found = np.sort(row * width + column)  # row by row
+    return np.stack((found % width + box.left, found // width + box.top), axis=-1)
 
 
 def _box(region: Point | Box | Polygon) -> Box:
@@ -109,6 +111,20 @@ def _box(region: Point | Box | Polygon) -> Box:
         return Box(around.left - reach, around.top - reach, around.left + reach + 1, around.top + reach + 1)
     corners = np.concatenate(region.outlines)
     return Box.around(*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist())
+
+
+def _spread(count: int, taken: int) -> Int64[np.ndarray, "taken"]:
+    """Return one number of each of `taken` equal stretches of 0 to `count`."""
+    step = np.arange(taken + 1)
+    first = step * count // taken
+    return first[:-1] + (step[:-1] * _GOLDEN_RATIO % 1 * np.diff(first)).astype(np.int64)
+
+
+def _back_and_forth(inside: Bool[np.ndarray, "rows columns"]) -> Bool[np.ndarray, "rows columns"]:
+    """Return a mask with every second row turned round."""
+    turned = inside.copy()
+    turned[1::2] = inside[1::2, ::-1]
+    return turned
 
 
 def _inside(region: Region, box: Box) -> Bool[np.ndarray, "rows columns"] | None:

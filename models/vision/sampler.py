@@ -191,16 +191,14 @@ def sample(
     values = read(features, places, legacy_transpose=settings.legacy_transpose)  # (regions, points, dim)
     for stage, anchors, neighbours in zip(weights.stages, where.anchors, where.neighbours, strict=True):
         known = np.concatenate((values, places), axis=-1)  # (regions, points, dim + 2)
-        own = np.take_along_axis(known, anchors[:, :, None], axis=1)[
-            :, :, None
-        ]  # (regions, anchors, 1, dim + 2)
+        own = np.take_along_axis(known, anchors[:, :, None], axis=1)[:, :, None]
         row = np.arange(len(known))[:, None, None]
         seen = stage.difference(known[row, neighbours] - own)  # (regions, anchors, neighbours, dim + 2)
         both = np.concatenate((seen, np.broadcast_to(own, seen.shape)), axis=-1)
         merged = _normalised(np.maximum(stage.merge(both), 0), stage)
         values = merged.max(axis=2) if settings.pool == "max" else merged.mean(axis=2)
         places = np.take_along_axis(places, anchors[:, :, None], axis=1)
-    flat = values.reshape(len(values), -1)  # (regions, anchors * dim)
+    flat = values.reshape(len(values), weights.flatten.weight.shape[1])  # (regions, anchors * dim)
     return weights.output(weights.flatten(flat))
 
 
@@ -208,7 +206,7 @@ def _points(region: Region, layout: Layout, count: int) -> Float[np.ndarray, "co
     """Return a region's points as shares of the canvas, row by row.
 
     Its pixels are cut into bands of as many rows as make the points about as far from each other down
-    as across; band by band and column by column, every so manieth is taken.
+    as across. On the way through the bands, back and forth, every so manieth is taken.
     """
     found = pixels(
         region,
@@ -219,9 +217,11 @@ def _points(region: Region, layout: Layout, count: int) -> Float[np.ndarray, "co
     n = len(found)
     width, height = np.ptp(found, axis=0) + 1
     bands = int(np.clip(np.rint(np.sqrt(count * height / width)), 1, count))
-    order = np.lexsort((found[:, 0], np.arange(n) * bands // n))
-    taken = np.sort(order[(2 * np.arange(count) + 1) * n // (2 * count)])
-    return layout.shares(found[taken] + 0.5)
+    band = np.arange(n) * bands // n
+    way = np.lexsort((np.where(band % 2, -found[:, 0], found[:, 0]), band))
+    step = np.arange(count)
+    middle = ((2 * step + 1) * n - step % 2) // (2 * count)  # of two middles, one and then the other
+    return layout.shares(found[np.sort(way[middle])] + 0.5)
 
 
 def _farthest(places: Int64[np.ndarray, "r n 2"], count: int) -> Int64[np.ndarray, "r count"]:

@@ -66,9 +66,9 @@ def select_grid(
     """Return the grid in which most pixels of a picture survive.
 
     The picture is scaled, with its aspect kept, until it fits a grid's canvas. What survives is the area
-    that it then has, but never more than it had. Ties go to the least canvas left over, then to fewer
-    tiles, then to the grid that is named first: with `UI_GRIDS`, which lack the single tile, a small
-    square goes to 1 x 2 tiles for no better reason. Areas are compared as fractions, not as whole
+    that it then has, but never more than it had. Ties go to the least canvas left over, and so to the
+    fewest tiles, then to the grid that is named first: with `UI_GRIDS`, which lack the single tile, a
+    small square goes to 1 x 2 tiles for no better reason. Areas are compared exactly, not in whole
     pixels, so that a picture of 1 x 20,000 is judged like any other.
 
     Args:
@@ -82,18 +82,12 @@ def select_grid(
     """
     if min(width_px, height_px, side_px, len(grids)) < 1:
         raise ValueError(f"{width_px} x {height_px} pixels cannot go into {len(grids)} grids of {side_px}")
-
-    def merit(grid: Grid) -> tuple[Fraction, Fraction, int]:
-        kept = effective_pixels(width_px, height_px, grid, side_px=side_px)
-        return kept, kept - grid.tiles * side_px**2, -grid.tiles
-
-    return max(grids, key=merit)
-
-
-def effective_pixels(width_px: int, height_px: int, grid: Grid, *, side_px: int) -> Fraction:
-    """Return how many of a picture's pixels survive in a grid, exactly."""
-    scale = min(Fraction(grid.columns * side_px, width_px), Fraction(grid.rows * side_px, height_px))
-    return width_px * height_px * min(scale, Fraction(1)) ** 2
+    own = width_px * height_px
+    canvases = [(columns * side_px, rows * side_px) for columns, rows in grids]
+    # both times the picture's own number of pixels, which makes them whole numbers
+    kept = [min(across * height_px, down * width_px, own) ** 2 for across, down in canvases]
+    spare = [across * down * own - k for (across, down), k in zip(canvases, kept, strict=True)]
+    return grids[max(range(len(grids)), key=lambda place: (kept[place], -spare[place]))]
 
 
 @dataclass(frozen=True)
