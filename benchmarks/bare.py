@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import onnxruntime
 from jaxtyping import Float32
 
 from models.vision.images import ImageLimits, decode
-from models.vision.preparation import prepare
+from models.vision.preparation import DEFAULTS, prepare
+from services.encoding.domain import least_px
+from services.encoding.settings import EncodingSettings
 from services.kernel.limits import LIMITS
 
 STORE = Path(__file__).parents[1] / "models" / "store"
@@ -20,12 +23,23 @@ class BareLoop:
     """Encodes pictures in the caller's thread, with the threads that the services give a model: one."""
 
     def __init__(self) -> None:
-        self._encoder = _session("efficientnet-lite0")
-        self._bridge = _session("conse-imagenet-minilm")
+        settings = EncodingSettings()
+        self._encoder = _session(settings.image_model)
+        self._bridge = _session(settings.bridge_model) if settings.bridge_model else None
 
     def encode(self, data: bytes) -> tuple[Float32[np.ndarray, "1 dim"], Float32[np.ndarray, "1 name_dim"]]:
         """Return what one picture looks like, and where names for it lie."""
-        crops = prepare(decode(data, limits=_LIMITS))[None]  # (1, side, side, 3)
+        return self.encode_all([data])
+
+    def encode_all(
+        self, pictures: Sequence[bytes]
+    ) -> tuple[Float32[np.ndarray, "n dim"], Float32[np.ndarray, "n name_dim"]]:
+        """Return the same of a few pictures, in one forward pass."""
+        pixels = (decode(data, limits=_LIMITS, least_px=least_px(DEFAULTS)) for data in pictures)
+        crops = np.stack([prepare(each) for each in pixels])  # (n, side, side, 3)
+        if self._bridge is None:
+            visual, named = self._encoder.run(["embeddings", "names"], {"crops": crops})
+            return visual, named
         visual, logits = self._encoder.run(["embeddings", "logits"], {"crops": crops})
         (named,) = self._bridge.run(["embeddings"], {"logits": logits})
         return visual, named

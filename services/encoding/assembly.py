@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry
 
 from fovea.encoding.v1 import encoding_pb2_grpc
+from models.vision.local_encoder.reading import FeatureMaps
 from services.encoding.adapters.described import Reading, Sight, TiledSight, reading, sight, tiled_sight
 from services.encoding.adapters.images import StoredImages
 from services.encoding.adapters.maps import StoredMaps
 from services.encoding.adapters.models import ModelImageEncoder, ModelMapEncoder, ModelTextEncoder
-from services.encoding.domain import FeatureMap, RegionReading
+from services.encoding.domain import RegionReading, size_bytes
 from services.encoding.entrypoints.handlers import OnExemplarsSubmitted, OnRegionsProposed
 from services.encoding.entrypoints.servicer import EncodingCases, EncodingServicer
 from services.encoding.settings import EncodingSettings
@@ -153,10 +154,10 @@ class _Parts:
         if self.senses.tiled is None:
             return EncodeRegions({RegionReading.CROP: crops}, pace, self.stages), None
         encoder = ModelMapEncoder(self.models, self.senses.tiled)
-        kept: Once[MapKey, FeatureMap] = Once(
+        kept: Once[MapKey, FeatureMaps] = Once(
             deadline,
             most=settings.kept_maps_mb * 1_000_000,
-            weigh=lambda seen: seen.size_bytes,
+            weigh=size_bytes,
             counts=self.metrics.of("maps"),
         )
         maps = Maps(images, encoder, MapPace(deadline, turns, kept, most_tiles=settings.map_tiles))

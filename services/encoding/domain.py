@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float32, UInt8
 from models.vision import boxes, masks, tiles
 from models.vision.images import ImageLimits
 from models.vision.local_encoder.points import region_points
+from models.vision.local_encoder.reading import FeatureMaps, maps_of
 from models.vision.preparation import DEFAULTS, PreparationSettings, prepare
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
@@ -144,22 +145,9 @@ class TileShape:
     columns: int
 
 
-@dataclass(frozen=True, eq=False)
-class FeatureMap:
-    """One image as vectors.
-
-    Attributes:
-        local: Its tiles, laid side by side.
-        overview: The whole of it in one tile.
-    """
-
-    local: Float32[np.ndarray, "height width dim"]
-    overview: Float32[np.ndarray, "h w dim"]
-
-    @property
-    def size_bytes(self) -> int:
-        """What it takes to keep."""
-        return self.local.nbytes + (0 if self.overview is self.local else self.overview.nbytes)
+def size_bytes(maps: FeatureMaps) -> int:
+    """Return what it takes to keep the maps of an image."""
+    return int(maps.local.nbytes + maps.overview.nbytes)
 
 
 def grid_of(image: ImageReference, tile: TileShape, *, most_tiles: int) -> tiles.Grid:
@@ -177,21 +165,10 @@ def vectors_of(grid: tiles.Grid, tile: TileShape) -> int:
     return tiles.token_count(grid, overview=0 if grid == tiles.WHOLE else each, tile=each)
 
 
-def tiles_of(
-    pixels: UInt8[np.ndarray, "h w 3"], grid: tiles.Grid, *, side_px: int
-) -> UInt8[np.ndarray, "n side side 3"]:
-    """Return the tiles of an image row by row, and behind them the whole of it; a single tile is that."""
-    height_px, width_px = pixels.shape[:2]
-    grids = [grid] if grid == tiles.WHOLE else [grid, tiles.WHOLE]
-    layouts = [tiles.stretched(width_px, height_px, grid=each, side_px=side_px) for each in grids]
-    return np.concatenate([tiles.cut(pixels, layout) for layout in layouts])
-
-
-def feature_map(seen: Float32[np.ndarray, "n h w dim"], grid: tiles.Grid) -> FeatureMap:
-    """Return the maps of an image's tiles, as `tiles_of` has them, in one piece."""
-    if grid == tiles.WHOLE:
-        return FeatureMap(seen[0], seen[0])
-    return FeatureMap(np.ascontiguousarray(tiles.merge(seen[:-1], grid)), seen[-1].copy())
+def feature_maps(seen: Float32[np.ndarray, "n h w dim"], grid: tiles.Grid) -> FeatureMaps:
+    """Return the maps of an image's tiles, in memory of their own so that they keep nothing else alive."""
+    found = maps_of(seen, grid)
+    return found if grid == tiles.WHOLE else replace(found, overview=found.overview.copy())
 
 
 def points(image: ImageReference, regions: Sequence[Region]) -> Float32[np.ndarray, "n point 3"]:

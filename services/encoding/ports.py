@@ -8,8 +8,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from models.vision.local_encoder.reading import FeatureMaps
 from models.vision.preparation import PreparationSettings
-from services.encoding.domain import FeatureMap, TileShape, Vectors
+from services.encoding.domain import TileShape, Vectors
 from services.kernel.vocabulary import ImageReference
 
 
@@ -79,7 +80,7 @@ class MapEncoder(Protocol):
         """Return a small map of each tile, in order. Raises Unavailable, DeadlineExceeded."""
         ...
 
-    def read(self, seen: FeatureMap, points: Float32[np.ndarray, "n point 3"]) -> tuple[Vectors, ...]:
+    def read(self, seen: FeatureMaps, points: Float32[np.ndarray, "n point 3"]) -> tuple[Vectors, ...]:
         """Return the embeddings of regions, in order, once for each of its spaces.
 
         Args:

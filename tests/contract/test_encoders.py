@@ -12,9 +12,10 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from models.text.tokenizer import Tokenizer
+from models.vision.local_encoder.reading import FeatureMaps
 from services.encoding.adapters.described import Reading, Sight, TiledSight
 from services.encoding.adapters.models import ModelImageEncoder, ModelMapEncoder, ModelTextEncoder
-from services.encoding.domain import FeatureMap, TileShape
+from services.encoding.domain import TileShape
 from services.encoding.ports import ImageEncoder, MapEncoder, TextEncoder
 from tests.fakes.encoding import HashingTextEncoder, MeanColourEncoder, PaintedMapEncoder, unit_rows
 from tests.fakes.models import FunctionModels
@@ -171,7 +172,7 @@ def test_a_map_encoder_gives_a_small_map_of_each_tile_whatever_goes_with_it(maps
 
 def test_a_map_encoder_reads_unit_rows_where_its_points_are_in_order(maps: MapEncoder) -> None:
     red, green, small = maps.see(tiles(RED, GREEN, BLUE))
-    seen = FeatureMap(np.concatenate([red, green], axis=1), small)
+    seen = FeatureMaps(np.concatenate([red, green], axis=1), small)
 
     (vectors,) = maps.read(seen, points(RIGHT, LEFT))
 
@@ -184,7 +185,7 @@ def test_a_map_encoder_reads_unit_rows_where_its_points_are_in_order(maps: MapEn
 
 def test_points_outside_a_region_do_not_count(maps: MapEncoder) -> None:
     red, green = maps.see(tiles(RED, GREEN))
-    seen = FeatureMap(np.concatenate([red, green], axis=1), red)
+    seen = FeatureMaps(np.concatenate([red, green], axis=1), red)
     both = points((0.1, 0.1, 0.9, 0.9))
     both[0, ::2, 2] = 0  # those on the left
 
@@ -196,6 +197,6 @@ def test_points_outside_a_region_do_not_count(maps: MapEncoder) -> None:
 def test_a_map_encoder_names_whom_its_vectors_are_comparable_with_and_who_took_part(maps: MapEncoder) -> None:
     seen = maps.see(tiles(RED))[0]
 
-    assert maps.read(FeatureMap(seen, seen), points(LEFT))[0].encoder == "colours@1"
+    assert maps.read(FeatureMaps(seen, seen), points(LEFT))[0].encoder == "colours@1"
     assert maps.models()[:1] == maps.map_models()
     assert len(maps.models()) == 2

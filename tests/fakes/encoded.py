@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from PIL import Image
 
 from fovea.encoding.v1 import encoding_pb2_grpc
-from services.encoding.domain import FeatureMap, RegionReading
+from models.vision.local_encoder.reading import FeatureMaps
+from services.encoding.domain import RegionReading, size_bytes
 from services.encoding.entrypoints.servicer import EncodingCases, EncodingServicer
 from services.encoding.ports import ImageEncoder
 from services.encoding.usecases import (
@@ -91,8 +92,8 @@ class FakeEncoding:
         pace = Pace(self.limit, turns, Once(self.limit, most=64, counts=self.counted["regions"]))
         self.all_eyes = Eyes(self.eyes, *others)
         self.readers = Readers(self.reader, HashingTextEncoder(identity="runes@1", own_space="old"))
-        kept: Once[MapKey, FeatureMap] = Once(
-            self.limit, most=100_000, weigh=lambda seen: seen.size_bytes, counts=self.counted["maps"]
+        kept: Once[MapKey, FeatureMaps] = Once(
+            self.limit, most=100_000, weigh=size_bytes, counts=self.counted["maps"]
         )
         self.maps = Maps(self.images, self.tiles, MapPace(self.limit, turns, kept, most_tiles=6))
         self.regions = EncodeRegions(

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
+from models.vision.local_encoder.reading import FeatureMaps
 from models.vision.preparation import DEFAULTS, PreparationSettings
-from services.encoding.domain import FeatureMap, TileShape, Vectors
+from services.encoding.domain import TileShape, Vectors
 from services.kernel.errors import DeadlineExceeded, NotFound, Unavailable
 from services.kernel.vocabulary import NAME_SPACE, VISUAL_SPACE, ImageReference
 
@@ -154,7 +155,7 @@ class PaintedMapEncoder:
         cells: np.ndarray = tiles.reshape(-1, 4, 16, 4, 16, 3).mean(axis=(2, 4))
         return cells.astype(np.float32)
 
-    def read(self, seen: FeatureMap, points: Float32[np.ndarray, "n point 3"]) -> tuple[Vectors, ...]:
+    def read(self, seen: FeatureMaps, points: Float32[np.ndarray, "n point 3"]) -> tuple[Vectors, ...]:
         self.readings.append(len(points))
         height, width = seen.local.shape[:2]
         columns = np.minimum(points[..., 0] * width, width - 1).astype(int)

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from models.vision.local_encoder.reading import FeatureMaps
 from models.vision.preparation import PreparationSettings
 from services.encoding.adapters.described import Reading, Sight, TiledSight
-from services.encoding.domain import FeatureMap, TileShape, Vectors
+from services.encoding.domain import TileShape, Vectors
 from services.kernel.errors import Unavailable
 from services.kernel.vocabulary import NAME_SPACE
 from services.runtime.model_execution.ports import ModelExecution
@@ -88,7 +89,7 @@ class ModelMapEncoder:
         _same(before, self.map_models())
         return seen["patches"]
 
-    def read(self, seen: FeatureMap, points: Float32[np.ndarray, "n point 3"]) -> tuple[Vectors, ...]:
+    def read(self, seen: FeatureMaps, points: Float32[np.ndarray, "n point 3"]) -> tuple[Vectors, ...]:
         """Return what the regions look like."""
         regions = self._models.identity(self._sight.regions)
         one = {"local": seen.local, "overview": seen.overview, "points": points}

@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from jaxtyping import Float32
 
+from models.vision.local_encoder.reading import FeatureMaps, tiles_of
 from models.vision.tiles import Grid
 from services.encoding import domain
-from services.encoding.domain import FeatureMap
 from services.encoding.ports import ImageSource, MapEncoder, MapStore, TimeLimit
 from services.encoding.usecases.pictures import decoded
 from services.encoding.usecases.sharing import Once, Turns
@@ -36,7 +36,7 @@ class MapPace:
 
     limit: TimeLimit
     turns: Turns
-    once: Once[MapKey, FeatureMap]
+    once: Once[MapKey, FeatureMaps]
     most_tiles: int
 
 
@@ -52,7 +52,7 @@ class Maps:
         """Return the tiles that the image would be cut into, before anything is done."""
         return domain.grid_of(image, self._encoder.tile(), most_tiles=self._pace.most_tiles)
 
-    def __call__(self, image: ImageReference) -> FeatureMap:
+    def __call__(self, image: ImageReference) -> FeatureMaps:
         """Return the map.
 
         Raises:
@@ -64,16 +64,16 @@ class Maps:
         (found,) = self._pace.once([key], lambda _: [self._made(image)])
         return found
 
-    def _made(self, image: ImageReference) -> FeatureMap:
+    def _made(self, image: ImageReference) -> FeatureMaps:
         grid = self.grid(image)
         data = self._images.read(image)
         with self._pace.turns.turn():
-            tiles = domain.tiles_of(decoded(data, image), grid, side_px=self._encoder.tile().side_px)
+            tiles = tiles_of(decoded(data, image), grid, side_px=self._encoder.tile().side_px)
             parts: list[Float32[np.ndarray, "n h w dim"]] = []
             for start in range(0, len(tiles), MOST_TILES):
                 self._pace.limit.check()
                 parts.append(self._encoder.see(tiles[start : start + MOST_TILES]))
-        return domain.feature_map(np.concatenate(parts), grid)
+        return domain.feature_maps(np.concatenate(parts), grid)
 
 
 @dataclass(frozen=True)
