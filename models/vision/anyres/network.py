@@ -231,7 +231,7 @@ def parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _between(place: Tensor, cells: int) -> tuple[Tensor, Tensor]:
+def _between(place: Tensor, cells: int | torch.SymInt) -> tuple[Tensor, Tensor]:
     """Return the cell before a place, and how far from its middle to the next one's the place is."""
     inside = place.clamp(min=0).clamp(max=cells - 1)
     before = inside.floor()

@@ -66,7 +66,7 @@ def _pixels(region: Region) -> np.ndarray:
         (a, b, c) = region.outlines[0]
         y, x = np.mgrid[0:HEIGHT_PX, 0:WIDTH_PX] + 0.5
         sides = [(q[0] - p[0]) * (y - p[1]) - (q[1] - p[1]) * (x - p[0]) for p, q in ((a, b), (b, c), (c, a))]
-        mask = (np.array(sides) > 0).all(axis=0)
+        mask[:] = (np.array(sides) > 0).all(axis=0)
     else:
         mask = region.pixels
     return np.argwhere(mask)[:, ::-1] + 0.5
