@@ -7,7 +7,7 @@ TRAINING := build/training
 PROTOS := $(wildcard protos/fovea/*/v1/*.proto)
 SOURCES := fovea services models infra tests benchmarks examples
 
-.PHONY: help setup proto format lint types imports test test-models integration chaos check data demo bench lock up down logs
+.PHONY: help setup proto format lint types imports test test-models integration chaos check data eval demo bench lock up down logs
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -73,6 +73,9 @@ check: proto lint types imports test ## Everything that needs no torch and no se
 
 data: setup ## Fetch the data sets of `make eval` and of training into ~/.cache/fovea
 	$(PYTHON) -m models.data
+
+eval: data $(TRAINING)/ready ## Measure the encoders; writes docs/quality.md and its plots (untrained folds: 20 minutes each)
+	$(PYTHON) -m models.evaluation
 
 demo: proto ## Teach a few hundred classes, recognise other artists' pictures of them, write demo-report.html
 	$(PYTHON) -m examples.demo

@@ -8,36 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_Z_95 = 1.959964
+from models.evaluation.metrics import Share, share
 
-
-@dataclass(frozen=True)
-class Share:
-    """So many of so many, with the interval that the count leaves open."""
-
-    hits: int
-    count: int
-
-    @property
-    def value(self) -> float:
-        """The share itself; not a number if nothing was counted."""
-        return self.hits / self.count if self.count else math.nan
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The 95 % interval of Wilson (1927), which stays sensible near 0 and 1."""
-        if not self.count:
-            return (0.0, 1.0)
-        n, p = self.count, self.value
-        middle = p + _Z_95**2 / (2 * n)
-        reach = _Z_95 * math.sqrt(p * (1 - p) / n + _Z_95**2 / (4 * n**2))
-        scale = 1 + _Z_95**2 / n
-        return (max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale))
-
-
-def share(hits: Sequence[bool]) -> Share:
-    """Return how many of these are true."""
-    return Share(sum(hits), len(hits))
+__all__ = ["Bin", "Share", "auroc", "calibration_error", "percentile", "reliability", "share", "top"]
 
 
 def top(rankings: Sequence[Sequence[str]], truths: Sequence[str], size: int) -> Share:

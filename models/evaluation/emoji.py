@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image
 
 from models.evaluation.graphs import Graphs
+from models.evaluation.metrics import ranks, top
 from models.vision.images import ImageLimits, decode
 from models.vision.preparation import prepare
 
@@ -70,27 +70,11 @@ def main() -> None:
     _gates(seen)
 
 
-def wilson(right: int, total: int) -> tuple[float, float]:
-    """Return the 95 % Wilson interval of a share. Source: Wilson, JASA 22 (1927)."""
-    z = 1.959964
-    centre = (right + z * z / 2) / (total + z * z)
-    half = z / (total + z * z) * math.sqrt(right * (total - right) / total + z * z / 4)
-    return centre - half, centre + half
-
-
 def log_votes(similarity: Float[np.ndarray, "query label"], vote: Vote) -> Float[np.ndarray, "query label"]:
     """Return the logarithm of each label's votes; only the nearest neighbours vote."""
     count = min(NEIGHBOURS, similarity.shape[1])
     least = -np.partition(-similarity, count - 1, axis=1)[:, count - 1 : count]
     return np.where(similarity >= least, (similarity - vote.reference) / vote.temperature, -np.inf)
-
-
-def ranks(
-    score: Float[np.ndarray, "query label"], truth: Int[np.ndarray, "query"]
-) -> Int[np.ndarray, "query"]:
-    """Return how many labels stand before the right one; ties count against it."""
-    own = score[np.arange(len(truth)), truth][:, None]
-    return np.asarray((score >= own).sum(1) - 1)
 
 
 def _compare(seen: Mapping[str, Views], names: Float[np.ndarray, "n name"]) -> None:
@@ -112,9 +96,9 @@ def _compare(seen: Mapping[str, Views], names: Float[np.ndarray, "n name"]) -> N
 def _row(taught: str, asked: str, by: str, rank: Int[np.ndarray, "query"]) -> None:
     shares = []
     for most in (1, 5):
-        right = int((rank < most).sum())
-        low, high = wilson(right, len(rank))
-        shares.append(f"{right / len(rank):.1%} ({low:.1%} to {high:.1%})")
+        found = top(rank, most)
+        low, high = found.interval
+        shares.append(f"{found.value:.1%} ({low:.1%} to {high:.1%})")
     print(f"| {taught} | {asked} | {by} | {shares[0]} | {shares[1]} | {len(rank)} |")
 
 

@@ -4,19 +4,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from models.evaluation.emoji import NEIGHBOURS, PICTURES, Vote, log_votes, ranks, wilson
-
-
-def test_the_interval_is_wilsons() -> None:
-    assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert wilson(0, 10)[0] == pytest.approx(0)
-    assert wilson(10, 10)[1] == pytest.approx(1)
-
-
-def test_a_rank_counts_the_labels_before_the_right_one_and_ties_count_against() -> None:
-    score = np.array([[3.0, 2.0, 1.0], [1.0, 1.0, 0.0]])
-
-    assert ranks(score, np.array([1, 0])).tolist() == [1, 1]
+from models.evaluation.emoji import NEIGHBOURS, PICTURES, Vote, log_votes
 
 
 def test_only_the_nearest_neighbours_vote() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.evaluation.emoji import wilson
+from models.evaluation import metrics
 from services.kernel.vocabulary import Candidate, Candidates
 from services.retrieval.domain.comparing import Answer, Changed, Comparison, Share
 
@@ -52,7 +52,7 @@ def test_a_summary_counts_what_a_list_counts(asked: list[tuple[str, str, str]]) 
 
 @given(st.integers(1, 500).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of))))
 def test_the_interval_of_a_share_is_wilsons(share: tuple[int, int]) -> None:
-    assert Share(*share).interval == pytest.approx(wilson(*share), abs=1e-4)
+    assert Share(*share).interval == pytest.approx(metrics.Share(*share).interval, abs=1e-4)
 
 
 def test_of_nothing_nothing_is_known() -> None:

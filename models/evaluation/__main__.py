@@ -1,0 +1,51 @@
+"""Measures the encoders that ship: `make eval` writes docs/quality.md and its plots.
+
+With `--manifest FOLDER` a data set of your own is asked instead, and the tables are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from models.data.manifest import DataError, read
+from models.evaluation.encoders import NoSuchModel
+from models.evaluation.folds import CannotTrain
+from models.evaluation.own import report
+from models.evaluation.report import page
+from models.evaluation.suite import Suite
+
+_DOCS: Final = Path(__file__).parents[2] / "docs"
+
+
+def main() -> int:
+    """Measure, and write or print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--manifest", type=Path, metavar="FOLDER", help="a set of your own: see docs/quality.md"
+    )
+    parser.add_argument("--without-folds", action="store_true", help="leave out what has to be trained first")
+    parser.add_argument(
+        "--docs", type=Path, default=_DOCS, metavar="FOLDER", help="where the page is written"
+    )
+    asked = parser.parse_args()
+    began = time.perf_counter()
+    try:
+        if asked.manifest is not None:
+            print(report(read(asked.manifest)))
+            return 0
+        page.write(Suite(with_folds=not asked.without_folds).run(), asked.docs)
+    except (DataError, NoSuchModel, CannotTrain) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{asked.docs / 'quality.md'} after {time.perf_counter() - began:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

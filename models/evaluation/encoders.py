@@ -1,0 +1,142 @@
+"""Model folders opened in this process: whatever encodes pictures or texts into named spaces."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime
+from jaxtyping import Float32, UInt8
+from safetensors.numpy import load_file
+
+from models.text.tokenizer import Tokenizer
+
+STORE: Final = Path(__file__).parents[1] / "store"
+NAMES: Final = "name"
+VISUAL: Final = "visual"
+_BATCH: Final = 16
+_VERSION: Final = "1"
+_ROWS: Final = 2
+"""Axes of embeddings."""
+
+
+class NoSuchModel(FileNotFoundError):
+    """A store has no model of that name, or a package that it needs is not installed."""
+
+
+class Model:
+    """One model folder: its graph, and what its description says.
+
+    Args:
+        name: Folder of the model in its store.
+        store: Where models are.
+
+    Raises:
+        NoSuchModel: If it or what it needs is not there.
+    """
+
+    def __init__(self, name: str, store: Path = STORE) -> None:
+        folder = store / name / _VERSION
+        if not (folder / "model.toml").is_file():
+            raise NoSuchModel(f"{store} has no model {name}")
+        self._description: dict[str, Any] = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
+        self.name = name
+        self.files = {each["role"]: _packaged(each) for each in self._description.get("external", ())}
+        self._weights: dict[str, np.ndarray] = {}  # onnxruntime reads them in place: keep them
+        self._session = self._open(folder / self._description["graph"]["file"])
+        self._outputs = [output.name for output in self._session.get_outputs()]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the graph and of every file it needs from elsewhere."""
+        parts = [self._description["graph"]["sha256"]]
+        parts += [each["sha256"] for each in self._description.get("external", ())]
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+    @property
+    def spaces(self) -> dict[str, str]:
+        """Which outputs are embeddings, one row for each input: the space of each."""
+        outputs = self._description["outputs"]
+        return {
+            each["name"]: each["space"]
+            for each in outputs
+            if each.get("space") and len(each["shape"]) == _ROWS
+        }
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return every output by name."""
+        found = self._session.run(None, dict(inputs))
+        return dict(zip(self._outputs, found, strict=True))
+
+    def _open(self, graph: Path) -> onnxruntime.InferenceSession:
+        options = onnxruntime.SessionOptions()
+        fed = self._description["graph"].get("external_initializers", [])
+        if fed:
+            self._weights = load_file(self.files["weights"])
+            values = [onnxruntime.OrtValue.ortvalue_from_numpy(self._weights[key]) for key in fed]
+            options.add_external_initializers(fed, values)
+        return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+
+
+class Encoder:
+    """Pictures and texts in the same spaces.
+
+    Args:
+        images: Reads `crops`; its outputs with a space are embeddings.
+        texts: Reads tokens; its embeddings stand in the space `name`.
+        bridge: Reads the image model's `logits` where that has no `name` of its own.
+    """
+
+    def __init__(self, images: Model, texts: Model, bridge: Model | None = None) -> None:
+        self._images = images
+        self._texts = texts
+        self._bridge = bridge
+        self._tokenize = Tokenizer.from_file(texts.files["tokenizer"])
+        self.digest = hashlib.sha256(
+            " ".join(model.digest for model in (images, texts, bridge) if model is not None).encode()
+        ).hexdigest()
+
+    def see(self, crops: UInt8[np.ndarray, "n size size 3"]) -> dict[str, Float32[np.ndarray, "n dim"]]:
+        """Return the embeddings of each space, unit-norm rows."""
+        parts = [self._part(crops[start : start + _BATCH]) for start in range(0, len(crops), _BATCH)]
+        return {space: np.concatenate([part[space] for part in parts]) for space in parts[0]}
+
+    def read(self, texts: Sequence[str]) -> Float32[np.ndarray, "n dim"]:
+        """Return names in their space, unit-norm rows."""
+        return np.concatenate(list(self._read(texts)))
+
+    def _read(self, texts: Sequence[str]) -> Iterator[np.ndarray]:
+        output = next(output for output, space in self._texts.spaces.items() if space == NAMES)
+        for start in range(0, len(texts), _BATCH):
+            yield self._texts.run(self._tokenize(texts[start : start + _BATCH]).tensors())[output]
+
+    def _part(self, crops: UInt8[np.ndarray, "n size size 3"]) -> dict[str, np.ndarray]:
+        found = self._images.run({"crops": crops})
+        seen = {space: found[output] for output, space in self._images.spaces.items()}
+        if self._bridge is not None:
+            bridged = self._bridge.run({"logits": found["logits"]})
+            seen |= {space: bridged[output] for output, space in self._bridge.spaces.items()}
+        return seen
+
+
+def raw() -> Encoder:
+    """Return the packaged models that nothing was trained on top of."""
+    bridge = Model("conse-imagenet-minilm")
+    return Encoder(Model("efficientnet-lite0"), Model("all-minilm-l6-v2"), bridge)
+
+
+def trained(store: Path = STORE) -> Encoder:
+    """Return Fovea's own encoders, those that ship or those of a fold. Raises NoSuchModel."""
+    return Encoder(Model("fovea-global", store), Model("fovea-text", store))
+
+
+def _packaged(external: Mapping[str, Any]) -> Path:
+    found = importlib.util.find_spec(external["package"])
+    if found is None or not found.submodule_search_locations:
+        raise NoSuchModel(f"the package of {external['package']} is not installed")
+    return Path(found.submodule_search_locations[0]) / str(external["path"])

@@ -1,0 +1,1 @@
+"""Turns what was measured into docs/quality.md and its plots."""

@@ -1,0 +1,107 @@
+"""docs/quality.md: the template beside this file with everything that was measured."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Final
+
+from models.data.sets.emoji import MAIN_ARTISTS
+from models.evaluation.metrics import Share
+from models.evaluation.protocols.artists import NAME, PICTURE
+from models.evaluation.protocols.scenes import SCENE_PX, SCENES
+from models.evaluation.report import plots, tables
+from models.evaluation.report.markdown import fill, percent, ranged, table, together
+from models.evaluation.suite import DENSE, FOLD, POOLED, RAW, Results
+
+TEMPLATE: Final = Path(__file__).with_name("quality.md")
+_IMAGES: Final = "images"
+_PASSES: Final = 5
+_NOTHING: Final = "\N{EN DASH}"
+
+
+def write(results: Results, docs: Path) -> None:
+    """Write the page and its plots into a folder of documents."""
+    plots.groups(results.across, docs / _IMAGES / "quality-groups.svg")
+    plots.recall(results.across, docs / _IMAGES / "quality-recall.svg")
+    plots.shots(results.drawn_shots, docs / _IMAGES / "quality-shots.svg")
+    text = fill(TEMPLATE.read_text(encoding="utf-8"), values(results))
+    (docs / "quality.md").write_text(text, encoding="utf-8")
+
+
+def values(results: Results) -> dict[str, str]:
+    """Return what stands in each place of the template."""
+    return {
+        "left_out": "".join(f"**{line}**\n\n" for line in results.left_out),
+        "unseen_count": str(len(set(results.unseen[0].truth))),
+        "fold": FOLD,
+        "artists": f"{', '.join(MAIN_ARTISTS[:-1])} and {MAIN_ARTISTS[-1]}",
+        "summary": summary(results),
+        "across_picture": tables.across_artists(results.across, PICTURE),
+        "across_name": tables.across_artists(results.across, NAME),
+        "groups": tables.groups(results.across),
+        "candidates": tables.candidates(results.across),
+        "unseen": tables.unseen(results.unseen),
+        "photo_count": str(len(results.photographs[0].rank)),
+        "photo_names": str(results.photographs[0].candidates),
+        "photographs": tables.photographs(results.photographs),
+        "shot_classes": str(results.drawn_shots[0].classes),
+        "shots": tables.few_shots(results.drawn_shots),
+        "textile": tables.few_shots(results.textile_shots),
+        "tones": tables.tones(results.tones),
+        "scene_count": str(SCENES),
+        "scene_px": str(SCENE_PX),
+        "scenes": tables.small_objects(results.found),
+        "passes": str(_PASSES),
+        "rates": tables.rates(results.rates),
+        "machine": platform.machine(),
+        "stages": tables.stages(results.stages),
+        "sets": tables.sets(results.sets),
+    }
+
+
+def summary(results: Results) -> str:
+    """Return every task in one line: what the method has to beat, and what ships."""
+    rows = [
+        ["an artist never seen, by picture: first", *_across(results, PICTURE, (POOLED, RAW, FOLD))],
+        ["the same, by name alone: first", *_across(results, NAME, (POOLED, RAW, FOLD))],
+        *(
+            [f"names never trained on, {what}: first", _NOTHING, *_named(results, what)]
+            for what in dict.fromkeys(each.what for each in results.unseen)
+        ),
+        ["photographs by name: first", _NOTHING, *(ranged(each.first) for each in results.photographs)],
+        [
+            "photographs by name: in the first five",
+            _NOTHING,
+            *(ranged(each.five) for each in results.photographs),
+        ],
+        ["five skin tones, an artist never seen", *_tones(results, (POOLED, RAW, FOLD))],
+        ["objects of 12 to 24 pixels: one tile, tiles", _NOTHING, _NOTHING, _objects(results)],
+    ]
+    return table(["per cent right", "pooled features", "untrained, shipped before", "trained"], rows)
+
+
+def _across(results: Results, by: str, subjects: tuple[str, ...]) -> list[str]:
+    return [
+        _shown([each.top(1) for each in tables.chosen(results.across, subject, by)]) for subject in subjects
+    ]
+
+
+def _named(results: Results, what: str) -> list[str]:
+    return [ranged(each.first) for each in results.unseen if each.what == what]
+
+
+def _tones(results: Results, subjects: tuple[str, ...]) -> list[str]:
+    everything = results.tones[0].what
+    return [
+        _shown([each.share for each in results.tones if (each.subject, each.what) == (subject, everything)])
+        for subject in subjects
+    ]
+
+
+def _objects(results: Results) -> str:
+    return ", ".join(percent(each.first.value) for each in results.found if each.title.startswith(DENSE))
+
+
+def _shown(shares: list[Share]) -> str:
+    return ranged(together(shares)) if shares else "left out"

@@ -1,0 +1,148 @@
+"""What is compared: encoders, and what they must beat."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+from models.data.manifest import Manifest
+from models.evaluation.encoders import NAMES, VISUAL, Encoder
+from models.vision.images import ImageLimits, decode
+from models.vision.preparation import DEFAULTS, prepare
+
+_LIMITS: Final = ImageLimits(max_bytes=1 << 25, max_pixels=1 << 26, max_side_px=1 << 14)
+_PART: Final = 256
+_PIXELS_PX: Final = 16
+_POOLED: Final = 2024
+"""Leading numbers of lite0's embedding: the pooled head and the means of five stages, without the pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """Pictures as one subject sees them, one unit-norm row each.
+
+    Attributes:
+        visual: For search by picture.
+        name: Among the names' embeddings; None where the subject knows no names.
+    """
+
+    visual: Float[np.ndarray, "n visual"]
+    name: Float[np.ndarray, "n name"] | None = None
+
+
+@runtime_checkable
+class Subject(Protocol):
+    """Something that sees pictures, and may read names."""
+
+    @property
+    def title(self) -> str:
+        """How tables call it."""
+        ...
+
+    def see(self, pictures: Manifest) -> Views:
+        """Return the pictures of a set, in its order."""
+        ...
+
+    def read(self, names: Sequence[str]) -> Float[np.ndarray, "n name"] | None:
+        """Return names in the space of `Views.name`; None where the subject knows no names."""
+        ...
+
+
+class Encoded:
+    """An encoder. What it saw once is kept by digest: of the encoder, the preparation and the pictures.
+
+    Args:
+        title: How tables call it.
+        encoder: Sees and reads.
+        cache: Folder for what was seen.
+    """
+
+    def __init__(self, title: str, encoder: Encoder, cache: Path) -> None:
+        self._title = title
+        self._encoder = encoder
+        self._cache = cache
+
+    @property
+    def title(self) -> str:
+        """As given."""
+        return self._title
+
+    def see(self, pictures: Manifest) -> Views:
+        """Return the pictures in every space of the encoder."""
+        kept = self._cache / f"{self._key(pictures)}.npz"
+        if kept.is_file():
+            with np.load(kept) as found:
+                return _views({space: found[space] for space in found.files})
+        rows = pictures.rows
+        parts = [
+            self._encoder.see(crops_of(Manifest(pictures.name, pictures.folder, rows[start : start + _PART])))
+            for start in range(0, len(rows), _PART)
+        ]
+        seen = {space: np.concatenate([part[space] for part in parts]) for space in parts[0]}
+        self._cache.mkdir(parents=True, exist_ok=True)
+        half_written = kept.with_suffix(".part")
+        with half_written.open("wb") as file:
+            np.savez(file, allow_pickle=False, **seen)
+        half_written.rename(kept)
+        return _views(seen)
+
+    def read(self, names: Sequence[str]) -> Float[np.ndarray, "n name"]:
+        """Return the encoder's embeddings of names."""
+        return self._encoder.read(names)
+
+    def _key(self, pictures: Manifest) -> str:
+        said = [self._encoder.digest, repr(DEFAULTS), *(row.sha256 for row in pictures.rows)]
+        return hashlib.sha256(" ".join(said).encode()).hexdigest()[:32]
+
+
+class Pooled:
+    """The pooled and mid-stage features of the packaged image model: nothing trained, no pixels joined."""
+
+    title = "pooled + mid-stage features, untrained"
+
+    def __init__(self, raw: Subject) -> None:
+        self._raw = raw
+
+    def see(self, pictures: Manifest) -> Views:
+        """Return the leading part of the embedding, at unit norm."""
+        visual = self._raw.see(pictures).visual[:, :_POOLED]
+        return Views(visual / np.linalg.norm(visual, axis=1, keepdims=True))
+
+    def read(self, names: Sequence[str]) -> None:
+        """Know no names."""
+
+
+class Pixels:
+    """The picture itself at 16 x 16."""
+
+    title = "16 x 16 pixels"
+
+    def see(self, pictures: Manifest) -> Views:
+        """Return the pixels around their mean over a white and a black picture's, at unit norm."""
+        small = [
+            np.asarray(Image.fromarray(crop).resize((_PIXELS_PX, _PIXELS_PX), Image.Resampling.BOX))
+            for crop in crops_of(pictures)
+        ]
+        pixels = np.stack(small).reshape(len(small), -1).astype(np.float64)
+        pixels -= pixels.mean(0)
+        return Views(pixels / np.maximum(np.linalg.norm(pixels, axis=1, keepdims=True), 1e-9))
+
+    def read(self, names: Sequence[str]) -> None:
+        """Know no names."""
+
+
+def crops_of(pictures: Manifest) -> UInt8[np.ndarray, "n 224 224 3"]:
+    """Return whole pictures as the encoders get them from the services."""
+    files = [pictures.file(row) for row in pictures.rows]
+    return np.stack([prepare(decode(file.read_bytes(), limits=_LIMITS)) for file in files])
+
+
+def _views(seen: dict[str, np.ndarray]) -> Views:
+    return Views(seen[VISUAL], seen.get(NAMES))
