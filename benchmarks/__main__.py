@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from benchmarks import (
+    anyres,
     claim_check,
     classes,
     cold_start,
@@ -39,6 +40,7 @@ _BENCHMARKS: dict[str, Callable[[], str]] = {
     "telemetry": lambda: telemetry.report(telemetry.measure()),
     "decoding": lambda: decoding.report(decoding.measure()),
     "encoding": lambda: encoding.report(encoding.measure()),
+    "anyres": lambda: anyres.report(anyres.measure()),
     "dense": lambda: dense.report(dense.measure()),
     "memory": memory.measure,
     "parquet": parquet.measure,

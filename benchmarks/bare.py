@@ -24,8 +24,8 @@ class BareLoop:
 
     def __init__(self) -> None:
         settings = EncodingSettings()
-        self._encoder = _session(settings.image_model)
-        self._bridge = _session(settings.bridge_model) if settings.bridge_model else None
+        self._encoder = session(settings.image_model)
+        self._bridge = session(settings.bridge_model) if settings.bridge_model else None
 
     def encode(self, data: bytes) -> tuple[Float32[np.ndarray, "1 dim"], Float32[np.ndarray, "1 name_dim"]]:
         """Return what one picture looks like, and where names for it lie."""
@@ -45,7 +45,8 @@ class BareLoop:
         return visual, named
 
 
-def _session(name: str) -> onnxruntime.InferenceSession:
+def session(name: str) -> onnxruntime.InferenceSession:
+    """Return a model of the store, opened as the services open it."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

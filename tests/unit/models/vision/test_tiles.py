@@ -130,8 +130,8 @@ def test_points_come_back_to_their_pixels_from_canvas_and_tiles(
 
     tiles, places = found.to_tiles(points)
 
-    np.testing.assert_allclose(found.to_image(found.to_canvas(points)), points, rtol=0, atol=1e-9 * 20_000)
-    np.testing.assert_allclose(found.from_tiles(tiles, places), points, rtol=0, atol=1e-9 * 20_000)
+    np.testing.assert_allclose(found.to_image(found.to_canvas(points)), points, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(found.from_tiles(tiles, places), points, rtol=0, atol=1e-8)
     assert ((tiles >= 0) & (tiles < grid.tiles)).all()
     assert ((places >= -1e-9) & (places <= 224 + 1e-9)).all()
 
