@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,8 +57,22 @@ def path_of(label: str, parents: Mapping[str, str]) -> list[str]:
     return path
 
 
+Row = tuple[str, Share]
+
+
 def main() -> int:
     """Teach, ask, and print what is right at which level."""
+    known, strange = measure()
+    for title, rows in (("classes that were taught", known), ("classes that were never taught", strange)):
+        print(title)
+        for what, found in rows:
+            low, high = found.interval
+            print(f"{what:40} {100 * found.value:5.1f} ({100 * low:.0f}-{100 * high:.0f}) of {found.count}")
+    return 0
+
+
+def measure() -> tuple[list[Row], list[Row]]:
+    """Return what is right of classes that were taught, and of those that never were."""
     parents = hierarchy()
     task = divide(load(), teacher="twemoji", held_out=_HELD_OUT, seed=0)
     with serving() as server, fovea.Client(server.target, collection=_COLLECTION) as client:
@@ -71,9 +85,7 @@ def main() -> int:
         strange = _ask(
             client, [picture for picture in task.held_out if picture.vendor != task.teacher], parents
         )
-    _print_known(known, parents)
-    _print_strange(strange)
-    return 0
+    return list(_known(known, parents)), list(_strange(strange))
 
 
 def _ask(client: fovea.Client, pictures: Sequence[Picture], parents: Mapping[str, str]) -> list[Answered]:
@@ -84,36 +96,28 @@ def _ask(client: fovea.Client, pictures: Sequence[Picture], parents: Mapping[str
     ]
 
 
-def _print_known(known: Sequence[Answered], parents: Mapping[str, str]) -> None:
-    print("classes that were taught")
+def _known(known: Sequence[Answered], parents: Mapping[str, str]) -> Iterator[Row]:
     firsts = [path_of(each.region.labels[0].label, parents) for each in known]
-    for level, what in enumerate(("always the first label", "always its subgroup", "always its group")):
+    for level, what in enumerate(("label", "label's subgroup", "label's group")):
         hits = [first[level] in each.path for first, each in zip(firsts, known, strict=True)]
-        print(_line(what, share(hits)))
+        yield f"always the first {what}", share(hits)
     stands = [
         each.region.best is not None and first[0] == each.path[0]
         for first, each in zip(firsts, known, strict=True)
     ]
-    print(_line("without a hierarchy: a label or unknown", share(stands)))
-    print(_line("at the level that suffices", share([each.is_right for each in known])))
+    yield "without a hierarchy: a label, or *unknown*", share(stands)
+    yield "with it: the level that suffices", share([each.is_right for each in known])
     for level, what in enumerate(("label", "subgroup", "group")):
         chosen = [each for each in known if each.level == level and each.region.best is not None]
-        print(_line(f"  answered with a {what}", share([each.is_right for each in chosen])))
-    print(_line("  answered unknown", share([each.region.best is None for each in known])))
+        yield f"of these: a {what}", share([each.is_right for each in chosen])
+    yield "answered *unknown*, which is wrong", share([each.region.best is None for each in known])
 
 
-def _print_strange(strange: Sequence[Answered]) -> None:
-    print("classes that were never taught")
-    print(_line("answered unknown", share([each.region.best is None for each in strange])))
+def _strange(strange: Sequence[Answered]) -> Iterator[Row]:
+    yield "answered *unknown*", share([each.region.best is None for each in strange])
     broad = [each for each in strange if each.level]
-    print(_line("answered with a group of either kind", share([each.level > 0 for each in strange])))
-    print(_line("  of those, right", share([each.is_right for each in broad])))
-
-
-def _line(what: str, found: Share) -> str:
-    low, high = found.interval
-    interval = f"({100 * low:.0f}-{100 * high:.0f})"
-    return f"{what:40} {100 * found.value:5.1f} {interval:>10} of {found.count}"
+    yield "answered with a group of either kind", share([each.level > 0 for each in strange])
+    yield "of these, rightly", share([each.is_right for each in broad])
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def report(pictures: Manifest) -> str:
     if counts:
         asked = [
             each
-            for subject in (Pixels(), raw, shipped)
+            for subject in (Pixels(cache), raw, shipped)
             for each in shots.ask(pictures, subject, shots=counts)
         ]
         said.append(tables.few_shots(asked))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float32, UInt8
 from PIL import Image
 
 from models.data.manifest import Manifest
 from models.evaluation.encoders import NAMES, VISUAL, Encoder
+from models.evaluation.features import Features
 from models.vision.images import ImageLimits, decode
 from models.vision.preparation import DEFAULTS, prepare
 
@@ -22,6 +23,9 @@ _PART: Final = 256
 _PIXELS_PX: Final = 16
 _POOLED: Final = 2024
 """Leading numbers of lite0's embedding: the pooled head and the means of five stages, without the pixels."""
+
+
+See = Callable[[UInt8[np.ndarray, "n size size 3"]], dict[str, Float32[np.ndarray, "n dim"]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +60,7 @@ class Subject(Protocol):
 
 
 class Encoded:
-    """An encoder. What it saw once is kept by digest: of the encoder, the preparation and the pictures.
+    """An encoder. What it saw once is kept by digest: of the encoder, the preparation and the picture.
 
     Args:
         title: How tables call it.
@@ -67,7 +71,7 @@ class Encoded:
     def __init__(self, title: str, encoder: Encoder, cache: Path) -> None:
         self._title = title
         self._encoder = encoder
-        self._cache = cache
+        self._features = Features(cache / _key(encoder.digest))
 
     @property
     def title(self) -> str:
@@ -76,30 +80,12 @@ class Encoded:
 
     def see(self, pictures: Manifest) -> Views:
         """Return the pictures in every space of the encoder."""
-        kept = self._cache / f"{self._key(pictures)}.npz"
-        if kept.is_file():
-            with np.load(kept) as found:
-                return _views({space: found[space] for space in found.files})
-        rows = pictures.rows
-        parts = [
-            self._encoder.see(crops_of(Manifest(pictures.name, pictures.folder, rows[start : start + _PART])))
-            for start in range(0, len(rows), _PART)
-        ]
-        seen = {space: np.concatenate([part[space] for part in parts]) for space in parts[0]}
-        self._cache.mkdir(parents=True, exist_ok=True)
-        half_written = kept.with_suffix(".part")
-        with half_written.open("wb") as file:
-            np.savez(file, allow_pickle=False, **seen)
-        half_written.rename(kept)
-        return _views(seen)
+        seen = _seen(pictures, self._features, self._encoder.see)
+        return Views(seen[VISUAL], seen.get(NAMES))
 
     def read(self, names: Sequence[str]) -> Float[np.ndarray, "n name"]:
         """Return the encoder's embeddings of names."""
         return self._encoder.read(names)
-
-    def _key(self, pictures: Manifest) -> str:
-        said = [self._encoder.digest, repr(DEFAULTS), *(row.sha256 for row in pictures.rows)]
-        return hashlib.sha256(" ".join(said).encode()).hexdigest()[:32]
 
 
 class Pooled:
@@ -120,17 +106,20 @@ class Pooled:
 
 
 class Pixels:
-    """The picture itself at 16 x 16."""
+    """The picture itself at 16 x 16.
+
+    Args:
+        cache: As that of `Encoded`.
+    """
 
     title = "16 x 16 pixels"
 
+    def __init__(self, cache: Path) -> None:
+        self._features = Features(cache / _key(self.title))
+
     def see(self, pictures: Manifest) -> Views:
-        """Return the pixels around their mean over a white and a black picture's, at unit norm."""
-        small = [
-            np.asarray(Image.fromarray(crop).resize((_PIXELS_PX, _PIXELS_PX), Image.Resampling.BOX))
-            for crop in crops_of(pictures)
-        ]
-        pixels = np.stack(small).reshape(len(small), -1).astype(np.float64)
+        """Return the pixels around the mean of these pictures, at unit norm."""
+        pixels = _seen(pictures, self._features, _reduced)[VISUAL]
         pixels -= pixels.mean(0)
         return Views(pixels / np.maximum(np.linalg.norm(pixels, axis=1, keepdims=True), 1e-9))
 
@@ -144,5 +133,24 @@ def crops_of(pictures: Manifest) -> UInt8[np.ndarray, "n 224 224 3"]:
     return np.stack([prepare(decode(file.read_bytes(), limits=_LIMITS)) for file in files])
 
 
-def _views(seen: dict[str, np.ndarray]) -> Views:
-    return Views(seen[VISUAL], seen.get(NAMES))
+def _seen(pictures: Manifest, features: Features, see: See) -> dict[str, np.ndarray]:
+    """Return the features of pictures; those that are not kept yet are seen first."""
+    digests = [row.sha256 for row in pictures.rows]
+    missing = features.missing(digests)
+    for start in range(0, len(missing), _PART):
+        part = [pictures.rows[place] for place in missing[start : start + _PART]]
+        crops = crops_of(Manifest(pictures.name, pictures.folder, tuple(part)))
+        features.add([row.sha256 for row in part], see(crops))
+    return features.of(digests)
+
+
+def _reduced(crops: UInt8[np.ndarray, "n size size 3"]) -> dict[str, Float32[np.ndarray, "n pixels"]]:
+    small = [
+        np.asarray(Image.fromarray(crop).resize((_PIXELS_PX, _PIXELS_PX), Image.Resampling.BOX))
+        for crop in crops
+    ]
+    return {VISUAL: np.stack(small).reshape(len(small), -1).astype(np.float32)}
+
+
+def _key(digest: str) -> str:
+    return hashlib.sha256(f"{digest} {DEFAULTS!r}".encode()).hexdigest()[:32]
