@@ -39,18 +39,19 @@ class Withheld:
         return any(name <= said for name in self.names)
 
 
-def withheld(named: Sequence[tuple[str, str]]) -> Withheld:
+def withheld(named: Sequence[tuple[str, str]], *, unseen: int = UNSEEN) -> Withheld:
     """Return what is withheld of these classes.
 
     Args:
         named: Code points in hexadecimal, joined by hyphens, and name of every base emoji.
+        unseen: How many names are drawn.
     """
     ordered = sorted(named, key=lambda one: [int(part, 16) for part in one[0].split("-")])
-    drawn = np.random.default_rng(_SEED).choice(len(ordered), min(UNSEEN, len(ordered)), replace=False)
-    unseen = frozenset(ordered[place][0] for place in drawn)
+    drawn = np.random.default_rng(_SEED).choice(len(ordered), min(unseen, len(ordered)), replace=False)
+    chosen = frozenset(ordered[place][0] for place in drawn)
     examples = frozenset(example_codepoints())
-    names = [words(name) for codepoint, name in ordered if codepoint in unseen | examples]
-    return Withheld(unseen, examples, tuple(name for name in names if name))
+    names = [words(name) for codepoint, name in ordered if codepoint in chosen | examples]
+    return Withheld(chosen, examples, tuple(name for name in names if name))
 
 
 def withheld_of(emoji: Manifest) -> Withheld:

@@ -19,7 +19,7 @@ from models.data import splits
 from models.data.manifest import Row
 from models.data.packages import Npm, Package
 from models.data.pictures import copied
-from models.data.splits import TRAIN, WITHHELD, Withheld
+from models.data.splits import TRAIN, UNSEEN, WITHHELD, Withheld
 
 PACKAGES: Final[Mapping[str, Package]] = {
     "google": Npm(
@@ -92,10 +92,10 @@ class Emoji:
         return splits.captions((self.name, self.annotation))
 
 
-def build(sources: Mapping[str, Path], folder: Path) -> Iterator[Row]:
+def build(sources: Mapping[str, Path], folder: Path, *, unseen: int = UNSEEN) -> Iterator[Row]:
     """Copy every artist's picture of every emoji into the folder and yield its row."""
     emoji = listed(sources)
-    kept = splits.withheld([(each.codepoint, each.name) for each in emoji if not each.parent])
+    kept = splits.withheld([(each.codepoint, each.name) for each in emoji if not each.parent], unseen=unseen)
     rows = [
         copied(source, folder, _row(artist, each, source.suffix, kept))
         for artist in ARTISTS
