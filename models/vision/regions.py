@@ -80,9 +80,9 @@ def pixels(region: Region, *, width_px: int, height_px: int, at_most: int) -> In
     """Return column and row of a region's pixels, row by row; if it has more than `at_most`, of so many.
 
     Those are one of each of as many equal stretches of the way that goes through all of its pixels, row by
-    row and back and forth. Where in its stretch each lies follows the golden ratio, so that no pattern of
-    the region can hide from them; nothing is drawn at random. No mask is made for points and boxes, and
-    for polygons one of their own size only.
+    row and back and forth. Where in its stretch each lies follows the squares of whole numbers times the
+    golden ratio, which keep step with no region's width or pattern; nothing is drawn at random. No mask is
+    made for points and boxes, and for polygons one of their own size only.
 
     Raises:
         EmptyMaskError: If no pixel of the picture is inside.
@@ -117,7 +117,7 @@ def _spread(count: int, taken: int) -> Int64[np.ndarray, "taken"]:
     """Return one number of each of `taken` equal stretches of 0 to `count`."""
     step = np.arange(taken + 1)
     first = step * count // taken
-    return first[:-1] + (step[:-1] * _GOLDEN_RATIO % 1 * np.diff(first)).astype(np.int64)
+    return first[:-1] + (step[:-1] ** 2 * _GOLDEN_RATIO % 1 * np.diff(first)).astype(np.int64)
 
 
 def _back_and_forth(inside: Bool[np.ndarray, "rows columns"]) -> Bool[np.ndarray, "rows columns"]:

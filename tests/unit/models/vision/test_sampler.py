@@ -24,6 +24,7 @@ from models.vision.sampler import (
 from models.vision.tiles import WHOLE, Grid, Layout, padded, select_grid, stretched
 
 SMALL = SamplerSettings(points=24, stages=(Stage(8, 5), Stage(3, 4)))
+COARSE = SamplerSettings(points=64, stages=(Stage(16, 8), Stage(4, 8)))
 WIDTH_PX, HEIGHT_PX = 640, 360
 LAYOUT = stretched(WIDTH_PX, HEIGHT_PX, grid=Grid(3, 2), side_px=64)
 CELLS = (8, 12)  # rows and columns: four a tile
@@ -146,7 +147,7 @@ def test_a_box_anywhere_is_read_within_one_cell_of_its_middle(
     box = box.within(width_px, height_px) if box.left < width_px and box.top < height_px else Box(0, 0, 1, 1)
     cells = (grid.rows * 8, grid.columns * 8)
 
-    mean = read(_ramp(layout, cells), geometry([box], layout, SMALL).points)[0].mean(axis=0)
+    mean = read(_ramp(layout, cells), geometry([box], layout, COARSE).points)[0].mean(axis=0)
 
     middle = np.array([box.left + box.right, box.top + box.bottom]) / 2
     assert (np.abs(mean - middle) <= (width_px / cells[1], height_px / cells[0])).all()
@@ -171,6 +172,15 @@ def test_points_lie_in_their_region_as_often_as_it_has_pixels(name: str) -> None
     distinct = len(np.unique(taken, axis=0))
     assert distinct == min(len(own), PUBLISHED.points)
     assert (np.lexsort((taken[:, 0], taken[:, 1])) == np.arange(len(taken))).all()
+
+
+@pytest.mark.parametrize("width", range(1, 60))
+def test_no_width_keeps_step_with_the_points(width: int) -> None:
+    layout = stretched(width, 413, grid=WHOLE, side_px=64)
+
+    points = geometry([Box(0, 0, width, 146)], layout, COARSE).points[0]
+
+    assert points[:, 0].mean() == pytest.approx(0.5, abs=0.06)
 
 
 def test_both_parts_of_a_region_are_read_in_proportion() -> None:
