@@ -13,7 +13,7 @@ from PIL import Image
 from services.encoding.domain import RegionReading
 from services.encoding.usecases import SPACE_MISSING, EncodeRegions
 from services.kernel.errors import DeadlineExceeded, InvalidInput, Unavailable, Unsupported
-from services.kernel.vocabulary import Box, ImageReference, Mask, Region, RegionOrigin
+from services.kernel.vocabulary import Box, Exemplar, ExemplarKind, ImageReference, Mask, Region, RegionOrigin
 from tests.fakes.encoded import IMAGE, FakeEncoding, reference
 from tests.fakes.encoding import GivenTime
 
@@ -147,6 +147,16 @@ def test_a_crop_and_a_dense_reading_of_one_region_are_kept_apart_and_the_record_
 def test_who_names_no_reading_gets_crops(encoding: FakeEncoding) -> None:
     assert encoding.regions(QUARTERS, MANY[:1]).stage.reading == "crop"
     assert encoding.tiles.batches == []
+
+
+def test_exemplars_are_cut_out_also_where_queries_are_read_densely(encoding: FakeEncoding) -> None:
+    encoding.regions._readings = dict(reversed(encoding.regions._readings.items()))
+    wren = Exemplar("e1", "wren", ExemplarKind.IMAGE, image=QUARTERS, region=MANY[0])
+
+    assert encoding.regions(QUARTERS, MANY[:1]).stage.reading == "dense"
+    assert encoding.eyes.batches == []
+    encoding.exemplar(wren)
+    assert encoding.eyes.batches == [1]
 
 
 def test_a_space_that_is_not_read_into_is_in_the_record(encoding: FakeEncoding) -> None:
