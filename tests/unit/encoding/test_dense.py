@@ -150,7 +150,8 @@ def test_who_names_no_reading_gets_crops(encoding: FakeEncoding) -> None:
 
 
 def test_exemplars_are_cut_out_also_where_queries_are_read_densely(encoding: FakeEncoding) -> None:
-    encoding.regions._readings = dict(reversed(encoding.regions._readings.items()))
+    ways = encoding.regions._readings
+    encoding.regions._readings = {DENSE: ways[DENSE], CROP: ways[CROP]}
     wren = Exemplar("e1", "wren", ExemplarKind.IMAGE, image=QUARTERS, region=MANY[0])
 
     assert encoding.regions(QUARTERS, MANY[:1]).stage.reading == "dense"
