@@ -3,7 +3,7 @@
 One artist's picture teaches each class, the others' pictures ask for it. Prints top-1 and
 top-5 with their 95 % Wilson intervals, for pictures, for names alone, for both, beside a
 pixel baseline and chance; then what the shipped gates do when half of the classes that are
-asked for were never taught.
+asked for were never taught. With `--untrained` the packaged models are asked.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image
 
-from models.evaluation.graphs import Graphs
+from models.evaluation import encoders
+from models.evaluation.encoders import NAMES, VISUAL, Encoder
 from models.evaluation.metrics import ranks, top
 from models.vision.images import ImageLimits, decode
 from models.vision.preparation import prepare
@@ -40,7 +41,9 @@ class Vote:
     reference: float
 
 
-VOTES = {"visual": Vote(0.056, 0.44), "name": Vote(0.12, 0.80)}
+VOTES = {VISUAL: Vote(0.056, 0.44), NAMES: Vote(0.12, 0.80)}
+"""Of the encoders that ship."""
+UNTRAINED_VOTES = {VISUAL: Vote(0.056, 0.44), NAMES: Vote(0.12, 0.80)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,16 +61,18 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--pictures", type=Path, default=PICTURES, help="folder of artists, with classes.csv")
-    folder = parser.parse_args().pictures
+    parser.add_argument("--untrained", action="store_true", help="ask the packaged models")
+    chosen = parser.parse_args()
+    folder, votes = chosen.pictures, UNTRAINED_VOTES if chosen.untrained else VOTES
     with (folder / "classes.csv").open(encoding="utf-8", newline="") as file:
         classes = list(csv.DictReader(file))
-    graphs = Graphs()
-    names = graphs.read([one["label"] for one in classes])
+    encoder = encoders.raw() if chosen.untrained else encoders.trained()
+    names = encoder.read([one["label"] for one in classes])
     artists = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    seen = {artist: _views(graphs, _crops(folder / artist, classes)) for artist in artists}
+    seen = {artist: _views(encoder, _crops(folder / artist, classes)) for artist in artists}
     print(f"{len(classes)} classes; chance top-1 {1 / len(classes):.1%}, top-5 {5 / len(classes):.1%}\n")
-    _compare(seen, names)
-    _gates(seen)
+    _compare(seen, names, votes)
+    _gates(seen, votes[VISUAL])
 
 
 def log_votes(similarity: Float[np.ndarray, "query label"], vote: Vote) -> Float[np.ndarray, "query label"]:
@@ -77,20 +82,22 @@ def log_votes(similarity: Float[np.ndarray, "query label"], vote: Vote) -> Float
     return np.where(similarity >= least, (similarity - vote.reference) / vote.temperature, -np.inf)
 
 
-def _compare(seen: Mapping[str, Views], names: Float[np.ndarray, "n name"]) -> None:
+def _compare(
+    seen: Mapping[str, Views], names: Float[np.ndarray, "n name"], votes: Mapping[str, Vote]
+) -> None:
     truth = np.arange(len(names))
     print("| taught | asked | by | top-1 | top-5 | n |\n|---|---|---|---|---|---|")
     for teacher, memory in seen.items():
         for artist, query in seen.items():
             if artist == teacher:
                 continue
-            visual = log_votes(query.visual @ memory.visual.T, VOTES["visual"])
-            name = log_votes(query.name @ names.T, VOTES["name"])
+            visual = log_votes(query.visual @ memory.visual.T, votes[VISUAL])
+            name = log_votes(query.name @ names.T, votes[NAMES])
             _row(teacher, artist, "picture", ranks(visual, truth))
             _row(teacher, artist, "picture and name", ranks(np.logaddexp(visual, name), truth))
             _row(teacher, artist, "16 x 16 pixels", ranks(query.pixels @ memory.pixels.T, truth))
     for artist, query in seen.items():
-        _row("names", artist, "name", ranks(log_votes(query.name @ names.T, VOTES["name"]), truth))
+        _row("names", artist, "name", ranks(log_votes(query.name @ names.T, votes[NAMES]), truth))
 
 
 def _row(taught: str, asked: str, by: str, rank: Int[np.ndarray, "query"]) -> None:
@@ -102,7 +109,7 @@ def _row(taught: str, asked: str, by: str, rank: Int[np.ndarray, "query"]) -> No
     print(f"| {taught} | {asked} | {by} | {shares[0]} | {shares[1]} | {len(rank)} |")
 
 
-def _gates(seen: Mapping[str, Views]) -> None:
+def _gates(seen: Mapping[str, Views], vote: Vote) -> None:
     """Half of the classes are taught, drawn anew each time; all are asked for."""
     drawn = np.random.default_rng(0)
     answers = []
@@ -111,7 +118,7 @@ def _gates(seen: Mapping[str, Views]) -> None:
             taught = drawn.permutation(len(memory.visual))[: len(memory.visual) // 2]
             for query in (views for artist, views in seen.items() if artist != teacher):
                 similarity = query.visual @ memory.visual[taught].T
-                answers.append(_answer(log_votes(similarity, VOTES["visual"]), taught))
+                answers.append(_answer(log_votes(similarity, vote), taught))
     right, known, margin, unknown = (np.concatenate(column) for column in zip(*answers, strict=True))
     refused = unknown > UNKNOWN_THRESHOLD
     trusted = (margin >= TRUST_THRESHOLD) & ~refused
@@ -140,15 +147,15 @@ def _crops(folder: Path, classes: Sequence[Mapping[str, str]]) -> UInt8[np.ndarr
     return np.stack([prepare(decode(path.read_bytes(), limits=LIMITS)) for path in paths])
 
 
-def _views(graphs: Graphs, crops: UInt8[np.ndarray, "n 224 224 3"]) -> Views:
-    visual, logits = graphs.see(crops)
+def _views(encoder: Encoder, crops: UInt8[np.ndarray, "n 224 224 3"]) -> Views:
+    seen = encoder.see(crops)
     small = [
         np.asarray(Image.fromarray(crop).resize((PIXELS_PX, PIXELS_PX), Image.Resampling.BOX))
         for crop in crops
     ]
     pixels = np.stack(small).reshape(len(crops), -1).astype(np.float64)
     pixels -= pixels.mean(0)
-    return Views(visual, graphs.bridge(logits), pixels / np.linalg.norm(pixels, axis=1, keepdims=True))
+    return Views(seen[VISUAL], seen[NAMES], pixels / np.linalg.norm(pixels, axis=1, keepdims=True))
 
 
 if __name__ == "__main__":

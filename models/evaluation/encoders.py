@@ -41,14 +41,11 @@ class Model:
     """
 
     def __init__(self, name: str, store: Path = STORE) -> None:
-        folder = store / name / _VERSION
-        if not (folder / "model.toml").is_file():
-            raise NoSuchModel(f"{store} has no model {name}")
-        self._description: dict[str, Any] = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
+        self._description = _described(name, store)
         self.name = name
-        self.files = {each["role"]: _packaged(each) for each in self._description.get("external", ())}
+        self.files = packaged_files(name, store)
         self._weights: dict[str, np.ndarray] = {}  # onnxruntime reads them in place: keep them
-        self._session = self._open(folder / self._description["graph"]["file"])
+        self._session = self._open(store / name / _VERSION / self._description["graph"]["file"])
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     @property
@@ -133,6 +130,18 @@ def raw() -> Encoder:
 def trained(store: Path = STORE) -> Encoder:
     """Return Fovea's own encoders, those that ship or those of a fold. Raises NoSuchModel."""
     return Encoder(Model("fovea-global", store), Model("fovea-text", store))
+
+
+def packaged_files(name: str, store: Path = STORE) -> dict[str, Path]:
+    """Return where the files of a model that are not in its store are, by role. Raises NoSuchModel."""
+    return {each["role"]: _packaged(each) for each in _described(name, store).get("external", ())}
+
+
+def _described(name: str, store: Path) -> dict[str, Any]:
+    path = store / name / _VERSION / "model.toml"
+    if not path.is_file():
+        raise NoSuchModel(f"{store} has no model {name}")
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def _packaged(external: Mapping[str, Any]) -> Path:

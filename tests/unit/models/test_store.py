@@ -12,7 +12,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from models.evaluation.graphs import STORE, Graphs
+from models.evaluation import encoders
+from models.evaluation.encoders import STORE, Model
 from models.vision.images import ImageLimits, decode
 from models.vision.preparation import prepare
 
@@ -31,6 +32,22 @@ def described(folder: Path) -> dict[str, Any]:
 
 def crop(picture: str) -> np.ndarray:
     return prepare(decode((EMOJI / picture).read_bytes(), limits=LIMITS))
+
+
+class Graphs:
+    """The packaged models, one by one."""
+
+    def __init__(self) -> None:
+        self._image = Model("efficientnet-lite0")
+        self._bridge = Model("conse-imagenet-minilm")
+        self.read = encoders.raw().read
+
+    def see(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = self._image.run({"crops": crops})
+        return found["embeddings"], found["logits"]
+
+    def bridge(self, logits: np.ndarray) -> np.ndarray:
+        return self._bridge.run({"logits": logits})["embeddings"]
 
 
 @pytest.fixture(scope="module")

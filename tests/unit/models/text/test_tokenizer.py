@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.evaluation.graphs import packaged_files
+from models.evaluation.encoders import packaged_files
 from models.text.tokenizer import MAX_TOKENS, Tokenizer
 
 FILE = packaged_files("all-minilm-l6-v2")["tokenizer"]
