@@ -17,6 +17,7 @@ from fovea.cli import (
     evaluate,
     export,
     memory,
+    models,
     recognize,
     serve,
     submit,
@@ -110,6 +111,7 @@ for _group in (
     export,
     collection,
     dead_letters,
+    models,
     doctor,
 ):
     _group.add_to(app)
