@@ -97,7 +97,8 @@ def assemble(  # noqa: PLR0913  (two of them by name)
     texts = EncodeTexts(readers, once, deadline, parts.stages)
     cases = EncodingCases(regions, texts, maps, eyes, readers)
     exemplar = EncodeExemplar(regions, texts, eyes, readers)
-    workers = Workers(threads=settings.images_at_once, item_timeout_s=settings.item_timeout_s)
+    # Twice as many as may decode and encode: while these do, the next images are read.
+    workers = Workers(threads=2 * settings.images_at_once, item_timeout_s=settings.item_timeout_s)
     return Assembly(
         name="encoding",
         servicers=(

@@ -91,7 +91,7 @@ class EncodingSettings(ProcessSettings):
         description="memory for maps of images, in millions of bytes; one takes up to 5; 0 keeps none",
     )
     item_timeout_s: float = Field(
-        default=60.0, gt=0, description="what one item of a stream may take, besides what its stream has left"
+        default=30.0, gt=0, description="what one item of a stream may take, besides what its stream has left"
     )
 
     @model_validator(mode="after")

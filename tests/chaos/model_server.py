@@ -14,6 +14,7 @@ from infra.local.minio import MinioServer
 from infra.local.server import Running, running
 from infra.local.toxiproxy import ToxiproxyServer, Way
 from infra.local.triton import TritonServer
+from services.encoding.settings import EncodingSettings
 from tests.chaos.experiment import Experiment, Figures, Size
 from tests.chaos.outage import Fault, Scale, Scene, endure
 from tests.chaos.platform import started
@@ -93,8 +94,7 @@ def _faults(models: ModelServer, scene: Scene) -> dict[str, Fault]:
         "cut": Fault(
             "connections to Triton are reset", lambda: models.way.spoilt("reset_peer", timeout=0), waits
         ),
-        "encoder": away("efficientnet-lite0"),
-        "bridge": away("conse-imagenet-minilm"),
+        "encoder": away(EncodingSettings().image_model),
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from services.encoding.settings import EncodingSettings
 from tests.e2e.calls import Calls
 from tests.e2e.pictures import png
 from tests.e2e.processes import Program
@@ -60,7 +61,7 @@ def test_a_call_that_waits_is_one_trace_from_the_gateway_to_each_service(
     called = [span for span in spans if span.kind == "client" and span.name.startswith("fovea.")]
     assert [span.name.split(".")[1] for span in called] == list(STAGES)
     forwards = {span.name for span in spans if span.name.startswith("forward ")}
-    assert "forward efficientnet-lite0" in forwards
+    assert f"forward {EncodingSettings().image_model}" in forwards
     assert {"store get", "store put_if_absent"} <= {span.name for span in spans}
     assert not [span for span in spans if span.failed]
 

@@ -8,6 +8,7 @@ from fovea.gateway.v1 import collections_pb2
 from fovea.kernel.v1.envelope_pb2 import RecognitionOptions
 from fovea.kernel.v1.recognition_pb2 import RECOGNITION_STATE_COMPLETED, Recognition
 from fovea.kernel.v1.region_pb2 import Box, Mask, Point, Polygon, Shape
+from services.encoding.settings import EncodingSettings
 from services.kernel.limits import LIMITS
 from tests.e2e.calls import Calls
 from tests.e2e.pictures import COLOURS, png
@@ -127,7 +128,8 @@ def test_every_stage_leaves_its_name_version_and_models(calls: Calls) -> None:
     stages = record.envelope.stages
     assert [stage.name for stage in stages] == ["segmentation", "encoding", "retrieval", "ranking"]
     assert all(stage.version for stage in stages)
-    assert any(model.startswith("efficientnet-lite0@") for model in stages[1].models)
+    assert stages[1].models[0].startswith(f"{EncodingSettings().image_model}@")
+    assert stages[1].reading == "crop"
     assert stages[2].memory_version
     assert len(record.envelope.image.digest) == 64
 
