@@ -27,7 +27,8 @@ def procedural(width_px: int, height_px: int, rng: np.random.Generator) -> UInt8
     if rng.random() < 0.5:  # noqa: PLR2004
         grain = rng.standard_normal((height_px, width_px, 1), dtype=np.float32)
         picture = picture + rng.uniform(1, _GRAIN) * grain
-    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    drawn: np.ndarray = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    return drawn
 
 
 def cover(
@@ -57,4 +58,4 @@ def _stripes(width_px: int, height_px: int, rng: np.random.Generator) -> Float32
     angle = rng.uniform(0, np.pi)
     across = np.cos(angle) * np.arange(width_px)[None, :] + np.sin(angle) * np.arange(height_px)[:, None]
     wave = np.sin(2 * np.pi * across / period_px).astype(np.float32)
-    return np.sign(wave) if rng.random() < 0.5 else wave  # noqa: PLR2004  (hard or soft edges)
+    return np.asarray(np.sign(wave)) if rng.random() < 0.5 else wave  # noqa: PLR2004  (hard or soft edges)

@@ -102,7 +102,7 @@ def compose(
 ) -> Scene:
     """Lay each cut-out once, somewhere free, in a size drawn for it.
 
-    A cut-out that finds no free place or would show too few pixels is left out; `Scene.objects`
+    A cut-out that finds no free place, is nowhere opaque or would show too few pixels is left out; `Scene.objects`
     says what is there.
 
     Args:
@@ -150,6 +150,8 @@ def _lay(
     taken: Bool[np.ndarray, "h w"],
     rng: np.random.Generator,
 ) -> Placed | None:
+    if not (cutout.rgba[:, :, 3] >= OPAQUE).any():
+        return None
     small = shrunk(cutout.rgba, size_px)
     opaque = small[:, :, 3] >= OPAQUE
     if np.count_nonzero(opaque) < LEAST_AREA_PX:

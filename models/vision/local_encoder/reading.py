@@ -35,13 +35,15 @@ class FeatureMaps:
     overview: Float32[np.ndarray, "h w d"]
 
 
-def tiles_of(image: UInt8[np.ndarray, "h w 3"], grid: Grid) -> UInt8[np.ndarray, "n 224 224 3"]:
+def tiles_of(
+    image: UInt8[np.ndarray, "h w 3"], grid: Grid, *, side_px: int = SIDE_PX
+) -> UInt8[np.ndarray, "n side side 3"]:
     """Return an image's tiles and then the whole of it as one tile; that alone where the grid is one tile."""
     height_px, width_px = image.shape[:2]
-    whole = cut(image, stretched(width_px, height_px, grid=WHOLE, side_px=SIDE_PX))
+    whole = cut(image, stretched(width_px, height_px, grid=WHOLE, side_px=side_px))
     if grid == WHOLE:
         return whole
-    fine = cut(image, stretched(width_px, height_px, grid=grid, side_px=SIDE_PX))
+    fine = cut(image, stretched(width_px, height_px, grid=grid, side_px=side_px))
     return np.concatenate([fine, whole])
 
 
@@ -99,4 +101,5 @@ class Reader:
             for box, mask in zip(boxes, masks or [None] * len(boxes), strict=True)
         ]
         maps = self.encode(image, grid)
-        return self.regions(maps.local[None], maps.overview[None], np.stack(points)[None])[0]
+        read: np.ndarray = self.regions(maps.local[None], maps.overview[None], np.stack(points)[None])[0]
+        return read

@@ -92,6 +92,12 @@ def test_a_thing_too_thin_to_be_seen_is_left_out() -> None:
     assert [each.label for each in scene.objects] == ["round"]
 
 
+def test_a_thing_that_is_nowhere_opaque_is_left_out() -> None:
+    faint = CutOut("faint", np.full((20, 20, 4), 90, dtype=np.uint8))
+
+    assert compose([faint], ROOM, seed=0).objects == ()
+
+
 def test_the_background_that_was_given_is_not_written_to() -> None:
     before = GREY.copy()
 
