@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from models.text.tokenizer import Tokenizer
 from models.vision.preparation import DEFAULTS, PreparationSettings
 from services.encoding.domain import TileShape
 from services.kernel.errors import Unsupported
 from services.runtime.model_execution.folder import Description, ModelFolder, TensorSpec
+
+IMAGE_AXES: Final = 4
+"""Batch, row, column, channel."""
 
 
 @dataclass(frozen=True)
@@ -75,19 +79,22 @@ def sight(name: str, described: Description, *, space: str = "", alone: bool = F
         alone: Whether it serves nothing but those.
 
     Raises:
-        Unsupported: None of its outputs says which space it lies in.
+        Unsupported: It takes no crops, or none of its outputs says which space it lies in.
     """
+    given = described.inputs[0]
+    if given.name != "crops" or len(given.shape) != IMAGE_AXES or given.shape[1] < 1:
+        raise Unsupported(f"{described.name} does not take crops of one size", reason="MODEL_KIND")
     outputs = {each.name: each.space for each in _embeddings(described, axes=2)}
     looks = next(iter(outputs))
     outputs = {looks: space or outputs[looks]} | ({} if alone else _without(outputs, looks))
     crops = {} if described.crops is None else described.crops.model_dump()
-    return Sight(name, outputs, PreparationSettings(size_px=described.inputs[0].shape[1], **crops))
+    return Sight(name, outputs, PreparationSettings(size_px=given.shape[1], **crops))
 
 
 def tiled_sight(local: ModelFolder, regions: ModelFolder) -> TiledSight:
     """Return how two models see a whole image. Raises Unsupported if they are not made for that."""
     tiles, patches = local.description.inputs[0], local.description.outputs[0]
-    if len(tiles.shape) != 4 or len(patches.shape) != 4 or min(patches.shape[1:]) < 1:  # noqa: PLR2004  (image axes)
+    if {len(tiles.shape), len(patches.shape)} != {IMAGE_AXES} or min(patches.shape[1:]) < 1:
         raise Unsupported(f"{local.name} does not make maps of tiles", reason="MODEL_KIND")
     found = _embeddings(regions.description, axes=3)
     return TiledSight(

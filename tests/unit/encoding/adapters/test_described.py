@@ -70,6 +70,12 @@ def test_crops_are_made_as_the_model_wants_them() -> None:
     )
 
 
+@pytest.mark.parametrize("side_px", [-1, 0])
+def test_a_model_that_does_not_say_how_large_its_crops_are_is_refused(side_px: int) -> None:
+    with pytest.raises(Unsupported, match="does not take crops of one size"):
+        sight("eye", described(LOOKS, side_px=side_px))
+
+
 def test_a_model_without_a_space_is_refused() -> None:
     with pytest.raises(Unsupported, match="eye has no FP32 output of 2 axes that says which space") as caught:
         sight("eye", described(LOGITS))
