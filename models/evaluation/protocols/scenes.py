@@ -52,9 +52,8 @@ class Found:
 def compose_all(cutouts: Manifest, backgrounds: Manifest, *, scenes: int = SCENES) -> list[Scene]:
     """Compose scenes by their number: every class once before any comes twice."""
     drawn = np.random.default_rng(0)
-    order = np.concatenate(
-        [drawn.permutation(len(cutouts)) for _ in range(1 + scenes * OBJECTS // len(cutouts))]
-    )
+    rounds = 1 + scenes * OBJECTS // len(cutouts)
+    order = np.concatenate([drawn.permutation(len(cutouts)) for _ in range(rounds)]).tolist()
     pictures = [_background(backgrounds, number) for number in range(scenes)]
     return [
         compose(

@@ -83,7 +83,8 @@ def summary(results: Results) -> str:
 
 def _across(results: Results, by: str, subjects: tuple[str, ...]) -> list[str]:
     return [
-        _shown([each.top(1) for each in tables.chosen(results.across, subject, by)]) for subject in subjects
+        _shown(subject, [each.top(1) for each in tables.chosen(results.across, subject, by)])
+        for subject in subjects
     ]
 
 
@@ -94,7 +95,10 @@ def _named(results: Results, what: str) -> list[str]:
 def _tones(results: Results, subjects: tuple[str, ...]) -> list[str]:
     everything = results.tones[0].what
     return [
-        _shown([each.share for each in results.tones if (each.subject, each.what) == (subject, everything)])
+        _shown(
+            subject,
+            [each.share for each in results.tones if (each.subject, each.what) == (subject, everything)],
+        )
         for subject in subjects
     ]
 
@@ -103,5 +107,7 @@ def _objects(results: Results) -> str:
     return ", ".join(percent(each.first.value) for each in results.found if each.title.startswith(DENSE))
 
 
-def _shown(shares: list[Share]) -> str:
-    return ranged(together(shares)) if shares else "left out"
+def _shown(subject: str, shares: list[Share]) -> str:
+    if not shares:
+        return "left out" if subject == FOLD else _NOTHING
+    return ranged(together(shares))

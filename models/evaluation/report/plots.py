@@ -24,7 +24,7 @@ _DEPTHS: Final = np.unique(np.round(np.geomspace(1, 100, 30)).astype(int))
 
 def recall(across: Sequence[Asked], place: Path) -> None:
     """Draw how often the truth is among the first k candidates."""
-    with _figure(place, (7.2, 4.2)) as figure:
+    with _figure(place, (7.6, 5.2)) as figure:
         axes = figure.subplots()
         for by, line in ((PICTURE, "-"), (NAME, "--")):
             for subject in subjects_of(across, by):
@@ -33,13 +33,13 @@ def recall(across: Sequence[Asked], place: Path) -> None:
                 axes.plot(_DEPTHS, values, line, color=_colour(across, subject), label=f"{subject}, by {by}")
         axes.set(xscale="log", ylim=(0, 100), xlabel="candidates", ylabel="truth among them, %")
         axes.set_xticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
-        figure.legend(loc="outside right upper", fontsize=8)
+        _legend(figure)
 
 
 def shots(found: Sequence[FewShot], place: Path) -> None:
     """Draw top-1 over the number of shots, with the interval over the draws."""
     subjects = list(dict.fromkeys(each.subject for each in found))
-    with _figure(place, (6.4, 3.6)) as figure:
+    with _figure(place, (6.4, 4.4)) as figure:
         axes = figure.subplots()
         for number, subject in enumerate(subjects):
             own = [each for each in found if each.subject == subject]
@@ -54,16 +54,19 @@ def shots(found: Sequence[FewShot], place: Path) -> None:
         axes.set(xlabel="pictures a class", ylabel="right, %", ylim=(0, 100), xscale="log")
         axes.minorticks_off()
         axes.set_xticks(counts, [str(count) for count in counts])
-        figure.legend(loc="outside right upper", fontsize=8)
+        _legend(figure)
 
 
 def groups(across: Sequence[Asked], place: Path) -> None:
-    """Draw top-1 by picture for each group."""
+    """Draw top-1 by picture for each group, the easiest for the last subject at the top."""
     subjects = subjects_of(across, PICTURE)
     rows = next(each for each in across if each.by == PICTURE).rows
-    names = list(dict.fromkeys(row["group"] for row in rows))[::-1]
+    names = sorted(
+        {row["group"] for row in rows},
+        key=lambda name: group_share(across, subjects[-1], "group", name).value,
+    )
     height = 0.8 / len(subjects)
-    with _figure(place, (7.2, 5.4)) as figure:
+    with _figure(place, (6.8, 5.6)) as figure:
         axes = figure.subplots()
         for number, subject in enumerate(subjects):
             values = [100 * group_share(across, subject, "group", name).value for name in names]
@@ -72,7 +75,11 @@ def groups(across: Sequence[Asked], place: Path) -> None:
         axes.set_yticks(np.arange(len(names)), names)
         axes.set(xlabel="right, %", xlim=(0, 100))
         axes.grid(visible=False, axis="y")
-        figure.legend(loc="outside lower center", ncols=2, fontsize=8)
+        _legend(figure)
+
+
+def _legend(figure: Figure) -> None:
+    figure.legend(loc="outside lower center", ncols=2, fontsize=8)
 
 
 def _top(each: FewShot) -> tuple[float, float]:
