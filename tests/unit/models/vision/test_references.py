@@ -71,6 +71,7 @@ def test_what_lies_outside_is_cut_and_corners_are_put_in_order() -> None:
     assert to_grid(Point(-5.0, 2_000.0), **size) == (0, 999)
     assert to_grid(Box(900, 800, -50, 5_000), **size) == (0, 800, 900, 999)
     assert region((7, 9, 3, 2), **size) == Box(3, 2, 7, 9)
+    assert region((999, 999, 999, 999), **size) == Box(998, 998, 999, 999)
     assert to_pixels((-4, 1_200), **size) == (0, 999)
 
 
@@ -91,9 +92,7 @@ def test_a_box_outside_the_picture_has_no_place_on_the_grid() -> None:
 
 
 def test_points_and_boxes_are_found_with_the_words_before_them() -> None:
-    text = (
-        "What is the cat [100, 200,300,400] <region_fea> doing? A red ball [ 5, 6 ] and the dog [7,8,9,10]."
-    )
+    text = "What is the cat [100, 200,300,400] <region_fea> doing? A red ball [ 5, 6 ] <region_fea> and the dog [7,8,9,10]."
 
     found = parse(text)
 

@@ -106,6 +106,13 @@ def test_of_many_pixels_some_are_taken_from_everywhere_and_none_twice(count: int
     assert gaps.max() <= 2 * max(1, count / at_most) + 1
 
 
+@pytest.mark.parametrize("width", range(2, 80))
+def test_no_width_keeps_step_with_the_pixels_that_are_taken(width: int) -> None:
+    found = pixels(Box(0, 0, width, 146), width_px=width, height_px=146, at_most=192)
+
+    assert found[:, 0].mean() == pytest.approx((width - 1) / 2, abs=0.09 * width)
+
+
 def test_stripes_as_wide_as_the_stride_are_met_in_their_share() -> None:
     stripes = np.zeros((400, 400), dtype=bool)
     stripes[:, ::2] = True

@@ -183,6 +183,15 @@ def test_no_width_keeps_step_with_the_points(width: int) -> None:
     assert points[:, 0].mean() == pytest.approx(0.5, abs=0.06)
 
 
+def test_points_are_spread_over_all_of_a_region() -> None:
+    points = geometry([Box(0, 0, WIDTH_PX, HEIGHT_PX)], LAYOUT, COARSE).points[0]
+
+    sixteenths = np.floor(points * 4).astype(int)
+    counts = np.bincount(sixteenths[:, 1] * 4 + sixteenths[:, 0], minlength=16)
+    assert counts.min() >= 2  # four each, were they a lattice
+    assert counts.max() <= 6
+
+
 def test_both_parts_of_a_region_are_read_in_proportion() -> None:
     mask = np.zeros((HEIGHT_PX, WIDTH_PX), dtype=bool)
     mask[:30, :30] = True
