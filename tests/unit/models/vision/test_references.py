@@ -92,13 +92,13 @@ def test_a_box_outside_the_picture_has_no_place_on_the_grid() -> None:
 
 
 def test_points_and_boxes_are_found_with_the_words_before_them() -> None:
-    text = "What is the cat [100, 200,300,400] <region_fea> doing? A red ball [ 5, 6 ] <region_fea> and the dog [7,8,9,10]."
+    text = "Is a cat [100, 200,300,400] <region_fea> up? A ball [ 5, 6 ] <region_fea> and the dog [7,8,9,10]."
 
     found = parse(text)
 
     assert [(one.phrase, one.coordinates) for one in found.references] == [
-        ("What is the cat", (100, 200, 300, 400)),
-        ("A red ball", (5, 6)),
+        ("Is a cat", (100, 200, 300, 400)),
+        ("A ball", (5, 6)),
         ("the dog", (7, 8, 9, 10)),
     ]
     assert [text[one.start : one.end] for one in found.references] == [
