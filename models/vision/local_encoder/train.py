@@ -45,6 +45,8 @@ from models.vision.tiles import WHOLE, Grid
 
 SCENES_A_STEP = {1: 10, 2: 3, 4: 2}
 """By tiles in the grid: about ten passes of the encoder."""
+RAW = "efficientnet-lite0"
+"""Who teaches the map."""
 MAP_DIMENSIONS = 512
 """Of the targets in step 1: the arithmetic of a fifth of the 2,792 that the teacher gives."""
 
@@ -165,52 +167,80 @@ def _batch(drawn: Sequence[Lesson], device: torch.device) -> tuple[Tensor, Tenso
     return points.to(device), present.to(device), shown.to(device)
 
 
-def train(
-    teachers: tuple[Teacher, Teacher],
-    names: tuple[str, str],
-    settings: TrainingSettings,
-    *,
-    held_out: str | None = None,
-    device: str = "cpu",
+def train_map(
+    settings: TrainingSettings, *, held_out: str | None = None, device: str = "cpu"
 ) -> tuple[LocalEncoder, GridReader]:
-    """Return both modules, trained or continued.
+    """Return the trained encoder, and the reader that learned beside it; continues what was stopped.
 
     Args:
-        teachers: Of the map and of the reader.
-        names: The teachers' identities; what was trained under others is not continued.
         settings: How.
-        held_out: As in `data.cutouts`.
+        held_out: As in `cutouts.cutouts`.
         device: Where to compute.
     """
     torch.manual_seed(settings.seed)
-    coarse = principal(lessons(teachers[0], names[0], held_out=held_out), MAP_DIMENSIONS)
     encoder, helper = LocalEncoder(load_trunk()).to(device), GridReader(MAP_DIMENSIONS).to(device)
-    place = TRAINING / f"local-{held_out or 'all'}-{settings.digest}"
-    learn_map((encoder, helper), coarse, settings, checkpoint=place / "map.pt", report=_report("map"))
-    fine = lessons(teachers[1], names[1], held_out=held_out)
-    reader = GridReader(fine.targets.shape[1])
+    raw = StoredTeacher(RAW)
+    known = principal(lessons(raw, raw.identity, held_out=held_out), MAP_DIMENSIONS)
+    checkpoint = _place(settings, held_out) / "map.pt"
+    learn_map((encoder, helper), known, settings, checkpoint=checkpoint, report=_report("map"))
+    return encoder.eval(), helper.eval()
+
+
+def train_reader(
+    modules: tuple[LocalEncoder, GridReader],
+    teacher: tuple[str, Teacher],
+    settings: TrainingSettings,
+    *,
+    held_out: str | None = None,
+) -> GridReader:
+    """Return a reader into a teacher's space; continues what was stopped.
+
+    Args:
+        modules: What `train_map` returned: all of the reader but its last map is where this one starts.
+        teacher: Its identity, and itself.
+        settings: How.
+        held_out: As in `cutouts.cutouts`.
+    """
+    encoder, helper = modules
+    identity, sees = teacher
+    known = lessons(sees, identity, held_out=held_out)
+    reader = GridReader(known.targets.shape[1])
     learned = {key: value for key, value in helper.state_dict().items() if not key.startswith("output")}
     reader.load_state_dict(learned, strict=False)
-    reader.to(device)
-    checkpoint = place / f"reader-{names[1].replace('@', '-')}.pt"
-    learn_reader((encoder, reader), fine, settings, checkpoint=checkpoint, report=_report("reader"))
-    return encoder.cpu().eval(), reader.cpu().eval()
+    reader.to(next(helper.parameters()).device)
+    checkpoint = _place(settings, held_out) / f"reader-{identity}.pt"
+    learn_reader((encoder, reader), known, settings, checkpoint=checkpoint, report=_report("reader"))
+    return reader.eval()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train with the shipped teachers and export."""
+    """Train both and export them."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m models.vision.train local",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--teacher", default="fovea-global", help="model of the store that regions are read for"
+    )
+    parser.add_argument(
+        "--map-only", action="store_true", help="stop after step 1, which needs no such model"
     )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(chosen.threads)
-    raw, shipped = StoredTeacher("efficientnet-lite0"), StoredTeacher("fovea-global")
-    modules = train(
-        (raw, shipped), (raw.identity, shipped.identity), TrainingSettings(), device=chosen.device
-    )
-    export(*modules, teacher=shipped.identity)
+    settings = TrainingSettings()
+    modules = train_map(settings, device=chosen.device)
+    if chosen.map_only:
+        return
+    teacher = StoredTeacher(chosen.teacher)
+    reader = train_reader(modules, (teacher.identity, teacher), settings)
+    export(modules[0].cpu(), reader.cpu(), teacher=teacher.identity)
+
+
+def _place(settings: TrainingSettings, held_out: str | None) -> Path:
+    return TRAINING / f"local-{held_out or 'all'}-{settings.digest}"
 
 
 def load_trunk() -> EfficientNetLite0:
@@ -229,7 +259,3 @@ def _report(what: str) -> Report:
             print(f"{what} {step + 1}: loss {mean:.4f}, {time.monotonic() - started:.0f} s", flush=True)
 
     return report
-
-
-if __name__ == "__main__":
-    main()
