@@ -40,10 +40,10 @@ class Running:
 @pytest.fixture(scope="module")
 def encoding() -> Iterator[Running]:
     settings = EncodingSettings.load()
-    models, reading = open_models(settings, ModelMetrics(CollectorRegistry()))
+    models, senses = open_models(settings, ModelMetrics(CollectorRegistry()))
     store = InMemoryStore()
     store.put(IMAGE.key, PICTURE)
-    assembly = assemble(settings, store, models, reading, version="1.2")
+    assembly = assemble(settings, store, models, senses, version="1.2")
     (servicer,) = assembly.servicers
     with served(servicer) as channel:
         yield Running(assembly, encoding_pb2_grpc.EncodingServiceStub(channel))
@@ -61,9 +61,33 @@ def test_a_region_reaches_both_spaces_and_the_record_names_the_models(encoding: 
     for region in answer.regions:
         looks, name = region.embeddings
         assert (looks.space, name.space) == ("visual", "name")
-        assert len(vector(name)) == 384
         for embedding in (looks, name):
             assert np.linalg.norm(vector(embedding)) == pytest.approx(1, abs=1e-4)
+    (text,) = encoding.stub.EncodeTexts(pb.EncodeTextsRequest(texts=["wren"]), timeout=30.0).embeddings
+    assert (text.space, len(text.vector)) == (name.space, len(name.vector))
+    settings = EncodingSettings()
+    named = [model.partition("@")[0] for model in answer.stage.models]
+    assert named == [name for name in (settings.image_model, settings.bridge_model) if name]
+
+
+def test_the_encoders_of_before_and_their_bridge_still_see() -> None:
+    settings = EncodingSettings.load(
+        image_model="efficientnet-lite0",
+        bridge_model="conse-imagenet-minilm",
+        text_model="all-minilm-l6-v2",
+    )
+    store = InMemoryStore()
+    store.put(IMAGE.key, PICTURE)
+    models, senses = open_models(settings, ModelMetrics(CollectorRegistry()))
+    (servicer,) = assemble(settings, store, models, senses, version="1.2").servicers
+
+    with served(servicer) as channel:
+        stub = encoding_pb2_grpc.EncodingServiceStub(channel)
+        request = pb.EncodeRegionsRequest(image=write_image(IMAGE), regions=[LEFT])
+        answer = stub.EncodeRegions(request, timeout=30.0)
+
+    looks, name = answer.regions[0].embeddings
+    assert (looks.space, len(vector(looks)), name.space, len(vector(name))) == ("visual", 2792, "name", 384)
     assert [model.partition("@")[0] for model in answer.stage.models] == [
         "efficientnet-lite0",
         "conse-imagenet-minilm",
@@ -133,7 +157,7 @@ def test_the_same_picture_has_the_same_bytes_whoever_encodes_it(encoding: Runnin
 def test_a_name_is_read_in_the_templates_of_its_model(encoding: Running, tmp_path: Path) -> None:
     templates = ("a photo of a {}.", "{}, a kind of bird")
     shutil.copytree(EncodingSettings.load().model_folder, tmp_path / "store")
-    described = tmp_path / "store" / "all-minilm-l6-v2" / "1" / "model.toml"
+    described = tmp_path / "store" / EncodingSettings().text_model / "1" / "model.toml"
     described.write_text(f"name_templates = {list(templates)}\n{described.read_text()}")
     settings = EncodingSettings.load(model_folder=tmp_path / "store")
     reading = assemble(
@@ -178,8 +202,8 @@ def test_two_versions_of_an_encoder_serve_a_space_each(tmp_path: Path) -> None:
     )
     store = InMemoryStore()
     store.put(IMAGE.key, PICTURE)
-    models, reading = open_models(settings, ModelMetrics(CollectorRegistry()))
-    (servicer,) = assemble(settings, store, models, reading, version="1.2").servicers
+    models, senses = open_models(settings, ModelMetrics(CollectorRegistry()))
+    (servicer,) = assemble(settings, store, models, senses, version="1.2").servicers
     request = pb.EncodeRegionsRequest(
         image=write_image(IMAGE), regions=[LEFT], spaces=["visual", "visual-1", "visual-2"]
     )
