@@ -21,7 +21,7 @@ from services.encoding.settings import EncodingSettings
 from services.kernel.errors import NotFound
 from services.runtime.assembly import Assembly
 from services.runtime.codec.region import write_image
-from services.runtime.metrics import ModelMetrics
+from services.runtime.metrics import CacheMetrics, ModelMetrics
 from tests.fakes.encoded import IMAGE, PICTURE
 from tests.fakes.model_variants import write_variant
 from tests.fakes.object_store import InMemoryStore
@@ -34,6 +34,7 @@ RIGHT = region_pb2.Region(region_id="1", box=region_pb2.Box(left=20, top=0, righ
 @dataclass(frozen=True)
 class Running:
     assembly: Assembly
+    registry: CollectorRegistry
     stub: encoding_pb2_grpc.EncodingServiceStub
 
 
@@ -43,10 +44,11 @@ def encoding() -> Iterator[Running]:
     models, senses = open_models(settings, ModelMetrics(CollectorRegistry()))
     store = InMemoryStore()
     store.put(IMAGE.key, PICTURE)
-    assembly = assemble(settings, store, models, senses, version="1.2")
+    registry = CollectorRegistry()
+    assembly = assemble(settings, store, models, senses, version="1.2", metrics=CacheMetrics(registry))
     (servicer,) = assembly.servicers
     with served(servicer) as channel:
-        yield Running(assembly, encoding_pb2_grpc.EncodingServiceStub(channel))
+        yield Running(assembly, registry, encoding_pb2_grpc.EncodingServiceStub(channel))
 
 
 def vector(embedding: embedding_pb2.Embedding) -> np.ndarray:
@@ -92,6 +94,27 @@ def test_the_encoders_of_before_and_their_bridge_still_see() -> None:
         "efficientnet-lite0",
         "conse-imagenet-minilm",
     ]
+
+
+def test_what_is_kept_is_counted_by_what_it_is_and_whether_it_was_there(encoding: Running) -> None:
+    def counted(cache: str) -> list[float]:
+        name = "fovea_cache_requests_total"
+        outcomes = ("miss", "hit")
+        found = [
+            encoding.registry.get_sample_value(name, {"cache": cache, "outcome": outcome})
+            for outcome in outcomes
+        ]
+        return [value or 0.0 for value in found]
+
+    region = region_pb2.Region(region_id="0", box=region_pb2.Box(left=1, top=1, right=9, bottom=9))
+    before = {cache: counted(cache) for cache in ("regions", "texts")}
+    for _ in range(3):
+        request = pb.EncodeRegionsRequest(image=write_image(IMAGE), regions=[region])
+        encoding.stub.EncodeRegions(request, timeout=30.0)
+        encoding.stub.EncodeTexts(pb.EncodeTextsRequest(texts=["counted"]), timeout=30.0)
+
+    for cache, (misses, hits) in before.items():
+        assert counted(cache) == [misses + 1, hits + 2]
 
 
 def test_names_lie_near_names_of_like_things(encoding: Running) -> None:
