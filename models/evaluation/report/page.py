@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from pathlib import Path
 from typing import Final
@@ -54,7 +55,7 @@ def values(results: Results) -> dict[str, str]:
         "scenes": tables.small_objects(results.found),
         "passes": str(_PASSES),
         "rates": tables.rates(results.rates),
-        "machine": platform.machine(),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
         "stages": tables.stages(results.stages),
         "sets": tables.sets(results.sets),
     }
