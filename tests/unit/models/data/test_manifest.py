@@ -78,7 +78,9 @@ def test_a_file_that_was_changed_is_named(tmp_path: Path) -> None:
         manifest.read(tmp_path)
 
 
-@pytest.mark.parametrize("path", ["../outside.png", "/etc/passwd", "a/../../outside.png", "..\\outside.png"])
+@pytest.mark.parametrize(
+    "path", ["../outside.png", "/etc/passwd", "a/../../outside.png", "..\\outside.png", "a\0.png"]
+)
 def test_a_path_that_leads_out_is_refused_though_the_file_is_there(tmp_path: Path, path: str) -> None:
     folder = tmp_path / "set"
     folder.mkdir()

@@ -46,6 +46,14 @@ def test_what_is_no_bundle_is_refused(damaged: bytes) -> None:
         list(files(damaged))
 
 
+def test_a_folder_that_lies_in_itself_is_refused() -> None:
+    looped = bytearray(bundle())
+    struct.pack_into(">I", looped, 20 + 10, 0)  # the root's first child is the root
+
+    with pytest.raises(BadBundle, match="in itself"):
+        list(files(bytes(looped)))
+
+
 @given(st.integers(0, len(bundle()) - 1), st.integers(0, 255))
 def test_one_changed_byte_gives_files_or_one_typed_error(place: int, byte: int) -> None:
     changed = bytearray(bundle())
