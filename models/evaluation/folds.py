@@ -39,7 +39,7 @@ def _train(held_out: str, folder: Path) -> None:
         str(TRAINING),
         "-m",
         "models.vision.train",
-        "global",
+        "fold",
         "--held-out",
         held_out,
         "--out",
