@@ -41,30 +41,24 @@ def measure(*, rounds: int = _ROUNDS) -> list[Row]:
 
 def report(rows: Sequence[Row]) -> str:
     """Return the result as a table."""
-    head = (
-        "regions",
-        "crop ms",
-        "dense ms",
-        "crop regions/s",
-        "dense regions/s",
-        "over crop",
-        "goal",
-        "spread",
-    )
+    head = ("regions", "crop cpu ms", "dense cpu ms", "crop ms", "dense ms", "dense regions/s")
     lines = [
         (
             str(row.regions),
+            milliseconds(row.crop.cpu_s),
+            milliseconds(row.dense.cpu_s),
             milliseconds(row.crop.wall_s),
             milliseconds(row.dense.wall_s),
-            f"{row.regions / row.crop.wall_s:.1f}",
             f"{row.regions / row.dense.wall_s:.1f}",
             f"{row.crop.wall_s / row.dense.wall_s:.2f}",
+            f"{row.crop.cpu_s / row.dense.cpu_s:.2f}",
             ">= 3" if row.regions == _GOAL_AT else "",
             f"{100 * max(row.crop.spread, row.dense.spread):.0f} %",
         )
         for row in rows
     ]
-    return f"images of {_SIDE_PX} x {_SIDE_PX} pixels, one at a time\n{table(head, lines)}"
+    more = ("over crop", "by cpu", "goal", "spread")
+    return f"images of {_SIDE_PX} x {_SIDE_PX} pixels, one at a time\n{table((*head, *more), lines)}"
 
 
 def _measure(encoding: Encoding, count: int, pictures: Callable[[], list[bytes]], rounds: int) -> Row:

@@ -55,9 +55,10 @@ class EncodingSettings(ProcessSettings):
         description="encoders of texts beside it, with commas, each with a space of its own",
     )
     local_model: str = Field(
-        default="", description="sees the tiles of a whole image, for dense reading; empty: there is none"
+        default="fovea-local",
+        description="sees the tiles of a whole image, for dense reading; empty: there is none",
     )
-    regions_model: str = Field(default="", description="reads regions from what that one saw")
+    regions_model: str = Field(default="fovea-regions", description="reads regions from what that one saw")
     region_reading: Literal["crop", "dense"] = Field(
         default="crop", description="how regions are read where the caller does not say"
     )
