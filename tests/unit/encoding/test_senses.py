@@ -11,6 +11,7 @@ import pytest
 from services.encoding.assembly import open_senses
 from services.encoding.settings import EncodingSettings
 from services.kernel.errors import InvalidInput, NotFound, Unsupported
+from services.runtime.model_execution.store import ModelStore
 from services.runtime.settings import SettingsError
 
 OLD = {
@@ -51,6 +52,16 @@ def renamed(store: Path, name: str, other: str, words: dict[str, str]) -> None:
         assert old in described
         described = described.replace(old, new)
     (store / other / "1" / "model.toml").write_text(described)
+
+
+def test_what_ships_reads_densely_into_the_space_of_the_encoder_that_ships() -> None:
+    settings = EncodingSettings()
+    tiled = open_senses(settings).tiled
+
+    assert tiled is not None
+    global_model = ModelStore(settings.model_folder).open(settings.image_model)
+    assert tiled.outputs["embeddings"] == global_model.spaces()["embeddings"]
+    assert set(tiled.encoders.values()) == {global_model.identity}
 
 
 def test_the_pair_of_before_sees_with_a_bridge(store: Path) -> None:
