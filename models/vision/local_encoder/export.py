@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from models.export import DESCRIPTION, STORE, compare, stamp, write_graph
+from models.vision.boxes import Box
 from models.vision.local_encoder.network import CHANNELS, GridReader, LocalEncoder
-from models.vision.local_encoder.points import POINTS
+from models.vision.local_encoder.points import region_points
 from models.vision.local_encoder.reading import SIDE_PX
 
 LOCAL = STORE / "fovea-local" / "1"
@@ -36,7 +37,7 @@ def export(encoder: LocalEncoder, reader: GridReader, *, teacher: str) -> None:
     inputs = {
         "local": rng.standard_normal((2, 2 * _CELLS, 3 * _CELLS, CHANNELS), dtype=np.float32),
         "overview": rng.standard_normal((2, _CELLS, _CELLS, CHANNELS), dtype=np.float32),
-        "points": rng.random((2, 5, POINTS, 3), dtype=np.float32).round(2),
+        "points": np.stack([_points(rng), _points(rng)]),
     }
     tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
     write_graph(
@@ -55,6 +56,16 @@ def export(encoder: LocalEncoder, reader: GridReader, *, teacher: str) -> None:
     compare(REGIONS, inputs, [expected], tolerance=TOLERANCE)
     _name(teacher, expected.shape[-1])
     stamp(REGIONS)
+
+
+def _points(rng: np.random.Generator) -> np.ndarray:
+    """Return the points of five regions somewhere, some of them masks."""
+    found = []
+    for left, top in rng.integers(0, 80, (5, 2)).tolist():
+        box = Box(left, top, left + 20, top + 20)
+        mask = rng.random((100, 100)) < (left % 2 + 0.5)  # all of every other one
+        found.append(region_points(box, mask, width_px=100, height_px=100))
+    return np.stack(found)
 
 
 def _name(teacher: str, dimensions: int) -> None:

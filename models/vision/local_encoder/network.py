@@ -116,7 +116,7 @@ class GridReader(nn.Module):
         inside = points[..., 2:]
         seen = self.local(read(local, points)) + self.overview(read(overview, points))
         seen = functional.relu(seen + self.size(_sizes(local, overview, points))[..., None, :]) * inside
-        mean = seen.sum(-2) / inside.sum(-2)
+        mean = seen.sum(-2) / inside.sum(-2).clamp(min=1.0)
         kept = (functional.relu(self.keep(seen)) * inside).flatten(-2)
         hidden = functional.gelu(self.placed(kept) + self.mean(mean))
         return unit(self.output(hidden))
@@ -131,6 +131,6 @@ def read(maps: Tensor, points: Tensor) -> Tensor:
 
 def _sizes(local: Tensor, overview: Tensor, points: Tensor) -> Tensor:
     """Return how many cells wide and high a region is in each map, as logarithms, (b, r, 4)."""
-    extent = points[..., -1, :2] - points[..., 0, :2]  # (b, r, 2), of the grid's outermost points
+    extent = (points[..., -1, :2] - points[..., 0, :2]).clamp(min=0.0)  # (b, r, 2), of the outermost points
     cells = [extent * torch.tensor([each.shape[2], each.shape[1]]) for each in (local, overview)]
     return torch.log(torch.cat(cells, -1) + 0.1)

@@ -25,7 +25,7 @@ class TrainingSettings:
         saved_every: Steps.
     """
 
-    map_steps: int = 700
+    map_steps: int = 1400
     reader_steps: int = 800
     reader_scenes: int = 300
     reader_batch: int = 4

@@ -129,6 +129,16 @@ def test_a_cut_out_that_is_nowhere_opaque_is_refused() -> None:
         shrunk(np.zeros((8, 8, 4), dtype=np.uint8), 8)
 
 
+def test_what_is_half_opaque_lets_the_background_through() -> None:
+    rgba = np.full((16, 16, 4), 255, dtype=np.uint8)
+    rgba[:, :, 3] = 200
+
+    scene = compose([CutOut("veil", rgba)], SceneSettings(64, 64, 16, 16), seed=0, background=GREY[:64, :64])
+
+    box = scene.objects[0].box
+    assert (scene.image[box.rows, box.columns] == round(128 + 127 * 200 / 255)).all()
+
+
 def test_colours_under_full_transparency_do_not_bleed_into_the_edge() -> None:
     rgba = np.zeros((64, 64, 4), dtype=np.uint8)
     rgba[:, :, 1] = 255
