@@ -59,7 +59,7 @@ $(TRAINING)/ready: requirements/training.txt requirements/models.txt requirement
 	@touch $@
 
 test-models: proto $(TRAINING)/ready ## Run the tests that need torch, in an environment of their own (6 GB)
-	$(TRAINING)/bin/python -m pytest tests/models
+	$(TRAINING)/bin/python -m pytest --timeout 600 tests/models
 
 integration: proto ## Run the tests against real servers, which are installed into ~/.cache/fovea
 	$(PYTHON) -m infra.local install

@@ -102,6 +102,7 @@ def write_text(checkpoint: Checkpoint, folder: Path, *, name: str, texts: Sequen
     description = {
         **_head(checkpoint, f"{name}-text", "text encoder"),
         "preprocessing": reading.words,
+        "name_templates": checkpoint.family.name_templates,
         "texts": {"max_tokens": reading.max_tokens, "padding": reading.padding, "pad_id": reading.pad_id},
         "files": [described_file(folder / tokens.FILE, role="tokenizer")],
         "inputs": [

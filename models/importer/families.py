@@ -59,6 +59,7 @@ class Family:
         processor: transformers' class of what prepares its pictures, on Pillow.
         reads: Whether it has a tower for texts.
         whole_rows: Whether its texts are padded to the full length, and padding is seen.
+        name_templates: The sentences that it was made to read names in, as its publishers use them.
     """
 
     title: str
@@ -67,11 +68,19 @@ class Family:
     processor: Any
     reads: bool = True
     whole_rows: bool = False
+    name_templates: tuple[str, ...] = ("a photo of a {}.",)
 
 
 FAMILIES: Final[Mapping[str, Family]] = {
     "clip": Family("CLIP", CLIPConfig, CLIPModel, CLIPImageProcessorPil),
-    "siglip": Family("SigLIP", SiglipConfig, SiglipModel, SiglipImageProcessorPil, whole_rows=True),
+    "siglip": Family(
+        "SigLIP",
+        SiglipConfig,
+        SiglipModel,
+        SiglipImageProcessorPil,
+        whole_rows=True,
+        name_templates=("This is a photo of {}.",),
+    ),
     "dinov2": Family("DINOv2", Dinov2Config, Dinov2Model, BitImageProcessorPil, reads=False),
 }
 

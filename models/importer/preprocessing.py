@@ -111,10 +111,13 @@ def _edge(size: Any, key: str) -> int:
     return found if isinstance(found, int) else 0
 
 
-def _channels(key: str, values: Sequence[float], *, least: float) -> tuple[float, ...]:
-    numbers = tuple(float(value) for value in values)
+def _channels(key: str, values: Any, *, least: float) -> tuple[float, ...]:
+    try:
+        numbers = tuple(float(value) for value in values)
+    except (TypeError, ValueError):
+        numbers = ()
     if len(numbers) != _CHANNELS or not all(math.isfinite(each) and each >= least for each in numbers):
-        raise Refused(f"{FILE} says {key} = {list(values)}; three numbers are needed, of a spread above 0")
+        raise Refused(f"{FILE} says {key} = {values!r}; three numbers are needed, of a spread above 0")
     return numbers
 
 
