@@ -45,7 +45,10 @@ class Model:
         self.name = name
         self.files = packaged_files(name, store)
         self._weights: dict[str, np.ndarray] = {}  # onnxruntime reads them in place: keep them
-        self._session = self._open(store / name / _VERSION / self._description["graph"]["file"])
+        graph = store / name / _VERSION / self._description["graph"]["file"]
+        if not graph.is_file():
+            raise NoSuchModel(f"{graph} is not there")
+        self._session = self._open(graph)
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     @property
