@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
@@ -129,8 +131,12 @@ class Pixels:
 
 def crops_of(pictures: Manifest) -> UInt8[np.ndarray, "n 224 224 3"]:
     """Return whole pictures as the encoders get them from the services."""
-    files = [pictures.file(row) for row in pictures.rows]
-    return np.stack([prepare(decode(file.read_bytes(), limits=_LIMITS)) for file in files])
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow lets others run while it decodes and resizes
+        return np.stack(list(pool.map(_crop_of, (pictures.file(row) for row in pictures.rows))))
+
+
+def _crop_of(file: Path) -> UInt8[np.ndarray, "224 224 3"]:
+    return prepare(decode(file.read_bytes(), limits=_LIMITS))
 
 
 def _seen(pictures: Manifest, features: Features, see: See) -> dict[str, np.ndarray]:
