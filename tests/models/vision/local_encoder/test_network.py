@@ -5,7 +5,7 @@ import torch
 from models.export import compare, write_graph
 from models.vision.boxes import Box
 from models.vision.efficientnet.network import EfficientNetLite0
-from models.vision.local_encoder.network import CHANNELS, LocalEncoder, GridReader, read
+from models.vision.local_encoder.network import CHANNELS, GridReader, LocalEncoder, read
 from models.vision.local_encoder.points import POINTS, region_points
 
 

@@ -7,7 +7,7 @@ import torch
 from models.vision.efficientnet.network import EfficientNetLite0
 from models.vision.local_encoder.data import Lessons, lesson, principal
 from models.vision.local_encoder.losses import Distillation
-from models.vision.local_encoder.network import LocalEncoder, GridReader
+from models.vision.local_encoder.network import GridReader, LocalEncoder
 from models.vision.local_encoder.settings import TrainingSettings
 from models.vision.local_encoder.train import learn_map, learn_reader
 from models.vision.scenes import CutOut
