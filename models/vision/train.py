@@ -1,4 +1,4 @@
-"""Trains the encoders that ship: `python -m models.vision.train global|local …`."""
+"""Trains the encoders that ship: `python -m models.vision.train global|fold|local …`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import argparse
 import importlib
 
 COMMANDS = {
+    "global": "models.vision.global_encoder.train",
+    "fold": "models.vision.global_encoder.train",
     "local": "models.vision.local_encoder.train",
 }
 

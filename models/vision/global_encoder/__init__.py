@@ -1,0 +1,1 @@
+"""The global encoder: one vector a crop, trained on drawings and tied to names."""
