@@ -45,17 +45,17 @@ class Model:
         self.name = name
         self.files = packaged_files(name, store)
         self._weights: dict[str, np.ndarray] = {}  # onnxruntime reads them in place: keep them
-        graph = store / name / _VERSION / self._description["graph"]["file"]
-        if not graph.is_file():
-            raise NoSuchModel(f"{graph} is not there")
-        self._session = self._open(graph)
+        self._graph = store / name / _VERSION / self._description["graph"]["file"]
+        if not self._graph.is_file():
+            raise NoSuchModel(f"{self._graph} is not there")
+        self._session = self._open()
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the graph and of every file it needs from elsewhere."""
-        parts = [self._description["graph"]["sha256"]]
-        parts += [each["sha256"] for each in self._description.get("external", ())]
+        """SHA-256 of the graph as it is, whatever its description says, and of what it needs from elsewhere."""
+        graph = hashlib.sha256(self._graph.read_bytes()).hexdigest()
+        parts = [graph, *(each["sha256"] for each in self._description.get("external", ()))]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
     @property
@@ -73,14 +73,14 @@ class Model:
         found = self._session.run(None, dict(inputs))
         return dict(zip(self._outputs, found, strict=True))
 
-    def _open(self, graph: Path) -> onnxruntime.InferenceSession:
+    def _open(self) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
         fed = self._description["graph"].get("external_initializers", [])
         if fed:
             self._weights = load_file(self.files["weights"])
             values = [onnxruntime.OrtValue.ortvalue_from_numpy(self._weights[key]) for key in fed]
             options.add_external_initializers(fed, values)
-        return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(self._graph), options, providers=["CPUExecutionProvider"])
 
 
 class Encoder:
