@@ -53,7 +53,7 @@ class Model:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the graph as it is, whatever its description says, and of what it needs from elsewhere."""
+        """SHA-256 of the graph as it is, whatever its description says, and of what else it needs."""
         graph = hashlib.sha256(self._graph.read_bytes()).hexdigest()
         parts = [graph, *(each["sha256"] for each in self._description.get("external", ()))]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
