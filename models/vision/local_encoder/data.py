@@ -57,17 +57,17 @@ class Lesson:
     shown: Int64[np.ndarray, "regions"]
 
 
-def lessons(teacher: Teacher, identity: str, *, held_out: str | None = None) -> Lessons:
+def lessons(teacher: Teacher, graph: str, *, held_out: str | None = None) -> Lessons:
     """Return all cut-outs with the teacher's embeddings of them, which are kept in the cache.
 
     Args:
         teacher: Who is copied.
-        identity: Which changes when the teacher does.
+        graph: What changes when the teacher does.
         held_out: As in `cutouts`.
     """
     known = tuple(cutouts(held_out))
     labels = [cutout.label for cutout in known]
-    key = hashlib.sha256("\n".join([identity, str(held_out), *labels]).encode()).hexdigest()[:16]
+    key = hashlib.sha256("\n".join([graph, str(held_out), *labels]).encode()).hexdigest()[:16]
     path = TRAINING / f"targets-{key}.npy"
     if not path.is_file():
         unfinished = path.with_suffix(".unfinished.npy")

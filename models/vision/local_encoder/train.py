@@ -180,7 +180,7 @@ def train_map(
     torch.manual_seed(settings.seed)
     encoder, helper = LocalEncoder(load_trunk()).to(device), GridReader(MAP_DIMENSIONS).to(device)
     raw = StoredTeacher(RAW)
-    known = principal(lessons(raw, raw.identity, held_out=held_out), MAP_DIMENSIONS)
+    known = principal(lessons(raw, raw.graph, held_out=held_out), MAP_DIMENSIONS)
     checkpoint = _place(settings, held_out) / "map.pt"
     learn_map((encoder, helper), known, settings, checkpoint=checkpoint, report=_report("map"))
     return encoder.eval(), helper.eval()
@@ -197,18 +197,18 @@ def train_reader(
 
     Args:
         modules: What `train_map` returned: all of the reader but its last map is where this one starts.
-        teacher: Its identity, and itself.
+        teacher: Which graph it is, and itself.
         settings: How.
         held_out: As in `cutouts.cutouts`.
     """
     encoder, helper = modules
-    identity, sees = teacher
-    known = lessons(sees, identity, held_out=held_out)
+    graph, sees = teacher
+    known = lessons(sees, graph, held_out=held_out)
     reader = GridReader(known.targets.shape[1])
     learned = {key: value for key, value in helper.state_dict().items() if not key.startswith("output")}
     reader.load_state_dict(learned, strict=False)
     reader.to(next(helper.parameters()).device)
-    checkpoint = _place(settings, held_out) / f"reader-{identity}.pt"
+    checkpoint = _place(settings, held_out) / f"reader-{graph}.pt"
     learn_reader((encoder, reader), known, settings, checkpoint=checkpoint, report=_report("reader"))
     return reader.eval()
 
@@ -235,7 +235,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if chosen.map_only:
         return
     teacher = StoredTeacher(chosen.teacher)
-    reader = train_reader(modules, (teacher.identity, teacher), settings)
+    reader = train_reader(modules, (teacher.graph, teacher), settings)
     export(modules[0].cpu(), reader.cpu(), teacher=teacher.identity)
 
 
