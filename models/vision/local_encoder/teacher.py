@@ -20,7 +20,7 @@ class StoredTeacher:
     """Crops to the embeddings of space `visual` of an encoder in the store.
 
     Attributes:
-        identity: `name@digest` of graph and description, by which services know whose vectors may be compared.
+        identity: `name@digest` of graph and description, by which services know whose vectors these are.
         graph: Which changes only when what it sees may.
     """
 
