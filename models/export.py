@@ -49,6 +49,7 @@ def write_graph(  # noqa: PLR0913  (an export is its inputs, outputs and axes)
     outputs: Sequence[str],
     dynamic_axes: Mapping[str, Sequence[str]],
     external: Sequence[str] = (),
+    optimize: bool = True,
 ) -> None:
     """Write `model.onnx`, with the same bytes for the same weights and versions.
 
@@ -59,6 +60,7 @@ def write_graph(  # noqa: PLR0913  (an export is its inputs, outputs and axes)
         outputs: Names, in the order that forward returns them.
         dynamic_axes: For each input the names of its leading axes, which may have any size.
         external: Initialisers that are left out and fed when the graph is opened.
+        optimize: Whether norms are folded into the weights before them, which changes those.
     """
     axes = {name: torch.export.Dim(name) for names in dynamic_axes.values() for name in names}
     program = torch.onnx.export(
@@ -71,7 +73,7 @@ def write_graph(  # noqa: PLR0913  (an export is its inputs, outputs and axes)
         ),
         opset_version=_OPSET,
         dynamo=True,
-        optimize=not external,  # optimising would fold, and so rename, what shall be fed
+        optimize=optimize and not external,  # optimising would fold, and so rename, what shall be fed
         verbose=False,
     )
     module.eval()  # the exporter may have put it into training mode

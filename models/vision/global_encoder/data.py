@@ -39,6 +39,7 @@ class Picture:
         thing: What class it shows: an emoji's code point; empty for clip art.
         tone: Skin tone, empty without one.
         texts: What may be said of it, the name first.
+        keywords: What it has to do with, each said of other pictures too.
         withheld: Whether the encoders that ship must not learn from it.
         freedom: Of its views.
         views: How many, beside the picture as it is.
@@ -51,6 +52,7 @@ class Picture:
     thing: str
     tone: str
     texts: tuple[str, ...]
+    keywords: tuple[str, ...]
     withheld: bool
     freedom: Freedom
     views: int
@@ -104,6 +106,7 @@ def _emoji(manifest: Manifest) -> Iterator[Picture]:
             thing=row["parent"] or row["codepoint"],
             tone=row["tone"],
             texts=_texts(row),
+            keywords=_keywords(row),
             withheld=row.split != TRAIN,
             freedom=_freedom(row),
             views=_OTHER_VIEWS if row["tone"] else _BASE_VIEWS,
@@ -111,10 +114,14 @@ def _emoji(manifest: Manifest) -> Iterator[Picture]:
 
 
 def _texts(row: Row) -> tuple[str, ...]:
-    keywords = [word for word in row["keywords"].split("|") if word and word != row["annotation"]]
+    keywords = _keywords(row)
     annotation = row["annotation"] or row.label
     described = f"{annotation}: {', '.join(keywords[:8])}" if keywords else annotation
     return tuple(dict.fromkeys((row.label, annotation, described)))
+
+
+def _keywords(row: Row) -> tuple[str, ...]:
+    return tuple(word for word in row["keywords"].split("|") if word and word != row["annotation"])
 
 
 def _freedom(row: Row) -> Freedom:
@@ -136,6 +143,7 @@ def _clipart(manifest: Manifest, kept: splits.Withheld) -> Iterator[Picture]:
             thing="",
             tone="",
             texts=(row.label, f"{row.label}, {folders.rpartition('|')[2]}"),
+            keywords=(),
             withheld=row.split != TRAIN or kept.shows(said),
             freedom=Freedom(hue="flags" not in folders),
             views=_OTHER_VIEWS,

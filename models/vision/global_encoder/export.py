@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from models.bridge.export import class_embeddings
-from models.bridge.network import Bridge
+from models.bridge.network import Bridge, StandardisedBridge
 from models.export import DESCRIPTION, GRAPH, STORE, compare, stamp, write_graph
 from models.text.export import NAME_MEAN, tokenizer
 from models.text.export import load_encoder as load_texts
@@ -54,6 +54,7 @@ def export(fitted: Fitted, recipe: Recipe, store: Path = STORE) -> None:
         folder=folder,
         outputs=("embeddings", "names"),
         dynamic_axes={"crops": ("batch",)},
+        optimize=False,  # what is stored in 16 bits shall be what was rounded in torch
     )
     halve(folder / GRAPH)
     with torch.inference_mode():
@@ -87,13 +88,17 @@ def _export_texts(texts: NameEncoder, folder: Path) -> None:
 def modules(fitted: Fitted, recipe: Recipe) -> tuple[GlobalEncoder, NameEncoder]:
     """Return both encoders, with weights rounded as they are stored."""
     mean = np.load(NAME_MEAN)
+    classes = torch.from_numpy(class_embeddings() - mean)
     images = GlobalEncoder(
         load_reading(),
         reductions=[_projection(reduction) for reduction in fitted.reductions],
         discriminant=_projection(fitted.discriminant),
         tone=_projection(fitted.tone),
         name_mean=fitted.exemplars.mean,
-        bridge=Bridge(torch.from_numpy(class_embeddings() - mean)),
+        bridges=(
+            Bridge(classes),
+            StandardisedBridge(classes, *map(torch.from_numpy, (fitted.scale.offset, fitted.scale.spread))),
+        ),
         weights=(recipe.tone_weight, recipe.bridge_weight),
     )
     texts = NameEncoder(
@@ -125,7 +130,6 @@ def halve(path: Path) -> None:
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
-    onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 

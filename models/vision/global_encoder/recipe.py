@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Bool, Float32
@@ -23,6 +25,7 @@ from models.vision.global_encoder.fitting import (
     principal,
     unit,
 )
+from models.vision.global_encoder.knowledge import Scale, class_features, each_name, scale_of
 from models.vision.global_encoder.readings import Readings
 
 COMMON_ARTISTS: Final = frozenset(("", "openmoji"))
@@ -48,6 +51,10 @@ class Recipe:
         sharpness: Of the texts' kernel.
         text_ridge: Of the texts' regression.
         clipart_weight: Of a piece of clip art beside a class of emoji.
+        keyword_weight: Of a keyword beside a class.
+        keyword_classes: Most classes that share a keyword which still says something.
+        knowledge_weight: Of a name of ImageNet beside a class.
+        knowledge_length: Of the exemplar of such a name; that of a class is 1.
         bridge_weight: Of ImageNet's names beside the exemplars.
         seed: Of the reductions.
     """
@@ -59,14 +66,18 @@ class Recipe:
     )
     dimensions: int = 384
     ridge: float = 0.1
-    tone_dimensions: int = 4
-    tone_ridge: float = 0.03
-    tone_weight: float = 0.3
+    tone_dimensions: int = 5
+    tone_ridge: float = 0.01
+    tone_weight: float = 0.55
     name_dimensions: int = 256
-    sharpness: float = 1.0
+    sharpness: float = 2.0
     text_ridge: float = 0.1
     clipart_weight: float = 0.3
-    bridge_weight: float = 0.4
+    keyword_weight: float = 0.2
+    keyword_classes: int = 12
+    knowledge_weight: float = 0.3
+    knowledge_length: float = 0.5
+    bridge_weight: float = 0.5
     seed: int = 0
 
     @property
@@ -84,6 +95,48 @@ class Fitted:
     discriminant: Affine
     tone: Affine
     exemplars: Exemplars
+    scale: Scale
+
+    def save(self, path: Path) -> None:
+        """Write the matrices to a file, whole or not at all."""
+        found = self.exemplars
+        named: dict[str, Any] = {
+            "anchors": found.anchors,
+            "coefficients": found.coefficients,
+            "mean": found.mean,
+            "scale": np.stack([self.scale.offset, self.scale.spread]),
+        }
+        for key, affine in enumerate((*self.reductions, self.discriminant, self.tone)):
+            named |= {f"offset{key}": affine.offset, f"weight{key}": affine.weight}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".unfinished")
+        with unfinished.open("wb") as file:
+            np.savez(file, **named)
+        unfinished.rename(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Fitted:
+        """Return what was saved."""
+        with np.load(path) as saved:
+            count = sum(name.startswith("offset") for name in saved)
+            *reductions, metric, tone = (
+                Affine(saved[f"offset{key}"], saved[f"weight{key}"]) for key in range(count)
+            )
+            found = Exemplars(saved["anchors"], saved["coefficients"], saved["mean"])
+            return cls(tuple(reductions), metric, tone, found, Scale(*saved["scale"]))
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """What is known of ImageNet's classes without any picture of them.
+
+    Attributes:
+        names: All names of each class.
+        weight: By which the head is weighed for each class's logit.
+    """
+
+    names: Sequence[Sequence[str]]
+    weight: Float32[np.ndarray, "class head"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,12 +148,14 @@ class Lesson:
         seen: What was read from them.
         sizes: Numbers of each part in a row, in their order.
         chosen: Ids of the pictures that may be learned from; of the others no row is looked at.
+        classifier: Whose logits and head are among the parts.
     """
 
     pictures: Sequence[Picture]
     seen: Readings
     sizes: Mapping[str, int]
     chosen: frozenset[str]
+    classifier: Classifier
 
     @property
     def may(self) -> Bool[np.ndarray, "picture"]:
@@ -132,7 +187,12 @@ def fit(lesson: Lesson, read: ReadTexts, recipe: Recipe) -> Fitted:
     base = (things != "") & ~np.array([picture.tone != "" for picture in pictures])[place]
     metric = discriminant(rows[base], codes(things[base]), count=recipe.dimensions, ridge=recipe.ridge)
     known = _Known(tuple(pictures[index] for index in place[plain]), unit(metric(rows[plain])), base[plain])
-    return Fitted(reductions, metric, _tone(lesson, recipe), _named(known, read, recipe))
+    head, logits = (seen.rows[wanted & seen.is_plain, lesson.parts()[name]] for name in ("head", "logits"))
+    deviations = class_features(head, lesson.classifier.weight) @ reductions[0].weight
+    classes = unit(deviations @ metric.weight[: deviations.shape[1]])
+    texts = _said(known, recipe) + _known_by_name(lesson.classifier, classes, known, recipe)
+    found = _named(texts, read, recipe)
+    return Fitted(reductions, metric, _tone(lesson, recipe), found, scale_of(logits))
 
 
 def reduced_parts(lesson: Lesson, recipe: Recipe) -> tuple[Affine, ...]:
@@ -159,16 +219,18 @@ def reduce_all(
 
 
 def _tone(lesson: Lesson, recipe: Recipe) -> Affine:
-    """Return how skin tones are told by their colours alone, in pictures whose light no view has changed."""
-    tones = np.array([picture.tone for picture in lesson.pictures])
-    wanted = (lesson.may & (tones != ""))[lesson.seen.picture] & lesson.seen.is_plain
-    return discriminant(
-        lesson.seen.rows[wanted, lesson.parts()["colours"]],
-        codes(tones[lesson.seen.picture[wanted]]),
-        count=recipe.tone_dimensions,
-        ridge=recipe.tone_ridge,
-        power=0.0,
+    """Return how skin tones, and none, are told by their colours alone; none stands at the origin.
+
+    Only pictures as they are teach it: a view changes the light.
+    """
+    things = np.array([picture.thing != "" for picture in lesson.pictures])
+    wanted = (lesson.may & things)[lesson.seen.picture] & lesson.seen.is_plain
+    colours = lesson.seen.rows[wanted, lesson.parts()["colours"]].astype(np.float32)
+    tones = np.array([picture.tone for picture in lesson.pictures])[lesson.seen.picture[wanted]]
+    told = discriminant(
+        colours, codes(tones), count=recipe.tone_dimensions, ridge=recipe.tone_ridge, power=0.0
     )
+    return Affine(colours[tones == ""].mean(0), told.weight)
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,21 +242,54 @@ class _Known:
     is_base: np.ndarray
 
 
-def _named(known: _Known, read: ReadTexts, recipe: Recipe) -> Exemplars:
-    """Return the regression from a class's texts to its mean picture, and from clip art's names to each."""
+@dataclass(frozen=True, eq=False)
+class _Said:
+    """One text, where pictures of it are, and how far that is trusted."""
+
+    text: str
+    target: np.ndarray
+    weight: float
+
+
+def _said(known: _Known, recipe: Recipe) -> list[_Said]:
+    """Return the texts and keywords of each class with its mean picture, and clip art's names with each."""
     bases = [picture for picture, base in zip(known.pictures, known.is_base, strict=True) if base]
     things = codes([picture.thing for picture in bases])
     means = unit(class_means(known.vectors[known.is_base], things)[0])
     first = [bases[place] for place in np.unique(things, return_index=True)[1]]
-    is_clipart = np.array([not picture.thing for picture in known.pictures])
-    texts = [(text, place) for place, picture in enumerate(first) for text in picture.texts]
-    clipart = [picture.label for picture in known.pictures if not picture.thing]
-    targets = np.concatenate([means[[place for _, place in texts]], known.vectors[is_clipart]])
-    weights = np.concatenate([np.ones(len(texts)), np.full(len(clipart), recipe.clipart_weight)])
+    said = [_Said(text, mean, 1.0) for one, mean in zip(first, means, strict=True) for text in one.texts]
+    sharing: defaultdict[str, set[int]] = defaultdict(set)
+    for place, one in enumerate(first):
+        for keyword in one.keywords:
+            sharing[keyword].add(place)
+    said += [
+        _Said(keyword, unit(means[sorted(places)].mean(0)[None])[0], recipe.keyword_weight)
+        for keyword, places in sorted(sharing.items())
+        if len(places) <= recipe.keyword_classes
+    ]
+    clipart = [
+        (one, vector) for one, vector in zip(known.pictures, known.vectors, strict=True) if not one.thing
+    ]
+    return said + [_Said(one.label, vector, recipe.clipart_weight) for one, vector in clipart]
+
+
+def _known_by_name(
+    classifier: Classifier, classes: Float32[np.ndarray, "class dim"], known: _Known, recipe: Recipe
+) -> list[_Said]:
+    """Return ImageNet's names with where the classifier's weights put pictures of them."""
+    middle = known.vectors.mean(0)
+    names, places = each_name(classifier.names)
+    return [
+        _Said(name, middle + recipe.knowledge_length * classes[place], recipe.knowledge_weight)
+        for name, place in zip(names, places, strict=True)
+    ]
+
+
+def _named(said: Sequence[_Said], read: ReadTexts, recipe: Recipe) -> Exemplars:
     return exemplars(
-        read([text for text, _ in texts] + clipart),
-        targets[:, : recipe.name_dimensions],
-        weights,
+        read([each.text for each in said]),
+        np.stack([each.target for each in said])[:, : recipe.name_dimensions],
+        np.array([each.weight for each in said]),
         sharpness=recipe.sharpness,
         ridge=recipe.text_ridge,
     )

@@ -21,17 +21,19 @@ import numpy as np
 import onnxruntime
 import torch
 
+from models.bridge.export import class_names
 from models.data.cache import cache_folder
 from models.data.sets.emoji import ARTISTS
 from models.export import GRAPH, STORE, digest, write_graph
 from models.text.export import NAME_MEAN, embed
 from models.text.export import load_encoder as load_texts
 from models.vision.global_encoder.data import Picture, learned, pictures
+from models.vision.global_encoder.data import digest as of_pictures
 from models.vision.global_encoder.export import export, load_reading
 from models.vision.global_encoder.fitting import unit
 from models.vision.global_encoder.network import PARTS
 from models.vision.global_encoder.readings import Read, Readings, readings
-from models.vision.global_encoder.recipe import Fitted, Lesson, Recipe, fit
+from models.vision.global_encoder.recipe import Classifier, Fitted, Lesson, Recipe, fit
 from models.vision.preparation import DEFAULTS
 
 _CACHE: Final = cache_folder().parent / "training"
@@ -66,15 +68,21 @@ def see(threads: int) -> tuple[tuple[Picture, ...], Readings]:
 
 
 def fit_to(every: Sequence[Picture], seen: Readings, held_out: str | None, recipe: Recipe) -> Fitted:
-    """Return the matrices that follow without an artist, or without what is withheld."""
+    """Return the matrices that follow without an artist, or without what is withheld; kept in the cache."""
     own = learned(every, held_out)
     clipart = sum(not picture.thing for picture in own)
     left_out = sum(not picture.thing for picture in every) - clipart
     names = len({picture.thing for picture in own if picture.thing})
     print(f"learns {names:,} names from {len(own) - clipart:,} emoji and {clipart:,} pieces of clip art;")
     print(f"{left_out:,} pieces of clip art left out for their captions", flush=True)
-    lesson = Lesson(every, seen, PARTS, frozenset(picture.id for picture in own))
-    return fit(lesson, centred_texts, recipe)
+    place = _CACHE / f"global-{held_out or 'all'}-{of_pictures(own)}-{recipe.digest}.npz"
+    if not place.is_file():
+        classifier = Classifier(
+            class_names(), load_reading().trunk.get_parameter("_fc.weight").detach().numpy()
+        )
+        lesson = Lesson(every, seen, PARTS, frozenset(picture.id for picture in own), classifier)
+        fit(lesson, centred_texts, recipe).save(place)
+    return Fitted.load(place)
 
 
 def centred_texts(texts: Sequence[str]) -> np.ndarray:

@@ -10,6 +10,7 @@ import pytest
 from models.evaluation.encoders import NAMES, VISUAL, trained
 from models.vision.global_encoder.export import export
 from models.vision.global_encoder.fitting import Affine, Exemplars, unit
+from models.vision.global_encoder.knowledge import Scale
 from models.vision.global_encoder.network import PARTS
 from models.vision.global_encoder.recipe import Fitted, Recipe
 
@@ -33,6 +34,7 @@ def fitted() -> Fitted:
         affine(rng, 8 * (len(PARTS) - 1), 12),
         affine(rng, PARTS["colours"], 4),
         Exemplars(anchors, coefficients, np.zeros(10, dtype=np.float32)),
+        Scale(np.zeros(1000, dtype=np.float32), np.ones(1000, dtype=np.float32)),
     )
 
 

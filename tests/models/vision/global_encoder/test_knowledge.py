@@ -41,13 +41,17 @@ def test_every_name_keeps_its_class() -> None:
     assert each_name([["cock", "rooster"], [], ["hen"]]) == (["cock", "rooster", "hen"], [0, 0, 2])
 
 
-def test_the_bridge_goes_where_the_class_that_stands_out_is_named() -> None:
-    offset, spread = torch.tensor([9.0, 0.3, 0.3]), torch.tensor([0.2, 0.5, 0.5])
-    bridge = StandardisedBridge(torch.eye(3), offset, spread).eval()
-    logits = torch.tensor([[9.0, 0.0, 2.0], [9.8, 0.0, 0.0]])
+def test_the_bridge_hears_the_class_that_stands_out_and_is_longer_the_surer_it_is() -> None:
+    offset, spread = torch.full((30,), 0.3), torch.full((30,), 0.5)
+    offset[0], spread[0] = 9.0, 0.2
+    bridge = StandardisedBridge(torch.eye(30), offset, spread).eval()
+    logits = torch.full((3, 30), 0.3)
+    logits[:, 0] = torch.tensor([8.0, 9.0, 3.0])
+    logits[:, 2] = torch.tensor([7.0, 0.3, 30.0])
     with torch.inference_mode():
-        found = bridge(logits)
+        found, raw = bridge(logits), bridge.mean(logits)
         alone = bridge(logits[:1])
-    assert found.argmax(1).tolist() == [2, 0]
-    assert torch.allclose(found.norm(dim=1), torch.ones(2))
+    assert raw.argmax(1).tolist()[:2] == [0, 0]
+    assert found.argmax(1).tolist() == [2, 0, 2]
+    assert found.norm(dim=1)[2] > found.norm(dim=1)[1]
     assert torch.equal(found[:1], alone)

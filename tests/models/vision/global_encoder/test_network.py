@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 import torch
 
 from models.vision.global_encoder.export import load_reading
-from models.vision.global_encoder.network import PARTS, Projection, colours, edges, squashed
+from models.vision.global_encoder.network import PARTS, Projection, colours, edges, gated
 
 
 @pytest.fixture
@@ -69,12 +67,14 @@ def test_a_projection_is_a_product_of_matrices_whatever_the_batch() -> None:
     assert torch.equal(project(rows)[2:3], project(rows[2:3]))
 
 
-def test_squashed_rows_are_shorter_than_one_and_keep_their_direction() -> None:
-    rows = squashed(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+def test_a_short_row_is_gated_off_and_a_long_one_is_about_one_and_keeps_its_direction() -> None:
+    rows = gated(torch.tensor([[6.0, 8.0], [0.1, 0.0], [0.0, 0.0], [3.5, 0.0]]))
 
-    assert rows[0].norm() == pytest.approx(5 / 6)
-    assert math.isclose(float(rows[0, 1] / rows[0, 0]), 4 / 3, rel_tol=1e-5)
-    assert rows[1].tolist() == [0, 0]
+    assert rows[0].norm() == pytest.approx(10**4 / (10**4 + 3.5**4), rel=1e-4)
+    assert float(rows[0, 1] / rows[0, 0]) == pytest.approx(4 / 3, rel=1e-5)
+    assert rows[1].norm() < 1e-5
+    assert rows[2].tolist() == [0, 0]
+    assert rows[3].norm() == pytest.approx(0.5, rel=1e-5)
 
 
 def test_what_is_read_from_a_crop_has_all_parts_and_does_not_depend_on_the_batch() -> None:

@@ -37,7 +37,7 @@ def pictures(tmp_path: Path) -> list[Picture]:
         Image.new("RGBA", (16, 12), (20 * number, 90, 255 - 20 * number, 255)).save(path)
         texts = (str(number),)
         made.append(
-            Picture(str(number), path, "google", texts[0], texts[0], "", texts, False, Freedom(), 1)  # noqa: FBT003
+            Picture(str(number), path, "google", texts[0], texts[0], "", texts, (), False, Freedom(), 1)  # noqa: FBT003
         )
     return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from models.vision.global_encoder.data import Picture
 from models.vision.global_encoder.fitting import unit
 from models.vision.global_encoder.readings import Readings
-from models.vision.global_encoder.recipe import Lesson, Recipe, fit, reduce_all
+from models.vision.global_encoder.recipe import Classifier, Fitted, Lesson, Recipe, fit, reduce_all
 from models.vision.global_encoder.views import Freedom
 
 SIZES = {"head": 6, "colours": 5, "logits": 2}
@@ -35,7 +36,7 @@ def read(texts: Sequence[str]) -> np.ndarray:
 def picture(number: int, artist: str, thing: str, tone: str = "", *, withheld: bool = False) -> Picture:
     """Return a picture called after its class."""
     texts = (f"thing {thing}",) if thing else (f"art {number}",)
-    return Picture(f"{number}", Path(), artist, texts[0], thing, tone, texts, withheld, Freedom(), 0)
+    return Picture(f"{number}", Path(), artist, texts[0], thing, tone, texts, (), withheld, Freedom(), 0)
 
 
 def world() -> Lesson:
@@ -64,7 +65,8 @@ def world() -> Lesson:
         ]
     ).astype(np.float16)
     seen = Readings(rows, np.arange(len(listed)), np.ones(len(listed), dtype=np.bool_))
-    return Lesson(listed, seen, SIZES, frozenset(one.id for one in listed if not one.withheld))
+    classifier = Classifier([["hammer"], ["cup", "mug"]], rng.standard_normal((2, 6)).astype(np.float32))
+    return Lesson(listed, seen, SIZES, frozenset(one.id for one in listed if not one.withheld), classifier)
 
 
 def test_pictures_of_one_thing_come_together_whoever_drew_them() -> None:
@@ -94,9 +96,7 @@ def test_of_pictures_that_may_not_be_learned_from_no_row_is_looked_at() -> None:
     lesson = world()
     spoilt = lesson.seen.rows.copy()
     spoilt[~lesson.may] = np.nan
-    blind = Lesson(
-        lesson.pictures, Readings(spoilt, lesson.seen.picture, lesson.seen.is_plain), SIZES, lesson.chosen
-    )
+    blind = replace(lesson, seen=replace(lesson.seen, rows=spoilt))
 
     found, other = fit(lesson, read, RECIPE), fit(blind, read, RECIPE)
 
@@ -111,6 +111,25 @@ def test_a_withheld_name_is_no_anchor() -> None:
     likeness = anchors @ read(["thing 0", "thing 1"]).T
     assert likeness[:, 0].max() < 0.999
     assert likeness[:, 1].max() > 0.999
+
+
+def test_every_name_of_imagenet_is_an_anchor() -> None:
+    anchors = fit(world(), read, RECIPE).exemplars.anchors
+
+    assert (anchors @ read(["hammer", "cup", "mug"]).T).max(0).min() > 0.999
+
+
+def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
+    fitted = fit(world(), read, RECIPE)
+
+    fitted.save(tmp_path / "fitted.npz")
+    loaded = Fitted.load(tmp_path / "fitted.npz")
+
+    assert (loaded.discriminant.weight == fitted.discriminant.weight).all()
+    assert (loaded.tone.offset == fitted.tone.offset).all()
+    assert (loaded.exemplars.coefficients == fitted.exemplars.coefficients).all()
+    assert (loaded.scale.spread == fitted.scale.spread).all()
+    assert len(loaded.reductions) == len(fitted.reductions)
 
 
 def test_any_constant_changes_the_digest() -> None:
