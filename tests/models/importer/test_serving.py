@@ -42,6 +42,9 @@ def stub(shelf: Shelf, store: InMemoryStore) -> Iterator[encoding_pb2_grpc.Encod
         text_model="clip-text",
         more_image_models="dinov2-vision",
         more_text_models="siglip-text",
+        local_model="",
+        regions_model="",
+        region_reading="crop",
     )
     models, senses = open_models(settings, ModelMetrics(CollectorRegistry()))
     (servicer,) = assemble(settings, store, models, senses, version="1").servicers
