@@ -8,17 +8,25 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from models.evaluation.encoders import STORE, Model
+from models.evaluation.encoders import STORE, VISUAL, Model, NoSuchModel
 from models.vision.local_encoder.reading import Reader
 
 _TILES = 4
 
 
 def reader(store: Path = STORE) -> Reader:
-    """Return the reader whose embeddings stand in the space of fovea-global. Raises NoSuchModel."""
-    return Reader(
-        partial(_patches, Model("fovea-local", store)), partial(_regions, Model("fovea-regions", store))
-    )
+    """Return the reader whose embeddings stand in the space of fovea-global.
+
+    Raises:
+        NoSuchModel: If it is not there, or was made for another encoder.
+    """
+    local, regions, crops = (Model(name, store) for name in ("fovea-local", "fovea-regions", "fovea-global"))
+    if regions.dim(VISUAL) != crops.dim(VISUAL):
+        raise NoSuchModel(
+            f"{regions.name} was made for another encoder: it gives {regions.dim(VISUAL)} numbers, "
+            f"{crops.name} {crops.dim(VISUAL)}"
+        )
+    return Reader(partial(_patches, local), partial(_regions, regions))
 
 
 def _patches(local: Model, tiles: UInt8[np.ndarray, "n 224 224 3"]) -> Float32[np.ndarray, "n h w d"]:

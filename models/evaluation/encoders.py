@@ -68,6 +68,12 @@ class Model:
             if each.get("space") and len(each["shape"]) == _ROWS
         }
 
+    def dim(self, space: str) -> int:
+        """Return how many numbers the model's embeddings have in a space, whatever their other axes."""
+        return int(
+            next(each["shape"][-1] for each in self._description["outputs"] if each.get("space") == space)
+        )
+
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return every output by name."""
         found = self._session.run(None, dict(inputs))

@@ -74,6 +74,7 @@ class Suite:
         self._pixels = Pixels(self._features)
         self._raw_encoder = encoders.raw()
         self._raw = Encoded(RAW, self._raw_encoder, self._features)
+        self._dense = reader()
         self._left_out: list[str] = []
         self._shipped_encoder = encoders.trained()
         self._shipped = Encoded(SHIPPED, self._shipped_encoder, self._features)
@@ -153,9 +154,9 @@ class Suite:
             see = partial(_visual, encoder)
             yield Way(f"{title}: crop and blur, picture shrunk to 224 px", shrunk(see), memory)
             yield Way(f"{title}: crop and blur, full resolution", cropped(see), memory)
-        dense, memory = reader(), self._shipped.see(known).visual
-        yield Way(f"{DENSE}: one tile", partial(dense.read, grid=WHOLE), memory)
-        yield Way(f"{DENSE}: tiles", dense.read, memory)
+        memory = self._shipped.see(known).visual
+        yield Way(f"{DENSE}: one tile", partial(self._dense.read, grid=WHOLE), memory)
+        yield Way(f"{DENSE}: tiles", self._dense.read, memory)
 
     def _stages(self) -> list[Stage]:
         return latency.stages(latency.photograph(self._scenery()), self._shipped_encoder)
@@ -164,7 +165,7 @@ class Suite:
         asked = _examples(self._sets["emoji"], "fluent-3d")
         (scene,) = scenes.compose_all(asked, self._scenery(), scenes=1)
         crop = cropped(partial(_visual, self._shipped_encoder))
-        return latency.rates(scene, [("crop and blur", crop), ("dense, 2 x 2 tiles", reader().read)])
+        return latency.rates(scene, [("crop and blur", crop), ("dense, 2 x 2 tiles", self._dense.read)])
 
     def _scenery(self) -> Manifest:
         return self._sets["scenery"].where(lambda row: row["kind"] == "scenery" and row.split == EVALUATION)

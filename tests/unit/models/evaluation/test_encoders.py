@@ -40,7 +40,9 @@ def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:
 
 
 def test_only_outputs_with_one_row_an_input_are_embeddings() -> None:
-    assert Model("efficientnet-lite0").spaces == {"embeddings": "visual"}
+    image = Model("efficientnet-lite0")
+    assert image.spaces == {"embeddings": "visual"}
+    assert image.dim("visual") == 2792
     assert Model("conse-imagenet-minilm", STORE).spaces == {"embeddings": "name"}
 
 
