@@ -16,7 +16,7 @@ from models.data.sets.emoji import MAIN_ARTISTS
 from models.data.splits import EVALUATION, WITHHELD
 from models.evaluation import encoders
 from models.evaluation.dense import reader
-from models.evaluation.encoders import VISUAL, Encoder
+from models.evaluation.encoders import VISUAL, Encoder, NoSuchModel
 from models.evaluation.folds import fold
 from models.evaluation.protocols import artists, latency, names, scenes, shots, tones
 from models.evaluation.protocols.artists import Asked, base_of
@@ -26,6 +26,7 @@ from models.evaluation.protocols.scenes import SCENES, Found, Way, cropped, shru
 from models.evaluation.protocols.shots import FewShot
 from models.evaluation.protocols.tones import Toned
 from models.evaluation.subjects import Encoded, Pixels, Pooled, Subject
+from models.vision.local_encoder.reading import Reader
 from models.vision.tiles import WHOLE
 
 RAW: Final = "untrained: efficientnet-lite0, ConSE"
@@ -74,8 +75,8 @@ class Suite:
         self._pixels = Pixels(self._features)
         self._raw_encoder = encoders.raw()
         self._raw = Encoded(RAW, self._raw_encoder, self._features)
-        self._dense = reader()
         self._left_out: list[str] = []
+        self._dense = self._reader()
         self._shipped_encoder = encoders.trained()
         self._shipped = Encoded(SHIPPED, self._shipped_encoder, self._features)
         self._folds = (
@@ -106,6 +107,13 @@ class Suite:
             rates=tuple(self._rates()),
             left_out=tuple(self._left_out),
         )
+
+    def _reader(self) -> Reader | None:
+        try:
+            return reader()
+        except NoSuchModel as error:
+            self._left_out.append(f"Left out: everything of *{DENSE}* ({error}).")
+            return None
 
     def _named(self) -> tuple[Subject, ...]:
         return (self._raw, self._shipped)
@@ -154,9 +162,10 @@ class Suite:
             see = partial(_visual, encoder)
             yield Way(f"{title}: crop and blur, picture shrunk to 224 px", shrunk(see), memory)
             yield Way(f"{title}: crop and blur, full resolution", cropped(see), memory)
-        memory = self._shipped.see(known).visual
-        yield Way(f"{DENSE}: one tile", partial(self._dense.read, grid=WHOLE), memory)
-        yield Way(f"{DENSE}: tiles", self._dense.read, memory)
+        if self._dense is not None:
+            memory = self._shipped.see(known).visual
+            yield Way(f"{DENSE}: one tile", partial(self._dense.read, grid=WHOLE), memory)
+            yield Way(f"{DENSE}: tiles", self._dense.read, memory)
 
     def _stages(self) -> list[Stage]:
         return latency.stages(latency.photograph(self._scenery()), self._shipped_encoder)
@@ -164,8 +173,10 @@ class Suite:
     def _rates(self) -> list[Rate]:
         asked = _examples(self._sets["emoji"], "fluent-3d")
         (scene,) = scenes.compose_all(asked, self._scenery(), scenes=1)
-        crop = cropped(partial(_visual, self._shipped_encoder))
-        return latency.rates(scene, [("crop and blur", crop), ("dense, 2 x 2 tiles", self._dense.read)])
+        ways = [("crop and blur", cropped(partial(_visual, self._shipped_encoder)))]
+        if self._dense is not None:
+            ways.append(("dense, 2 x 2 tiles", self._dense.read))
+        return latency.rates(scene, ways)
 
     def _scenery(self) -> Manifest:
         return self._sets["scenery"].where(lambda row: row["kind"] == "scenery" and row.split == EVALUATION)

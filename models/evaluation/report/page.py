@@ -18,6 +18,7 @@ from models.evaluation.suite import DENSE, FOLD, POOLED, RAW, Results
 TEMPLATE: Final = Path(__file__).with_name("quality.md")
 _IMAGES: Final = "images"
 _PASSES: Final = 5
+_LEFT_OUT: Final = "left out"
 _NOTHING: Final = "\N{EN DASH}"
 
 
@@ -105,10 +106,11 @@ def _tones(results: Results, subjects: tuple[str, ...]) -> list[str]:
 
 
 def _objects(results: Results) -> str:
-    return ", ".join(percent(each.first.value) for each in results.found if each.title.startswith(DENSE))
+    shares = [percent(each.first.value) for each in results.found if each.title.startswith(DENSE)]
+    return ", ".join(shares) or _LEFT_OUT
 
 
 def _shown(subject: str, shares: list[Share]) -> str:
     if not shares:
-        return "left out" if subject == FOLD else _NOTHING
+        return _LEFT_OUT if subject == FOLD else _NOTHING
     return ranged(together(shares))

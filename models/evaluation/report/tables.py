@@ -139,9 +139,9 @@ def rates(found: Sequence[Rate]) -> str:
     ways = list(dict.fromkeys(each.way for each in found))
     speed = {(each.way, each.regions): each.per_s for each in found}
     rows = [[way, *(f"{speed[way, count]:.0f}" for count in REGIONS)] for way in ways]
-    ratio = [f"{speed[ways[-1], count] / speed[ways[0], count]:.1f}x" for count in REGIONS]
-    header = ["regions a second", *(f"{count} in the image" for count in REGIONS)]
-    return table(header, [*rows, ["ratio", *ratio]])
+    if len(ways) > 1:
+        rows.append(["ratio", *(f"{speed[ways[1], n] / speed[ways[0], n]:.1f}x" for n in REGIONS)])
+    return table(["regions a second", *(f"{count} in the image" for count in REGIONS)], rows)
 
 
 def stages(found: Sequence[Stage]) -> str:

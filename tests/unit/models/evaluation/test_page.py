@@ -76,11 +76,14 @@ def test_what_was_left_out_is_said_at_the_top_and_in_the_summary(results: Result
         results,
         across=tuple(each for each in results.across if each.subject != FOLD),
         tones=tuple(each for each in results.tones if each.subject != FOLD),
+        found=(),
+        rates=results.rates[: len(REGIONS)],
         left_out=("Left out by request: some rows.",),
     )
 
     page.write(fewer, tmp_path)
 
     text = (tmp_path / "quality.md").read_text(encoding="utf-8")
+    assert "| ratio |" not in text
     assert text.index("Left out by request") < text.index("## In one table")
-    assert page.summary(fewer).count("left out") == 3
+    assert page.summary(fewer).count("left out") == 4
