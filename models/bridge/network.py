@@ -12,6 +12,8 @@ from torch.nn import functional
 
 TOP_CLASSES = 20
 TEMPERATURE = 1.5
+STANDARDISED_SHARE = 1.5
+"""Makes both parts of about one length on drawings."""
 
 
 class Bridge(nn.Module):
@@ -26,33 +28,36 @@ class Bridge(nn.Module):
 
     def forward(self, logits: Tensor) -> Tensor:
         """Return unit-norm embeddings (n, dim) of logits (n, classes)."""
-        best, classes = torch.topk((logits / TEMPERATURE).softmax(-1), TOP_CLASSES)
-        # A sum over rows, not a matrix product: its rounding does not depend on the batch.
-        mean = (best[:, :, None] * self.class_embeddings[classes]).sum(1)  # (n, dim)
+        mean = self.mean(logits)
         return mean / mean.pow(2).sum(-1, keepdim=True).sqrt().clamp(min=1e-12)
 
+    def mean(self, logits: Tensor) -> Tensor:
+        """Return the mean embedding (n, dim) of the likeliest classes, the shorter the less sure."""
+        best, classes = torch.topk((logits / TEMPERATURE).softmax(-1), TOP_CLASSES)
+        # A sum over rows, not a matrix product: its rounding does not depend on the batch.
+        return (best[:, :, None] * self.class_embeddings[classes]).sum(1)
 
-class StandardisedBridge(nn.Module):
-    """The same for drawings, which look like a few classes whatever they show.
 
-    Each class's logits have a scale of their own. There one temperature suits all, and every class may speak.
+class StandardisedBridge(Bridge):
+    """The same for drawings too, which look like a few classes whatever they show.
+
+    Beside the logits as they are, for photographs, it reads them with a scale of their own for each class,
+    for drawings. There one temperature suits all, and every class may speak.
     """
 
-    class_embeddings: Tensor
     offset: Tensor
     spread: Tensor
 
     def __init__(self, class_embeddings: Tensor, offset: Tensor, spread: Tensor) -> None:
         """Take centred embeddings (classes, dim), and mean and deviation of each class's logits (classes)."""
-        super().__init__()
-        self.register_buffer("class_embeddings", class_embeddings, persistent=False)
+        super().__init__(class_embeddings)
         self.register_buffer("offset", offset, persistent=False)
         self.register_buffer("spread", spread, persistent=False)
 
     def forward(self, logits: Tensor) -> Tensor:
-        """Return unit-norm embeddings (n, dim) of logits (n, classes)."""
+        """Return embeddings (n, dim) of logits (n, classes), the shorter the less sure."""
         weights = ((logits - self.offset) / self.spread).softmax(-1)
-        # A 1x1 convolution, not a matrix product: its rounding does not depend on the batch.
         kernel = self.class_embeddings.T[:, :, None, None]  # (dim, classes, 1, 1)
-        mean = functional.conv2d(weights[:, :, None, None], kernel).flatten(1)
-        return mean / mean.pow(2).sum(-1, keepdim=True).sqrt().clamp(min=1e-12)
+        # A 1x1 convolution, not a matrix product: its rounding does not depend on the batch.
+        standardised = functional.conv2d(weights[:, :, None, None], kernel).flatten(1)
+        return self.mean(logits) + STANDARDISED_SHARE * standardised
