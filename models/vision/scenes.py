@@ -102,8 +102,8 @@ def compose(
 ) -> Scene:
     """Lay each cut-out once, somewhere free, in a size drawn for it.
 
-    A cut-out that finds no free place, is nowhere opaque or would show too few pixels is left out; `Scene.objects`
-    says what is there.
+    A cut-out that finds no free place, is nowhere opaque or would show too few pixels is left out;
+    `Scene.objects` says what is there.
 
     Args:
         cutouts: What to lay.
