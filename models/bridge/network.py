@@ -32,10 +32,10 @@ class Bridge(nn.Module):
         return mean / mean.pow(2).sum(-1, keepdim=True).sqrt().clamp(min=1e-12)
 
     def mean(self, logits: Tensor) -> Tensor:
-        """Return the mean embedding (n, dim) of the likeliest classes, the shorter the less sure."""
+        """Return the same before it is brought to length 1: the longer, the surer the classifier is."""
         best, classes = torch.topk((logits / TEMPERATURE).softmax(-1), TOP_CLASSES)
         # A sum over rows, not a matrix product: its rounding does not depend on the batch.
-        return (best[:, :, None] * self.class_embeddings[classes]).sum(1)
+        return (best[:, :, None] * self.class_embeddings[classes]).sum(1)  # (n, dim)
 
 
 class StandardisedBridge(Bridge):

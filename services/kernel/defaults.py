@@ -10,8 +10,8 @@ from typing import Final
 from services.kernel.vocabulary import NAME_SPACE, VISUAL_SPACE, SpaceVote
 
 VOTES: Final = (
-    SpaceVote(VISUAL_SPACE, weight=1.0, temperature=0.056, reference=0.44),
-    SpaceVote(NAME_SPACE, weight=1.0, temperature=0.12, reference=0.80),
+    SpaceVote(VISUAL_SPACE, weight=1.0, temperature=0.070, reference=0.59),
+    SpaceVote(NAME_SPACE, weight=1.0, temperature=0.090, reference=0.60),
 )
 """How each space votes."""
 TRUST_THRESHOLD: Final = 0.93

@@ -99,14 +99,13 @@ def modules(fitted: Fitted, recipe: Recipe) -> tuple[GlobalEncoder, NameEncoder]
             Bridge(classes),
             StandardisedBridge(classes, *map(torch.from_numpy, (fitted.scale.offset, fitted.scale.spread))),
         ),
-        weights=(recipe.tone_weight, recipe.bridge_weight),
+        weights=(recipe.tone_weight, recipe.bridge_weights),
     )
     texts = NameEncoder(
         torch.from_numpy(mean),
         fitted.exemplars.anchors,
         fitted.exemplars.coefficients,
         sharpness=recipe.sharpness,
-        bridge_weight=recipe.bridge_weight,
     )
     texts.load_state_dict(load_texts().state_dict(), strict=True)
     _round(images)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.bridge.network import Bridge, StandardisedBridge
 from models.text.network import MiniLM
 from models.vision.efficientnet.network import (
     CLASSES,
@@ -149,8 +150,8 @@ class GlobalEncoder(nn.Module):
         discriminant: Of the reduced parts.
         tone: Of the colours as they are read: how dark a skin is.
         names: How the discriminant's leading numbers are centred among the names' exemplars.
-        bridges: From logits to the names of ImageNet's classes, in ways that count alike.
-        weights: Of tone beside the discriminant, and of the bridges beside the exemplars.
+        bridges: From logits to the names of ImageNet's classes.
+        weights: Of tone beside the discriminant, and of each bridge beside the exemplars.
     """
 
     name_mean: Tensor
@@ -163,16 +164,16 @@ class GlobalEncoder(nn.Module):
         discriminant: Projection,
         tone: Projection,
         name_mean: np.ndarray,
-        bridges: Sequence[nn.Module],
-        weights: tuple[float, float],
+        bridges: tuple[Bridge, StandardisedBridge],
+        weights: tuple[float, tuple[float, float]],
     ) -> None:
         super().__init__()
         self.reading = reading
         self.reductions = nn.ModuleList(reductions)
         self.discriminant = discriminant
         self.tone = tone
-        self.bridges = nn.ModuleList(bridges)
-        self._tone_weight, self._bridge_weight = weights
+        self.bridge, self.standardised = bridges
+        self._tone_weight, self._bridge_weights = weights
         self.register_buffer("name_mean", torch.from_numpy(name_mean.astype(np.float32)))
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
@@ -187,8 +188,9 @@ class GlobalEncoder(nn.Module):
         tone = gated(self.tone(parts[-1]))
         visual = unit(torch.cat([thing, self._tone_weight * tone], 1))
         exemplar = unit(thing[:, : len(self.name_mean)] - self.name_mean)
-        bridged = unit(torch.stack([bridge(logits) for bridge in self.bridges]).sum(0))
-        name = unit(torch.cat([exemplar, self._bridge_weight * bridged], 1))
+        sure, scaled = self._bridge_weights
+        bridged = sure * self.bridge.mean(logits) + scaled * self.standardised(logits)
+        name = unit(torch.cat([exemplar, bridged], 1))
         return visual, name
 
 
@@ -213,7 +215,6 @@ class NameEncoder(MiniLM):
         anchors: Embeddings of known texts, (anchor, width).
         coefficients: Of each anchor in the exemplar, (anchor, dim).
         sharpness: Of the Gaussian kernel between unit vectors.
-        bridge_weight: As in GlobalEncoder.
     """
 
     anchors: Tensor
@@ -226,14 +227,12 @@ class NameEncoder(MiniLM):
         coefficients: np.ndarray,
         *,
         sharpness: float,
-        bridge_weight: float,
     ) -> None:
         super().__init__(name_mean)
         solved = np.ascontiguousarray(coefficients.T, dtype=np.float32)
         self.register_buffer("anchors", torch.from_numpy(anchors.astype(np.float32)), persistent=False)
         self.register_buffer("coefficients", torch.from_numpy(solved), persistent=False)
         self._sharpness = sharpness
-        self._bridge_weight = bridge_weight
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Return unit-norm embeddings among names, (batch, dim).
@@ -246,4 +245,4 @@ class NameEncoder(MiniLM):
         likeness = linear(centred, self.anchors)
         kernel = (2 * self._sharpness * (likeness - 1)).exp()
         exemplar = unit(linear(kernel, self.coefficients))
-        return unit(torch.cat([exemplar, self._bridge_weight * centred], 1))
+        return unit(torch.cat([exemplar, centred], 1))

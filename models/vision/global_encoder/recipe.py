@@ -55,7 +55,8 @@ class Recipe:
         keyword_classes: Most classes that share a keyword which still says something.
         knowledge_weight: Of a name of ImageNet beside a class.
         knowledge_length: Of the exemplar of such a name; that of a class is 1.
-        bridge_weight: Of ImageNet's names beside the exemplars.
+        bridge_weights: Of ImageNet's names beside the exemplars: as long as the classifier is sure, and of
+            length 1 from logits on a scale of their own.
         seed: Of the reductions.
     """
 
@@ -77,7 +78,7 @@ class Recipe:
     keyword_classes: int = 12
     knowledge_weight: float = 0.3
     knowledge_length: float = 0.5
-    bridge_weight: float = 0.5
+    bridge_weights: tuple[float, float] = (1.5, 0.35)
     seed: int = 0
 
     @property
