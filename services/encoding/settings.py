@@ -32,7 +32,7 @@ class EncodingSettings(ProcessSettings):
         default=Path(models.__file__).parent / "store", description="one folder a model, one in it a version"
     )
     image_model: str = Field(
-        default="efficientnet-lite0", description="sees crops; every output that names a space is served"
+        default="fovea-global", description="sees crops; every output that names a space is served"
     )
     image_space: str = Field(default=VISUAL_SPACE, pattern=_SPACE, description="the space of those looks")
     more_image_models: str = Field(
@@ -43,11 +43,11 @@ class EncodingSettings(ProcessSettings):
         " have it computed",
     )
     bridge_model: str = Field(
-        default="conse-imagenet-minilm",
+        default="",
         description="from the first one's logits to names, if it has no output of its own for them",
     )
     text_model: str = Field(
-        default="all-minilm-l6-v2", description="reads texts, into the space that it names"
+        default="fovea-text", description="reads texts, into the space that it names"
     )
     more_text_models: str = Field(
         default="",
@@ -81,10 +81,10 @@ class EncodingSettings(ProcessSettings):
         description="images decoded and encoded at a time; each may take 150 MB; default: one a core",
     )
     kept_regions: int = Field(
-        default=2048, ge=0, description="regions whose embeddings (13 kB each) are kept; 0 keeps none"
+        default=2048, ge=0, description="regions whose embeddings (4 kB each) are kept; 0 keeps none"
     )
     kept_texts: int = Field(
-        default=8192, ge=0, description="texts whose embeddings (2 kB each) are kept; 0 keeps none"
+        default=8192, ge=0, description="texts whose embeddings (3 kB each) are kept; 0 keeps none"
     )
     kept_maps_mb: int = Field(
         default=256,
