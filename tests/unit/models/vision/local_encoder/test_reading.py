@@ -11,7 +11,8 @@ CELLS = 4
 def cells_of(tiles: np.ndarray) -> np.ndarray:
     """Return the mean colour of each of 4 x 4 parts of each tile."""
     parts = tiles.reshape(len(tiles), CELLS, SIDE_PX // CELLS, CELLS, SIDE_PX // CELLS, 3)
-    return parts.mean((2, 4), dtype=np.float32)
+    means: np.ndarray = parts.mean((2, 4), dtype=np.float32)
+    return means
 
 
 def mean_read(local: np.ndarray, overview: np.ndarray, points: np.ndarray) -> np.ndarray:
