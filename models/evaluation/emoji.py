@@ -27,7 +27,7 @@ from models.vision.preparation import prepare
 PICTURES = Path(__file__).parents[2] / "examples" / "emoji"
 LIMITS = ImageLimits(max_bytes=1 << 20, max_pixels=1 << 20, max_side_px=1 << 12)
 NEIGHBOURS = 100
-TRUST_THRESHOLD = 0.93
+TRUST_THRESHOLD = 0.98
 UNKNOWN_THRESHOLD = 0.75
 PIXELS_PX = 16
 HALVINGS = 20

@@ -14,7 +14,7 @@ VOTES: Final = (
     SpaceVote(NAME_SPACE, weight=1.0, temperature=0.090, reference=0.60),
 )
 """How each space votes."""
-TRUST_THRESHOLD: Final = 0.93
+TRUST_THRESHOLD: Final = 0.98
 """Margin of retrieval from which its order is taken as it is."""
 UNKNOWN_THRESHOLD: Final = 0.75
 """Probability of *unknown* above which the answer is unknown."""
