@@ -10,11 +10,11 @@ from typing import Final
 from services.kernel.vocabulary import NAME_SPACE, VISUAL_SPACE, SpaceVote
 
 VOTES: Final = (
-    SpaceVote(VISUAL_SPACE, weight=1.0, temperature=0.070, reference=0.59),
-    SpaceVote(NAME_SPACE, weight=1.0, temperature=0.090, reference=0.60),
+    SpaceVote(VISUAL_SPACE, weight=1.0, temperature=0.062, reference=0.45),
+    SpaceVote(NAME_SPACE, weight=1.0, temperature=0.080, reference=0.41),
 )
 """How each space votes."""
-TRUST_THRESHOLD: Final = 0.98
+TRUST_THRESHOLD: Final = 0.93
 """Margin of retrieval from which its order is taken as it is."""
 UNKNOWN_THRESHOLD: Final = 0.75
 """Probability of *unknown* above which the answer is unknown."""
