@@ -57,7 +57,15 @@ class StandardisedBridge(Bridge):
     def forward(self, logits: Tensor) -> Tensor:
         """Return embeddings (n, dim) of logits (n, classes), the shorter the less sure."""
         weights = ((logits - self.offset) / self.spread).softmax(-1)
+        return self.mean(logits) + STANDARDISED_SHARE * self._sum(weights)
+
+    def mean(self, logits: Tensor) -> Tensor:
+        """Return what `Bridge` does, by arithmetic whose rounding never depends on the batch."""
+        likely = (logits / TEMPERATURE).softmax(-1)
+        least = likely.topk(TOP_CLASSES).values[:, -1:]
+        return self._sum(torch.where(likely < least, 0.0, likely))
+
+    def _sum(self, weights: Tensor) -> Tensor:
+        """Return the sum of all classes' embeddings, weighted, by a 1x1 convolution."""
         kernel = self.class_embeddings.T[:, :, None, None]  # (dim, classes, 1, 1)
-        # A 1x1 convolution, not a matrix product: its rounding does not depend on the batch.
-        standardised = functional.conv2d(weights[:, :, None, None], kernel).flatten(1)
-        return self.mean(logits) + STANDARDISED_SHARE * standardised
+        return functional.conv2d(weights[:, :, None, None], kernel).flatten(1)

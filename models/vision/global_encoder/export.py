@@ -12,9 +12,10 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.bridge.export import class_embeddings
-from models.bridge.network import Bridge, StandardisedBridge
+from models.bridge.network import StandardisedBridge
 from models.export import DESCRIPTION, GRAPH, STORE, compare, stamp, write_graph
 from models.text.export import NAME_MEAN, tokenizer
 from models.text.export import load_encoder as load_texts
@@ -29,12 +30,31 @@ GLOBAL: Final = "fovea-global"
 TEXT: Final = "fovea-text"
 TOLERANCE: Final = 1e-4
 _HALVED_FROM: Final = 1024
-"""Smaller weights stay as they are: norms and offsets, whose rounding would be felt."""
+"""Smaller weights stay as they are: offsets, whose rounding would be felt."""
+_NORMED: Final = (
+    ("_conv_stem", "_bn0"),
+    ("_expand_conv", "_bn0"),
+    ("_depthwise_conv", "_bn1"),
+    ("_project_conv", "_bn2"),
+    ("_conv_head", "_bn1"),
+)
+"""Each convolution and the batch norm after it, wherever they are."""
 
 
 def load_reading() -> Reading:
     """Return the frozen part with the packaged weights."""
     return Reading(load_images(np.load(MEAN)).trunk).eval()
+
+
+def fold_norms(reading: Reading) -> Reading:
+    """Put each norm into the convolution before it: onnxruntime cannot where weights are stored halved."""
+    for module in (reading.trunk, *reading.trunk._blocks):  # noqa: SLF001  (the names are the weights')
+        for convolution, norm in _NORMED:
+            if hasattr(module, convolution):
+                fused = fuse_conv_bn_eval(getattr(module, convolution), getattr(module, norm))
+                setattr(module, convolution, fused)
+                setattr(module, norm, nn.Identity())
+    return reading
 
 
 def export(fitted: Fitted, recipe: Recipe, store: Path = STORE) -> None:
@@ -90,14 +110,13 @@ def modules(fitted: Fitted, recipe: Recipe) -> tuple[GlobalEncoder, NameEncoder]
     mean = np.load(NAME_MEAN)
     classes = torch.from_numpy(class_embeddings() - mean)
     images = GlobalEncoder(
-        load_reading(),
+        fold_norms(load_reading()),
         reductions=[_projection(reduction) for reduction in fitted.reductions],
         discriminant=_projection(fitted.discriminant),
         tone=_projection(fitted.tone),
         name_mean=fitted.exemplars.mean,
-        bridges=(
-            Bridge(classes),
-            StandardisedBridge(classes, *map(torch.from_numpy, (fitted.scale.offset, fitted.scale.spread))),
+        bridge=StandardisedBridge(
+            classes, *map(torch.from_numpy, (fitted.scale.offset, fitted.scale.spread))
         ),
         weights=(recipe.tone_weight, recipe.bridge_weights),
     )

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.bridge.network import Bridge, StandardisedBridge
+from models.bridge.network import StandardisedBridge
 from models.text.network import MiniLM
 from models.vision.efficientnet.network import (
     CLASSES,
@@ -100,7 +100,9 @@ def edges(small: Tensor) -> Tensor:
     angles = 2 * math.pi * torch.arange(ORIENTATIONS, dtype=torch.float32)[:, None, None] / ORIENTATIONS
     bins = length * functional.relu(cosine * angles.cos() + sine * angles.sin() - 0.5) * 2
     cells = functional.avg_pool2d(bins, _SMALL_PX // 8)  # (n, 9, 8, 8)
-    energy = functional.avg_pool2d((cells**2).sum(1, keepdim=True), 3, 1, 1)
+    # A 1x1 convolution, not a sum: its rounding does not depend on the batch.
+    squares = functional.conv2d(cells**2, torch.ones(1, ORIENTATIONS, 1, 1))
+    energy = functional.avg_pool2d(squares, 3, 1, 1)
     return (cells / (energy + 1e-3).sqrt()).clamp(max=0.5).flatten(1)
 
 
@@ -150,8 +152,9 @@ class GlobalEncoder(nn.Module):
         discriminant: Of the reduced parts.
         tone: Of the colours as they are read: how dark a skin is.
         names: How the discriminant's leading numbers are centred among the names' exemplars.
-        bridges: From logits to the names of ImageNet's classes.
-        weights: Of tone beside the discriminant, and of each bridge beside the exemplars.
+        bridge: From logits to the names of ImageNet's classes.
+        weights: Of tone beside the discriminant; then, beside the exemplars, of what the bridge makes of the
+            logits as they are, and of all that it makes.
     """
 
     name_mean: Tensor
@@ -164,7 +167,7 @@ class GlobalEncoder(nn.Module):
         discriminant: Projection,
         tone: Projection,
         name_mean: np.ndarray,
-        bridges: tuple[Bridge, StandardisedBridge],
+        bridge: StandardisedBridge,
         weights: tuple[float, tuple[float, float]],
     ) -> None:
         super().__init__()
@@ -172,7 +175,7 @@ class GlobalEncoder(nn.Module):
         self.reductions = nn.ModuleList(reductions)
         self.discriminant = discriminant
         self.tone = tone
-        self.bridge, self.standardised = bridges
+        self.bridge = bridge
         self._tone_weight, self._bridge_weights = weights
         self.register_buffer("name_mean", torch.from_numpy(name_mean.astype(np.float32)))
 
@@ -189,7 +192,7 @@ class GlobalEncoder(nn.Module):
         visual = unit(torch.cat([thing, self._tone_weight * tone], 1))
         exemplar = unit(thing[:, : len(self.name_mean)] - self.name_mean)
         sure, scaled = self._bridge_weights
-        bridged = sure * self.bridge.mean(logits) + scaled * self.standardised(logits)
+        bridged = sure * self.bridge.mean(logits) + scaled * self.bridge(logits)
         name = unit(torch.cat([exemplar, bridged], 1))
         return visual, name
 
