@@ -8,6 +8,7 @@ from typing import Final
 
 from models.data.cache import cache_folder
 from models.evaluation.encoders import Encoder, NoSuchModel, trained
+from models.vision.global_encoder.recipe import Recipe
 
 TRAINING: Final = Path(__file__).parents[2] / "build" / "training" / "bin" / "python"
 """The environment that has torch: `make build/training/ready` makes it."""
@@ -18,12 +19,12 @@ class CannotTrain(RuntimeError):
 
 
 def fold(held_out: str) -> Encoder:
-    """Return the encoder that was trained without an artist.
+    """Return the encoder that was trained without an artist, by today's recipe.
 
     Raises:
         CannotTrain: If it has to be trained first and that failed.
     """
-    folder = cache_folder().parent / "folds" / held_out
+    folder = cache_folder().parent / "folds" / f"{held_out}-{Recipe().digest}"
     try:
         return trained(folder)
     except NoSuchModel:

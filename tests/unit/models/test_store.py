@@ -66,11 +66,15 @@ def crops() -> np.ndarray:
     return np.stack([crop(picture) for picture in PICTURES])
 
 
-def test_there_are_three_models() -> None:
+def test_those_that_ship_are_there_and_those_of_before() -> None:
     assert [folder.parent.name for folder in FOLDERS] == [
         "all-minilm-l6-v2",
         "conse-imagenet-minilm",
         "efficientnet-lite0",
+        "fovea-global",
+        "fovea-local",
+        "fovea-regions",
+        "fovea-text",
     ]
 
 
