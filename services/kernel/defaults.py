@@ -10,11 +10,11 @@ from typing import Final
 from services.kernel.vocabulary import NAME_SPACE, VISUAL_SPACE, SpaceVote
 
 VOTES: Final = (
-    SpaceVote(VISUAL_SPACE, weight=1.0, temperature=0.062, reference=0.45),
-    SpaceVote(NAME_SPACE, weight=1.0, temperature=0.080, reference=0.41),
+    SpaceVote(VISUAL_SPACE, weight=1.0, temperature=0.066, reference=0.55),
+    SpaceVote(NAME_SPACE, weight=1.0, temperature=0.093, reference=0.60),
 )
 """How each space votes."""
-TRUST_THRESHOLD: Final = 0.93
+TRUST_THRESHOLD: Final = 0.95
 """Margin of retrieval from which its order is taken as it is."""
 UNKNOWN_THRESHOLD: Final = 0.75
 """Probability of *unknown* above which the answer is unknown."""
