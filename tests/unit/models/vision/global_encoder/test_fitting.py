@@ -51,6 +51,18 @@ def test_the_same_rows_give_the_same_discriminant() -> None:
     assert (first.weight == second.weight).all()
 
 
+def test_directions_count_by_how_much_of_them_is_between_classes() -> None:
+    rng = np.random.default_rng(0)
+    classes = np.repeat(np.arange(30), 10)
+    rows = (rng.standard_normal((30, 2)) * [3, 0.5])[classes] + rng.standard_normal((300, 2))
+
+    weighted = discriminant(rows.astype(np.float32), classes, count=2, ridge=1e-6, power=1.0)
+    alike = discriminant(rows.astype(np.float32), classes, count=2, ridge=1e-6, power=0.0)
+
+    share = np.linalg.norm(weighted.weight, axis=0) / np.linalg.norm(alike.weight, axis=0)
+    assert share == pytest.approx([0.9, 0.25], abs=0.1)
+
+
 def test_means_are_those_of_each_class() -> None:
     rng = np.random.default_rng(0)
     rows, classes = rng.standard_normal((50, 3)), rng.integers(0, 7, 50) * 5
@@ -82,6 +94,16 @@ def test_equal_texts_count_once_with_the_weighted_mean_of_their_pictures() -> No
     at = found.anchors[:, 0].argmax()
     kernel = np.exp(2 * (found.anchors @ found.anchors.T - 1))
     assert (kernel @ found.coefficients + found.mean)[at] == pytest.approx([2.0], abs=1e-3)
+
+
+def test_a_text_that_is_trusted_more_is_met_more_closely() -> None:
+    texts, targets = np.eye(2), np.array([[1.0], [-1.0]])
+
+    found = exemplars(texts, targets, np.array([9.0, 1.0]), sharpness=1.0, ridge=1.0)
+
+    kernel = np.exp(2 * (found.anchors @ texts.T.astype(np.float32) - 1)).T
+    missed = np.abs(kernel @ found.coefficients + found.mean - targets)[:, 0]
+    assert missed[0] < missed[1] / 3
 
 
 def test_codes_are_equal_for_equal_names() -> None:
