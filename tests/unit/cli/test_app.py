@@ -45,6 +45,7 @@ def test_the_commands_are_those_that_are_documented() -> None:
         "export",
         "doctor",
         *(f"memory {name}" for name in ("audit", "export", "import", "propose", "apply")),
+        *(f"models {name}" for name in ("import", "shrink")),
         *(f"memory versions {name}" for name in ("keep", "list", "compare", "revert", "delete")),
         *(f"memory queries {name}" for name in ("keep", "list", "delete")),
         *(
