@@ -49,12 +49,17 @@ def own_server(tmp_path: Path) -> Iterator[Running]:
 
 
 def batch_of(name: str, size: int, random: np.random.Generator) -> Mapping[str, np.ndarray]:
-    if name == "all-minilm-l6-v2":
+    if name in {"all-minilm-l6-v2", "fovea-text"}:
         mask = np.ones((size, 12), dtype=np.int64)
         mask[: size // 2, 7:] = 0
         return {"input_ids": random.integers(0, 30_000, (size, 12)), "attention_mask": mask}
     if name == "conse-imagenet-minilm":
         return {"logits": random.normal(0, 3, (size, 1000)).astype(np.float32)}
+    if name == "fovea-local":
+        return {"tiles": random.integers(0, 256, (size, 224, 224, 3), dtype=np.uint8)}
+    if name == "fovea-regions":
+        shapes = {"local": (size, 56, 28, 128), "overview": (size, 28, 28, 128), "points": (size, 3, 64, 3)}
+        return {name: random.random(shape, dtype=np.float32) for name, shape in shapes.items()}
     return {"crops": random.integers(0, 256, (size, 224, 224, 3), dtype=np.uint8)}
 
 
