@@ -55,27 +55,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(chosen.threads)
     started = time.monotonic()
     recipe = Recipe()
-    every, seen = see(chosen.threads)
-    export(fit_to(every, seen, chosen.held_out, recipe), recipe, chosen.out)
+    named, read = reader(chosen.threads)
+    every = pictures()
+    seen = readings(every, read, _CACHE / f"global-readings-{named}")
+    own = learned(every, chosen.held_out)
+    place = _CACHE / f"global-{chosen.held_out or 'all'}-{of_pictures(own)}-{named}-{recipe.digest}.npz"
+    export(fitted(every, own, seen, recipe, place), recipe, chosen.out)
     print(f"took {time.monotonic() - started:.0f} s")
 
 
-def see(threads: int) -> tuple[tuple[Picture, ...], Readings]:
-    """Return all pictures and what is read from them, as far as it is not in the cache yet."""
-    every = pictures()
-    named, read = reader(threads)
-    return every, readings(every, read, _CACHE / f"global-readings-{named}")
+def fitted(
+    every: Sequence[Picture], own: Sequence[Picture], seen: Readings, recipe: Recipe, place: Path
+) -> Fitted:
+    """Return the matrices that follow from what may be learned, and keep them in a file.
 
-
-def fit_to(every: Sequence[Picture], seen: Readings, held_out: str | None, recipe: Recipe) -> Fitted:
-    """Return the matrices that follow without an artist, or without what is withheld; kept in the cache."""
-    own = learned(every, held_out)
+    Args:
+        every: All pictures, in the order that was read.
+        own: Those of them that may be learned from.
+        seen: What was read.
+        recipe: All constants.
+        place: The file; it is named after everything that the matrices follow from.
+    """
     clipart = sum(not picture.thing for picture in own)
     left_out = sum(not picture.thing for picture in every) - clipart
     names = len({picture.thing for picture in own if picture.thing})
     print(f"learns {names:,} names from {len(own) - clipart:,} emoji and {clipart:,} pieces of clip art;")
     print(f"{left_out:,} pieces of clip art left out for their captions", flush=True)
-    place = _CACHE / f"global-{held_out or 'all'}-{of_pictures(own)}-{recipe.digest}.npz"
     if not place.is_file():
         classifier = Classifier(
             class_names(), load_reading().trunk.get_parameter("_fc.weight").detach().numpy()
