@@ -46,9 +46,7 @@ class EncodingSettings(ProcessSettings):
         default="",
         description="from the first one's logits to names, if it has no output of its own for them",
     )
-    text_model: str = Field(
-        default="fovea-text", description="reads texts, into the space that it names"
-    )
+    text_model: str = Field(default="fovea-text", description="reads texts, into the space that it names")
     more_text_models: str = Field(
         default="",
         pattern=rf"^({_MODEL}(,{_MODEL})*)?$",
