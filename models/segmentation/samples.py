@@ -1,4 +1,4 @@
-"""What a detector learns from and is judged by: a picture, what it is asked for, and everything that is there."""
+"""What a detector learns from and is judged by: a picture, what it is asked for, and all that is there."""
 
 from __future__ import annotations
 
