@@ -21,12 +21,12 @@ class Limits:
     image_side_px: int = 16_384
     """Longest side of one picture."""
     regions_per_image: int = 256
-    """Regions that one image may be asked for."""
+    """Regions that one image may be asked for; of what prompts find, so many with the best scores stay."""
     polygon_points: int = 10_000
     """Corners of one polygon."""
     mask_runs_per_image: int = 1_000_000
     """Run lengths of all masks of one image, those drawn from polygons included."""
-    prompts_per_image: int = 256
+    prompts_per_image: int = 13_204
     """Prompts that one image may be searched with."""
     prompt_characters: int = 2_000
     """Length of one prompt."""

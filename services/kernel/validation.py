@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import unicodedata
 
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
@@ -10,6 +12,10 @@ from services.kernel.vocabulary import CollectionKey
 
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LIMITS.name_characters - 1}}}")
 _ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:-]{{0,{LIMITS.id_characters - 1}}}")
+
+
+# A joiner, a non-joiner, and the tags that flags of regions are spelt with: parts of emoji and of words.
+_WITHIN_CHARACTERS = frozenset("\u200c\u200d") | frozenset(map(chr, range(0xE0020, 0xE0080)))
 
 
 def checked_collection(key: CollectionKey) -> CollectionKey:
@@ -55,10 +61,30 @@ def checked_text(value: str, *, field: str, most: int) -> str:
             field=field,
             reason="TEXT_TOO_LONG",
         )
-    if not text.isprintable():
+    if not _is_printable(text):
         raise InvalidInput(
             f"{field} holds a line break or another control character",
             field=field,
             reason="TEXT_NOT_PRINTABLE",
         )
     return text
+
+
+def checked_share(value: float, *, field: str) -> float:
+    """Return the number. Raises InvalidInput unless it is from 0 to 1."""
+    if not (math.isfinite(value) and 0 <= value <= 1):
+        raise InvalidInput(f"{field} is {value}; it must be from 0 to 1", field=field, reason="OUT_OF_RANGE")
+    return value
+
+
+def _is_printable(text: str) -> bool:
+    """Whether a person sees every character, if only as a blank: no line breaks, no changes of direction."""
+    return text.isprintable() or all(map(_is_visible, text))
+
+
+def _is_visible(character: str) -> bool:
+    return (
+        character.isprintable()
+        or character in _WITHIN_CHARACTERS
+        or unicodedata.category(character) == "Zs"  # blanks of other widths
+    )

@@ -52,6 +52,14 @@ class RegionOrigin(enum.Enum):
     PROMPT = "prompt"
 
 
+class FoundBy(NamedTuple):
+    """What found a region: the prompt at this place among all, with a score that had to reach a threshold."""
+
+    prompt: int
+    score: float
+    threshold: float
+
+
 @dataclass(frozen=True)
 class Region:
     """A part of an image that is recognised on its own; without a mask the whole box counts."""
@@ -60,6 +68,7 @@ class Region:
     box: Box
     origin: RegionOrigin
     mask: Mask | None = None
+    found_by: FoundBy | None = field(default=None, repr=False)  # ids are derived from the rest
 
 
 class PromptKind(enum.Enum):
@@ -71,11 +80,36 @@ class PromptKind(enum.Enum):
     EXEMPLAR = "exemplar"
 
 
+@dataclass(frozen=True)
+class ExemplarPicture:
+    """The picture of an exemplar, and the part of it that shows the class; without a region all of it."""
+
+    image: ImageReference
+    region: Region | None = None
+
+
 class Prompt(NamedTuple):
-    """What to look for in an image."""
+    """What to look for in an image; of an exemplar `text` is the id, and `picture` what it looks like."""
 
     kind: PromptKind
     text: str
+    picture: ExemplarPicture | None = None
+
+
+@dataclass(frozen=True)
+class FindOptions:
+    """How to look for prompts; None leaves it to the detector.
+
+    Attributes:
+        threshold: Least score of what counts as found.
+        overlap: Intersection over union above which, of regions that different prompts found, only the best
+            stays; None: all stay.
+        tiles: Whether to look at the parts of the image as well; None: where the image is large.
+    """
+
+    threshold: float | None = None
+    overlap: float | None = None
+    tiles: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,6 +296,7 @@ class RecognitionOptions:
     level_threshold: float | None = None
     neighbours_per_label: int | None = None
     min_memory_version: str = ""
+    find: FindOptions = FindOptions()
 
 
 @dataclass(frozen=True)

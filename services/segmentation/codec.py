@@ -9,7 +9,7 @@ from fovea.kernel.v1 import region_pb2
 from fovea.segmentation.v1 import events_pb2 as events
 from fovea.segmentation.v1 import segmentation_pb2 as pb
 from services.kernel.vocabulary import Envelope, ImageReference, Prompt, Region, Shape
-from services.runtime.codec import recognition, region
+from services.runtime.codec import prompt, recognition, region
 from services.segmentation.usecases import Proposal
 
 Request = tuple[ImageReference, tuple[Shape, ...], tuple[Prompt, ...]]
@@ -20,7 +20,7 @@ def read_request(message: pb.ProposeRegionsRequest) -> Request:
     return (
         region.read_image(message.image),
         region.read_shapes(message.shapes, field="shapes"),
-        region.read_prompts(message.prompts, field="prompts"),
+        prompt.read_prompts(message.prompts, field="prompts"),
     )
 
 

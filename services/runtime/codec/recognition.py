@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from fovea.kernel.v1 import envelope_pb2, ranking_pb2
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
-from services.kernel.validation import checked_collection, checked_id
+from services.kernel.validation import checked_collection, checked_id, checked_share
 from services.kernel.vocabulary import (
     BroaderLabel,
     CollectionKey,
@@ -22,14 +20,8 @@ from services.kernel.vocabulary import (
     Stage,
 )
 from services.runtime.codec.candidates import read_filter, read_votes, write_condition, write_vote
-from services.runtime.codec.region import (
-    read_image,
-    read_prompts,
-    read_shapes,
-    write_image,
-    write_prompt,
-    write_shape,
-)
+from services.runtime.codec.prompt import read_find, read_prompts, write_find, write_prompt
+from services.runtime.codec.region import read_image, read_shapes, write_image, write_shape
 
 _STATUSES = {
     RankingStatus.RANKED: ranking_pb2.RANKING_STATUS_RANKED,
@@ -77,6 +69,7 @@ def read_options(message: envelope_pb2.RecognitionOptions, *, field: str = "opti
         level_threshold=_read_share(message, "level_threshold", field=field),
         neighbours_per_label=_read_neighbours(message, field=f"{field}.neighbours_per_label"),
         min_memory_version=message.min_memory_version,
+        find=read_find(message.find, field=f"{field}.find"),
     )
     if options.shapes and options.prompts:
         raise InvalidInput(
@@ -121,14 +114,7 @@ def _read_excluded(message: envelope_pb2.RecognitionOptions, *, field: str) -> t
 def _read_share(message: envelope_pb2.RecognitionOptions, name: str, *, field: str) -> float | None:
     if not message.HasField(name):  # type: ignore[arg-type]  # one of the threshold fields
         return None
-    value = float(getattr(message, name))
-    if not (math.isfinite(value) and 0 <= value <= 1):
-        raise InvalidInput(
-            f"{field}.{name} is {value}; it must be from 0 to 1",
-            field=f"{field}.{name}",
-            reason="OUT_OF_RANGE",
-        )
-    return value
+    return checked_share(getattr(message, name), field=f"{field}.{name}")
 
 
 def write_options(options: RecognitionOptions) -> envelope_pb2.RecognitionOptions:
@@ -145,6 +131,7 @@ def write_options(options: RecognitionOptions) -> envelope_pb2.RecognitionOption
         level_threshold=options.level_threshold,
         neighbours_per_label=options.neighbours_per_label,
         min_memory_version=options.min_memory_version,
+        find=write_find(options.find),
     )
 
 

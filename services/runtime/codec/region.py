@@ -1,22 +1,20 @@
-"""Images, shapes, regions and prompts."""
+"""Images, shapes and regions."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from fovea.kernel.v1 import image_pb2, prompt_pb2, region_pb2
+from fovea.kernel.v1 import image_pb2, region_pb2
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
-from services.kernel.validation import checked_text
 from services.kernel.vocabulary import (
     Box,
+    FoundBy,
     ImageReference,
     Mask,
     Point,
     Polygon,
-    Prompt,
-    PromptKind,
     Region,
     RegionOrigin,
     Shape,
@@ -28,13 +26,6 @@ _ORIGINS = {
     RegionOrigin.PROMPT: region_pb2.REGION_ORIGIN_PROMPT,
 }
 _ORIGINS_READ = {message: value for value, message in _ORIGINS.items()}
-_PROMPT_FIELDS = {
-    PromptKind.NAME: "name",
-    PromptKind.PHRASE: "phrase",
-    PromptKind.SENTENCE: "sentence",
-    PromptKind.EXEMPLAR: "exemplar_id",
-}
-_PROMPT_KINDS = {name: kind for kind, name in _PROMPT_FIELDS.items()}
 
 
 def read_image(message: image_pb2.ImageReference) -> ImageReference:
@@ -153,7 +144,12 @@ def read_region(message: region_pb2.Region, *, field: str) -> Region:
         box=read_box(message.box, field=f"{field}.box"),
         origin=_ORIGINS_READ.get(message.origin, RegionOrigin.CALLER),
         mask=_read_mask(message.mask, field=f"{field}.mask") if message.HasField("mask") else None,
+        found_by=_read_found_by(message.found_by) if message.HasField("found_by") else None,
     )
+
+
+def _read_found_by(message: region_pb2.FoundBy) -> FoundBy:
+    return FoundBy(message.prompt, message.score, message.threshold)
 
 
 def read_regions(messages: Sequence[region_pb2.Region], *, field: str) -> tuple[Region, ...]:
@@ -174,30 +170,5 @@ def write_region(region: Region) -> region_pb2.Region:
         box=write_box(region.box),
         origin=_ORIGINS[region.origin],
         mask=None if region.mask is None else _write_mask(region.mask),
+        found_by=None if region.found_by is None else region_pb2.FoundBy(**region.found_by._asdict()),
     )
-
-
-def read_prompts(messages: Sequence[prompt_pb2.Prompt], *, field: str) -> tuple[Prompt, ...]:
-    """Read the prompts of one image."""
-    if len(messages) > LIMITS.prompts_per_image:
-        raise InvalidInput(
-            f"{field} has {len(messages)} entries, at most {LIMITS.prompts_per_image} are allowed",
-            field=field,
-            reason="TOO_MANY_PROMPTS",
-        )
-    return tuple(_read_prompt(message, field=f"{field}[{i}]") for i, message in enumerate(messages))
-
-
-def _read_prompt(message: prompt_pb2.Prompt, *, field: str) -> Prompt:
-    name = message.WhichOneof("kind")
-    if name is None:
-        raise InvalidInput(f"{field} is empty", field=field, reason="PROMPT_MISSING")
-    text = checked_text(getattr(message, name), field=f"{field}.{name}", most=LIMITS.prompt_characters)
-    return Prompt(_PROMPT_KINDS[name], text)
-
-
-def write_prompt(prompt: Prompt) -> prompt_pb2.Prompt:
-    """Write a prompt."""
-    message = prompt_pb2.Prompt()
-    setattr(message, _PROMPT_FIELDS[prompt.kind], prompt.text)
-    return message

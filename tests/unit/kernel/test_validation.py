@@ -38,6 +38,20 @@ def test_text_loses_outer_blanks_and_keeps_every_script() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "the 👩\u200d🔬 with a bottle",
+        "क्\u200cष",
+        "赤い\u3000車",
+        "🏴\U000e0067\U000e0062\U000e007f",
+        "10\u202fkm",
+    ],
+)
+def test_text_may_hold_what_joins_and_parts_within_words_and_emoji(text: str) -> None:
+    assert checked_text(text, field="prompt", most=200) == text
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("", "TEXT_EMPTY"),

@@ -17,6 +17,9 @@ from services.kernel.vocabulary import (
     Envelope,
     Exemplar,
     ExemplarKind,
+    ExemplarPicture,
+    FindOptions,
+    FoundBy,
     Gate,
     ImageReference,
     Mask,
@@ -76,9 +79,18 @@ polygons = st.builds(
 )
 shapes = st.one_of(boxes(), masks, polygons)
 regions = st.builds(
-    Region, region_id=ids, box=boxes(), origin=st.sampled_from(RegionOrigin), mask=st.none() | masks
+    Region,
+    region_id=ids,
+    box=boxes(),
+    origin=st.sampled_from(RegionOrigin),
+    mask=st.none() | masks,
+    found_by=st.none() | st.builds(FoundBy, st.integers(0, 13_203), shares, shares),
 )
-prompts = st.builds(Prompt, st.sampled_from(PromptKind), words)
+pictures = st.builds(ExemplarPicture, images, st.none() | regions)
+prompts = st.builds(Prompt, st.sampled_from(PromptKind), words, st.none() | pictures)
+finds = st.builds(
+    FindOptions, threshold=st.none() | shares, overlap=st.none() | shares, tiles=st.none() | st.booleans()
+)
 
 
 @st.composite
@@ -166,13 +178,19 @@ options = st.builds(
     level_threshold=st.none() | shares,
     neighbours_per_label=st.none() | st.integers(1, 100),
     min_memory_version=words,
+    find=finds,
+)
+prompted = st.builds(
+    RecognitionOptions,
+    prompts=st.lists(prompts, max_size=3, unique_by=lambda prompt: prompt[:2]).map(tuple),
+    find=finds,
 )
 envelopes = st.builds(
     Envelope,
     collection=st.builds(CollectionKey, names, names),
     recognition_id=ids,
     image=images,
-    options=options,
+    options=options | prompted,
     submission_id=ids,
     stages=tuples(stages),
     accepted_at_s=st.integers(0, 2**33).map(float),

@@ -14,7 +14,6 @@ from services.kernel.vocabulary import (
     Envelope,
     Exemplar,
     ImageReference,
-    Prompt,
     Ranking,
     Region,
     Shape,
@@ -40,11 +39,6 @@ def test_a_shape_comes_back(shape: Shape) -> None:
 @given(strategies.regions)
 def test_a_region_comes_back(region: Region) -> None:
     assert region_codec.read_region(region_codec.write_region(region), field="region") == region
-
-
-@given(strategies.prompts)
-def test_a_prompt_comes_back(prompt: Prompt) -> None:
-    assert region_codec.read_prompts([region_codec.write_prompt(prompt)], field="prompts") == (prompt,)
 
 
 @given(strategies.embeddings())
@@ -145,12 +139,6 @@ def test_more_regions_than_the_limit_are_refused() -> None:
 
     with pytest.raises(InvalidInput, match=str(LIMITS.regions_per_image)):
         region_codec.read_shapes([box] * (LIMITS.regions_per_image + 1), field="shapes")
-
-
-def test_a_prompt_without_text_is_refused() -> None:
-    for message in (prompt_pb2.Prompt(), prompt_pb2.Prompt(name=" ")):
-        with pytest.raises(InvalidInput, match=r"prompts\[0\]"):
-            region_codec.read_prompts([message], field="prompts")
 
 
 def test_an_attribute_that_is_not_a_number_is_refused() -> None:

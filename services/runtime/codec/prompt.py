@@ -1,0 +1,99 @@
+"""Prompts, and how to look for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fovea.kernel.v1 import prompt_pb2
+from services.kernel.errors import InvalidInput
+from services.kernel.limits import LIMITS
+from services.kernel.validation import checked_share, checked_text
+from services.kernel.vocabulary import ExemplarPicture, FindOptions, Prompt, PromptKind
+from services.runtime.codec.region import read_image, read_region, write_image, write_region
+
+_FIELDS = {
+    PromptKind.NAME: "name",
+    PromptKind.PHRASE: "phrase",
+    PromptKind.SENTENCE: "sentence",
+    PromptKind.EXEMPLAR: "exemplar_id",
+}
+_KINDS = {name: kind for kind, name in _FIELDS.items()}
+
+
+def read_prompts(messages: Sequence[prompt_pb2.Prompt], *, field: str) -> tuple[Prompt, ...]:
+    """Read the prompts of one image: of each kind, no text twice."""
+    if len(messages) > LIMITS.prompts_per_image:
+        raise InvalidInput(
+            f"{field} has {len(messages)} entries, at most {LIMITS.prompts_per_image} are allowed",
+            field=field,
+            reason="TOO_MANY_PROMPTS",
+        )
+    prompts = tuple(_read_prompt(message, field=f"{field}[{i}]") for i, message in enumerate(messages))
+    _require_distinct(prompts, field=field)
+    return prompts
+
+
+def write_prompt(prompt: Prompt) -> prompt_pb2.Prompt:
+    """Write a prompt."""
+    message = prompt_pb2.Prompt(picture=None if prompt.picture is None else _write_picture(prompt.picture))
+    setattr(message, _FIELDS[prompt.kind], prompt.text)
+    return message
+
+
+def read_find(message: prompt_pb2.FindOptions, *, field: str) -> FindOptions:
+    """Read how to look for prompts."""
+    return FindOptions(
+        threshold=_read_share(message, "threshold", field=field),
+        overlap=_read_share(message, "overlap", field=field),
+        tiles=message.tiles if message.HasField("tiles") else None,
+    )
+
+
+def write_find(options: FindOptions) -> prompt_pb2.FindOptions | None:
+    """Write how to look for prompts; nothing if nothing was said."""
+    if options == FindOptions():
+        return None
+    return prompt_pb2.FindOptions(threshold=options.threshold, overlap=options.overlap, tiles=options.tiles)
+
+
+def _read_prompt(message: prompt_pb2.Prompt, *, field: str) -> Prompt:
+    name = message.WhichOneof("kind")
+    if name is None:
+        raise InvalidInput(f"{field} is empty", field=field, reason="PROMPT_MISSING")
+    text = checked_text(getattr(message, name), field=f"{field}.{name}", most=LIMITS.prompt_characters)
+    picture = _read_picture(message.picture, field=field) if message.HasField("picture") else None
+    return Prompt(_KINDS[name], text, picture)
+
+
+def _require_distinct(prompts: Sequence[Prompt], *, field: str) -> None:
+    """Raise InvalidInput for a repeated prompt: each thing would be found twice, and recognised twice."""
+    seen: dict[tuple[PromptKind, str], int] = {}
+    for i, prompt in enumerate(prompts):
+        first = seen.setdefault((prompt.kind, prompt.text), i)
+        if first != i:
+            repeated = f"{field}[{i}].{_FIELDS[prompt.kind]}"
+            raise InvalidInput(
+                f"{repeated} says what {field}[{first}] says: {prompt.text[:80]!r}; send each prompt once",
+                field=repeated,
+                reason="PROMPT_DUPLICATE",
+            )
+
+
+def _read_picture(message: prompt_pb2.ExemplarPicture, *, field: str) -> ExemplarPicture:
+    region = None
+    if message.HasField("region"):
+        region = read_region(message.region, field=f"{field}.picture.region")
+    return ExemplarPicture(read_image(message.image), region)
+
+
+def _write_picture(picture: ExemplarPicture) -> prompt_pb2.ExemplarPicture:
+    return prompt_pb2.ExemplarPicture(
+        image=write_image(picture.image),
+        region=None if picture.region is None else write_region(picture.region),
+    )
+
+
+def _read_share(message: prompt_pb2.FindOptions, name: str, *, field: str) -> float | None:
+    if not message.HasField(name):  # type: ignore[arg-type]  # one of the shares
+        return None
+    return checked_share(getattr(message, name), field=f"{field}.{name}")
