@@ -38,10 +38,10 @@ def cutouts(held_out: str | None = None) -> list[CutOut]:
             all artists, but only names that no evaluation asks for.
     """
     emoji = load("emoji").where(lambda row: not row["parent"])  # tones are one drawing
-    drawn = zip(emoji.rows, _kept(emoji), strict=True)
+    drawn = zip(emoji.rows, decoded(emoji), strict=True)
     found = [CutOut(row["codepoint"], rgba) for row, rgba in drawn if _is_learned(row, held_out)]
     clipart = load("clipart").where(lambda row: row.split == TRAIN)
-    drawn = zip(clipart.rows, _kept(clipart), strict=True)
+    drawn = zip(clipart.rows, decoded(clipart), strict=True)
     return found + [CutOut(row.id, rgba) for row, rgba in drawn if rgba.size]
 
 
@@ -58,26 +58,35 @@ def on_white(rgba: UInt8[np.ndarray, "h w 4"]) -> UInt8[np.ndarray, "h w 3"]:
     return np.asarray(white)
 
 
-def _is_learned(row: Row, held_out: str | None) -> bool:
-    if held_out is None:
-        return row.split == TRAIN and not is_development(row["codepoint"])
-    return row["artist"] not in (held_out, _SAME_DESIGNS.get(held_out))
+def decoded(pictures: Manifest, longer_px: int = _KEPT_PX) -> Sequence[UInt8[np.ndarray, "_ _ 4"]]:
+    """Return the pictures in the order of their rows, decoded once and kept in the cache.
 
+    Args:
+        pictures: Some of a set.
+        longer_px: Larger ones are shrunk to it.
 
-def _kept(pictures: Manifest) -> Sequence[UInt8[np.ndarray, "_ _ 4"]]:
-    """Return the pictures in the order of their rows; without a pixel where one is no cut-out."""
-    key = hashlib.sha256("\n".join(row.sha256 for row in pictures.rows).encode()).hexdigest()[:16]
+    Returns:
+        Colours and how opaque each pixel is; without a pixel where a picture is no cut-out.
+    """
+    said = [row.sha256 for row in pictures.rows] + [str(longer_px)] * (longer_px != _KEPT_PX)
+    key = hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
     folder = TRAINING / f"cutouts-{pictures.name}-{key}"
     if not folder.is_dir():
         TRAINING.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".cutouts-", dir=TRAINING) as work:
-            _write(_reduced(pictures), Path(work) / "made")
+            _write(_reduced(pictures, longer_px), Path(work) / "made")
             shutil.move(Path(work) / "made", folder)
     sizes = np.load(folder / "sizes.npy")
     pixels = np.load(folder / "pixels.npy", mmap_mode="r")
     ends = np.cumsum(sizes.prod(axis=1) * 4)
     parts = np.split(pixels, ends[:-1])
     return [part.reshape(*size, 4) for part, size in zip(parts, sizes, strict=True)]
+
+
+def _is_learned(row: Row, held_out: str | None) -> bool:
+    if held_out is None:
+        return row.split == TRAIN and not is_development(row["codepoint"])
+    return row["artist"] not in (held_out, _SAME_DESIGNS.get(held_out))
 
 
 def _write(pictures: Iterator[UInt8[np.ndarray, "_ _ 4"]], folder: Path) -> None:
@@ -87,19 +96,19 @@ def _write(pictures: Iterator[UInt8[np.ndarray, "_ _ 4"]], folder: Path) -> None
     np.save(folder / "pixels.npy", np.concatenate([each.ravel() for each in listed]))
 
 
-def _reduced(pictures: Manifest) -> Iterator[UInt8[np.ndarray, "_ _ 4"]]:
+def _reduced(pictures: Manifest, longer_px: int) -> Iterator[UInt8[np.ndarray, "_ _ 4"]]:
     for row in pictures.rows:
-        rgba = _decoded(pictures.file(row))
+        rgba = _read(pictures.file(row))
         if pictures.name == "clipart":
             rgba = _trimmed(rgba)
-        ratio = _KEPT_PX / max(1, *rgba.shape[:2])
+        ratio = longer_px / max(1, *rgba.shape[:2])
         if ratio < 1:
             size = (max(1, round(rgba.shape[1] * ratio)), max(1, round(rgba.shape[0] * ratio)))
             rgba = np.asarray(Image.fromarray(rgba).resize(size, Image.Resampling.BICUBIC))
         yield rgba
 
 
-def _decoded(path: Path) -> UInt8[np.ndarray, "_ _ 4"]:
+def _read(path: Path) -> UInt8[np.ndarray, "_ _ 4"]:
     """Return a picture; without a pixel where it is a poster that takes long to decode."""
     try:
         inspect(path.read_bytes(), limits=_LIMITS)
