@@ -203,22 +203,10 @@ def read(
     legacy_transpose: bool = False,
 ) -> Float[Tensor, "b r p dim"]:
     """Return the features of each map at the points of its regions, as `sampler.read` does."""
-    batch, height, width, dim = maps.shape
-    across, down = points.unbind(-1)  # (b, r, p) each
-    if legacy_transpose:
-        x, y = down * (width - 1), across * (height - 1)
-    else:
-        x, y = across * width - 0.5, down * height - 0.5
-    (left, to_right), (top, to_below) = _between(x, width), _between(y, height)
-    right, below = (left + 1).clamp(max=width - 1), (top + 1).clamp(max=height - 1)
-    flat = maps.reshape(batch * height * width, dim)
-    first = torch.arange(batch, device=maps.device)[:, None, None] * height
-
-    def row(y: Tensor) -> Tensor:
-        start = (first + y) * width
-        return flat[start + left] * (1 - to_right) + flat[start + right] * to_right
-
-    return row(top) * (1 - to_below) + row(below) * to_below
+    at = points.flip(-1) if legacy_transpose else points
+    return functional.grid_sample(
+        maps.permute(0, 3, 1, 2), 2 * at - 1, padding_mode="border", align_corners=legacy_transpose
+    ).permute(0, 2, 3, 1)
 
 
 def projector_weights(projector: Projector) -> fusion.Projector:
@@ -229,13 +217,6 @@ def projector_weights(projector: Projector) -> fusion.Projector:
 def parameters(module: nn.Module) -> int:
     """Return how many parameters a module has."""
     return sum(parameter.numel() for parameter in module.parameters())
-
-
-def _between(place: Tensor, cells: int | torch.SymInt) -> tuple[Tensor, Tensor]:
-    """Return the cell before a place, and how far from its middle to the next one's the place is."""
-    inside = place.clamp(min=0).clamp(max=cells - 1)
-    before = inside.floor()
-    return before.long(), (inside - before)[..., None]
 
 
 def _gathered(values: Tensor, indices: Tensor) -> Tensor:

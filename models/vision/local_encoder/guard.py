@@ -21,10 +21,10 @@ from torch.nn import functional
 
 from models.data.cache import load
 from models.evaluation.dense import reader as stored
+from models.vision.anyres.network import read
 from models.vision.boxes import Box
 from models.vision.efficientnet.network import PIXEL_OFFSET, PIXEL_SCALE, STAGES, EfficientNetLite0
 from models.vision.local_encoder.cutouts import on_white
-from models.vision.local_encoder.network import read
 from models.vision.local_encoder.reading import Local, Reader
 from models.vision.local_encoder.train import load_trunk
 from models.vision.scenes import CutOut, Scene, SceneSettings, compose
@@ -69,7 +69,7 @@ def mean_reader(local: Local) -> Reader:
         _: Float32[np.ndarray, "1 h w d"],
         points: Float32[np.ndarray, "1 r p 3"],
     ) -> Float32[np.ndarray, "1 r d"]:
-        there = read(torch.from_numpy(local), torch.from_numpy(points)).numpy()
+        there = read(torch.from_numpy(local), torch.from_numpy(points[..., :2])).numpy()
         inside = points[..., 2:]
         found: np.ndarray = (there * inside).sum(2) / inside.sum(2)
         return found

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.vision.anyres.network import read
 from models.vision.efficientnet.network import (
     PIXEL_OFFSET,
     PIXEL_SCALE,
@@ -114,19 +115,12 @@ class GridReader(nn.Module):
             points: x, y in 0..1 and whether inside, (images, regions, POINTS, 3).
         """
         inside = points[..., 2:]
-        seen = self.local(read(local, points)) + self.overview(read(overview, points))
+        seen = self.local(read(local, points[..., :2])) + self.overview(read(overview, points[..., :2]))
         seen = functional.relu(seen + self.size(_sizes(local, overview, points))[..., None, :]) * inside
         mean = seen.sum(-2) / inside.sum(-2).clamp(min=1.0)
         kept = (functional.relu(self.keep(seen)) * inside).flatten(-2)
         hidden = functional.gelu(self.placed(kept) + self.mean(mean))
         return unit(self.output(hidden))
-
-
-def read(maps: Tensor, points: Tensor) -> Tensor:
-    """Return what maps (b, H, W, d) hold at points (b, r, p, 2 or more): (b, r, p, d), bilinear."""
-    return functional.grid_sample(
-        maps.permute(0, 3, 1, 2), 2 * points[..., :2] - 1, padding_mode="border", align_corners=False
-    ).permute(0, 2, 3, 1)
 
 
 def _sizes(local: Tensor, overview: Tensor, points: Tensor) -> Tensor:

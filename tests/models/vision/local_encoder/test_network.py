@@ -5,7 +5,8 @@ import torch
 from models.export import compare, write_graph
 from models.vision.boxes import Box
 from models.vision.efficientnet.network import EfficientNetLite0
-from models.vision.local_encoder.network import CHANNELS, GridReader, LocalEncoder, read
+from models.vision.anyres.network import read
+from models.vision.local_encoder.network import CHANNELS, GridReader, LocalEncoder
 from models.vision.local_encoder.points import POINTS, region_points
 
 
@@ -43,13 +44,13 @@ def ramp(rows: int, columns: int) -> torch.Tensor:
 def test_maps_are_read_at_the_place_of_the_region_whatever_their_shape(rows: int, columns: int) -> None:
     box = Box(100, 20, 120, 40)
 
-    found = read(ramp(rows, columns), points(box)).mean(2)
+    found = read(ramp(rows, columns), points(box)[..., :2]).mean(2)
 
     np.testing.assert_allclose(found[0, 0], [110 / 160, 30 / 80], atol=1e-5)
 
 
 def test_beyond_the_middle_of_the_last_cell_its_value_holds() -> None:
-    found = read(ramp(4, 4), points(Box(159, 79, 160, 80)))
+    found = read(ramp(4, 4), points(Box(159, 79, 160, 80))[..., :2])
 
     np.testing.assert_allclose(found[0, 0], torch.full((POINTS, 2), 0.875), atol=1e-5)
 
