@@ -1,0 +1,1 @@
+"""How well the detector finds, boxes and masks what texts name."""
