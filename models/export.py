@@ -5,7 +5,6 @@ Needs torch and onnx; serving never imports it.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import re
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,8 @@ import onnxruntime
 import torch
 from onnx import TensorProto
 from torch import nn
+
+from models.files import digest
 
 STORE = Path(__file__).parent / "store"
 GRAPH = "model.onnx"
@@ -120,11 +121,6 @@ def stamp(folder: Path) -> None:
     if count != 1:
         raise ValueError(f"{path} has no [graph] with a sha256")
     path.write_text(stamped, encoding="utf-8")
-
-
-def digest(path: Path) -> str:
-    """Return a file's SHA-256 in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _anonymise(model: onnx.ModelProto) -> None:

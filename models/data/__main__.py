@@ -8,7 +8,8 @@ from collections import Counter
 
 from models.data.cache import cache_folder
 from models.data.catalogue import SETS, fetch
-from models.data.manifest import MANIFEST, DataError, digest
+from models.data.manifest import MANIFEST, DataError
+from models.files import digest
 
 
 def main() -> int:

@@ -8,12 +8,13 @@ content in two splits is an error, because whoever trains on it and then asks fo
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
+
+from models.files import digest
 
 MANIFEST: Final = "manifest.csv"
 _FIXED: Final = ("id", "path", "label", "split", "licence", "sha256")
@@ -141,11 +142,6 @@ def check(rows: Iterable[Row]) -> None:
             raise LeakedContent(
                 f"{same.id} (split {same.split}) and {row.id} (split {row.split}) are the same picture"
             )
-
-
-def digest(path: Path) -> str:
-    """Return a file's SHA-256 in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _rows(path: Path) -> Iterable[Row]:

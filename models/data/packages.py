@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
-from models.data.manifest import DataError, digest
+from models.data.manifest import DataError
+from models.files import digest
 
 _PATIENCE_S: Final = 900
 _TAIL: Final = 500

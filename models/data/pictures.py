@@ -9,7 +9,8 @@ from typing import Final
 
 import resvg_py
 
-from models.data.manifest import Row, digest
+from models.data.manifest import Row
+from models.files import digest
 
 DRAWN_PX: Final = 256
 

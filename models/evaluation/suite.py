@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from models.data.cache import cache_folder, load
-from models.data.manifest import MANIFEST, Manifest, digest
+from models.data.manifest import MANIFEST, Manifest
 from models.data.sets.emoji import MAIN_ARTISTS
 from models.data.splits import EVALUATION, WITHHELD
 from models.evaluation import encoders
@@ -26,6 +26,7 @@ from models.evaluation.protocols.scenes import SCENES, Found, Way, cropped, shru
 from models.evaluation.protocols.shots import FewShot
 from models.evaluation.protocols.tones import Toned
 from models.evaluation.subjects import Encoded, Pixels, Pooled, Subject
+from models.files import digest
 from models.vision.local_encoder.reading import Reader
 from models.vision.tiles import WHOLE
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ import onnx
 from safetensors.numpy import load_file, save_file
 
 from models.export import DESCRIPTION, GRAPH
+from models.files import digest
 
 WEIGHTS: Final = "weights.safetensors"
 MOST_INSIDE_BYTES: Final = 20 << 20
@@ -78,12 +78,6 @@ def described_file(path: Path, *, role: str) -> dict[str, Any]:
         "sha256": digest(path),
         "size_bytes": path.stat().st_size,
     }
-
-
-def digest(path: Path) -> str:
-    """Return a file's SHA-256 in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_model(

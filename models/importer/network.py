@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models.importer.preprocessing import Preprocessing
+from models.network import unit
 
 
 class ImageTower(nn.Module):
@@ -69,8 +70,3 @@ class TextTower(nn.Module):
         """
         mask = attention_mask if self.masked else None
         return (unit(self.projection(self.encoder(input_ids=input_ids, attention_mask=mask).pooler_output)),)
-
-
-def unit(vectors: Tensor) -> Tensor:
-    """Return rows of length 1; a row of zeros stays zero."""
-    return vectors / vectors.pow(2).sum(-1, keepdim=True).sqrt().clamp(min=1e-12)

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.network import unit
+
 LAYERS = 6
 HEADS = 12
 WIDTH = 384
@@ -120,8 +122,3 @@ class MiniLM(nn.Module):
         summed = (hidden * mask[:, :, None]).sum(1)
         plain = unit(summed / mask.sum(1, keepdim=True).clamp(min=1))
         return unit(plain - self.name_mean), plain
-
-
-def unit(vectors: Tensor) -> Tensor:
-    """Return rows of length 1; a row of zeros stays zero."""
-    return vectors / vectors.pow(2).sum(-1, keepdim=True).sqrt().clamp(min=1e-12)

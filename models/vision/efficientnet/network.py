@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.network import unit
+
 BATCH_NORM_EPSILON = 1e-3
 CLASSES = 1000
 SIDE_PX = 224
@@ -167,8 +169,3 @@ class Encoder(nn.Module):
         parts = torch.split(features - self.mean, list(DIMENSIONS), dim=1)
         weighted = [weight * unit(part) for weight, part in zip(WEIGHTS, parts, strict=True)]
         return unit(torch.cat(weighted, dim=1)), logits
-
-
-def unit(vectors: Tensor) -> Tensor:
-    """Return rows of length 1; a row of zeros stays zero."""
-    return vectors / vectors.pow(2).sum(-1, keepdim=True).sqrt().clamp(min=1e-12)

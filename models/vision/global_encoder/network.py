@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.bridge.network import StandardisedBridge
+from models.network import unit
 from models.text.network import MiniLM
 from models.vision.efficientnet.network import (
     CLASSES,
@@ -26,7 +27,6 @@ from models.vision.efficientnet.network import (
     PIXEL_SCALE,
     STAGES,
     EfficientNetLite0,
-    unit,
 )
 
 ORIENTATIONS: Final = 9

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.network import unit
 from models.vision.anyres.network import read
 from models.vision.efficientnet.network import (
     PIXEL_OFFSET,
     PIXEL_SCALE,
     STAGES,
     EfficientNetLite0,
-    unit,
 )
 from models.vision.local_encoder.points import POINTS
 

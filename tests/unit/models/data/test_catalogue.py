@@ -6,8 +6,9 @@ import pytest
 from models.data import catalogue
 from models.data.cache import NotFetched, load
 from models.data.catalogue import SETS, DataSet
-from models.data.manifest import LeakedContent, Row, WrongDigest, digest
+from models.data.manifest import LeakedContent, Row, WrongDigest
 from models.data.packages import CannotFetch, Npm, PyPI, unpack
+from models.files import digest
 from tests.fakes.packages import FolderPackage
 from tests.unit.models.data.sets import row
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.data.manifest import Row, digest
+from models.data.manifest import Row
 from models.data.pictures import copied
 from models.data.sets import clipart, photos
+from models.files import digest
 
 SQUARE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><path fill="red" d="M0 0h4v8H0z"/></svg>'
 

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.data.manifest import Manifest, digest
+from models.data.manifest import Manifest
 from models.evaluation.encoders import STORE, Encoder, Model, NoSuchModel, packaged_files, raw, trained
 from models.evaluation.subjects import Encoded, Pixels, Pooled
+from models.files import digest
 from tests.unit.models.data.sets import row
 
 
