@@ -1,0 +1,1 @@
+"""Attention that looks at a few learnt places instead of everywhere."""

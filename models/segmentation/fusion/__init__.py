@@ -1,0 +1,1 @@
+"""Where texts and picture change each other."""

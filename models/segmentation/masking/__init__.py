@@ -1,0 +1,1 @@
+"""Masks as products of queries and pixels."""

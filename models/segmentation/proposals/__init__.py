@@ -1,0 +1,1 @@
+"""Which places of a picture are worth a closer look."""

@@ -1,0 +1,1 @@
+"""The trunk's maps, brought to one width."""

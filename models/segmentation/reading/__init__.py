@@ -1,0 +1,1 @@
+"""What a box holds, as the untouched trunk sees it."""

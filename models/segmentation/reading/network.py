@@ -1,0 +1,108 @@
+"""Reads regions from the frozen trunk, beside what the detector has made of it.
+
+APE has no such part. A detector that learns a thousand names on top of its own maps forgets what the
+trunk knew of all others; features that nothing was trained on keep it (F-VLM, arXiv 2209.15639).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.segmentation.settings import DetectorSettings
+
+_GEOMETRY = 6
+_LEAST = 1e-3
+
+
+class RegionReader(nn.Module):
+    """A grid of points in each box, kept apart and averaged, and the mean of the deepest map.
+
+    No gradient reaches boxes or maps: where to look is learnt from boxes, not from names.
+
+    Args:
+        settings: Its sizes.
+        channels: Of the maps that are read at points.
+        deep: Channels of the map that is averaged.
+    """
+
+    steps: Tensor
+
+    def __init__(self, settings: DetectorSettings, channels: Sequence[int], deep: int) -> None:
+        super().__init__()
+        side = settings.region_points
+        self.seen = nn.Linear(sum(channels), settings.width)
+        self.keep = nn.Linear(settings.width, settings.region_kept)
+        self.placed = nn.Linear(side * side * settings.region_kept, settings.region_hidden)
+        self.mean = nn.Linear(settings.width, settings.region_hidden, bias=False)
+        self.deep = nn.Linear(deep, settings.region_hidden, bias=False)
+        self.geometry = nn.Linear(_GEOMETRY, settings.region_hidden, bias=False)
+        self.output = nn.Linear(settings.region_hidden, settings.aligned)
+        self.register_buffer("steps", (torch.arange(side) + 0.5) / side, persistent=False)
+
+    def forward(
+        self,
+        boxes: Float[Tensor, "b q 4"],
+        maps: Sequence[Float[Tensor, "b _c _h _w"]],
+        deep: Float[Tensor, "b deep side side"],
+    ) -> Float[Tensor, "b q aligned"]:
+        """Return a vector for each box.
+
+        Args:
+            boxes: Left, top, right, bottom as shares of the side.
+            maps: Read at points.
+            deep: Averaged over the box.
+        """
+        with torch.no_grad():
+            points = self._points(boxes)
+            read = torch.cat([_read(each, points) for each in maps], -1)  # (b, q, p * p, channels)
+            mean = _mean(deep, points, len(self.steps))
+            geometry = _geometry(boxes)
+        seen = torch.relu(self.seen(read))
+        hidden = self.placed(torch.relu(self.keep(seen)).flatten(2)) + self.mean(seen.mean(2))
+        return self.output(functional.gelu(hidden + self.deep(mean) + self.geometry(geometry)))
+
+    def _points(self, boxes: Tensor) -> Tensor:
+        """Return x and y of each point, row by row, (b, q, p * p, 2)."""
+        start, size = boxes[:, :, None, :2], boxes[:, :, None, 2:] - boxes[:, :, None, :2]
+        at = start + size * self.steps[:, None]  # (b, q, p, 2)
+        side = at.shape[2]
+        x = at[:, :, None, :, 0].expand(-1, -1, side, -1)
+        y = at[:, :, :, None, 1].expand(-1, -1, -1, side)
+        return torch.stack([x, y], -1).flatten(2, 3)
+
+
+def _read(each: Tensor, points: Tensor) -> Tensor:
+    """Return (b, q, points, channels); beyond the edge is what is at the edge."""
+    read = functional.grid_sample(each, 2 * points - 1, padding_mode="border", align_corners=False)
+    return read.permute(0, 2, 3, 1)
+
+
+def _mean(deep: Tensor, points: Tensor, count: int) -> Tensor:
+    """Return the mean over each box's points, (b, q, deep).
+
+    A bilinear read at a grid is a product of rows and columns, so its mean is one too; and a product with
+    a coarse map of a thousand channels costs less than reading it point by point.
+    """
+    side = deep.shape[-1]
+    columns = _shares(points[:, :, :count, 0], side)
+    rows = _shares(points[:, :, ::count, 1], side)
+    weights = rows[..., None] * columns[..., None, :]  # (b, q, side, side)
+    return weights.flatten(2) @ deep.flatten(2).transpose(1, 2)
+
+
+def _shares(at: Tensor, side: int) -> Tensor:
+    """Return how much each of a line's cells counts in the mean over positions, (b, q, side)."""
+    place = (at * side - 0.5).clamp(0, side - 1)
+    cells = torch.arange(side, device=at.device)
+    return (1 - (place[..., None] - cells).abs()).clamp(min=0).mean(2)
+
+
+def _geometry(boxes: Tensor) -> Tensor:
+    """Return middle and size between -1 and 1, and the size's logarithms."""
+    middle, size = (boxes[..., :2] + boxes[..., 2:]) / 2, boxes[..., 2:] - boxes[..., :2]
+    return torch.cat([2 * middle - 1, 2 * size - 1, torch.log(size.clamp(min=_LEAST)) / 2 + 1], -1)

@@ -1,0 +1,1 @@
+"""The layers that make queries of maps, and finds of queries."""
