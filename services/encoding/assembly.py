@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 
 from fovea.encoding.v1 import encoding_pb2_grpc
 from models.vision.local_encoder.reading import FeatureMaps
-from services.encoding.adapters.described import Reading, Sight, TiledSight, reading, sight, tiled_sight
-from services.encoding.adapters.images import StoredImages
-from services.encoding.adapters.maps import StoredMaps
-from services.encoding.adapters.models import ModelImageEncoder, ModelMapEncoder, ModelTextEncoder
+from services.encoding.adapters.described import Sight, TiledSight, sight, tiled_sight
+from services.encoding.adapters.models import ModelImageEncoder, ModelMapEncoder
 from services.encoding.domain import RegionReading, size_bytes
 from services.encoding.entrypoints.handlers import OnExemplarsSubmitted, OnRegionsProposed
 from services.encoding.entrypoints.servicer import EncodingCases, EncodingServicer
@@ -29,30 +28,32 @@ from services.encoding.usecases import (
     MapKey,
     MapPace,
     Maps,
-    Once,
     Pace,
     Readers,
     RestoreExemplar,
     Stages,
-    TextKey,
-    Turns,
     WayOfReading,
 )
 from services.kernel.errors import InvalidInput
+from services.kernel.sharing import Once, Turns
+from services.kernel.texts import KnownTexts, TextKey
 from services.kernel.vocabulary import NAME_SPACE, Embedding
 from services.runtime import deadline
 from services.runtime.assembly import Assembly
 from services.runtime.event_loop import Handler, Subscription
 from services.runtime.grpc_server import Servicer
 from services.runtime.metrics import CacheMetrics, ModelMetrics
-from services.runtime.model_execution.folder import ModelFolder
-from services.runtime.model_execution.onnx import OnnxModels
+from services.runtime.model_execution.opening import OpenedModels, Wanted, run_models
 from services.runtime.model_execution.ports import ModelExecution
 from services.runtime.model_execution.store import ModelStore
-from services.runtime.model_execution.triton import TritonModels, TritonSettings
+from services.runtime.model_execution.texts import ModelTextEncoder, Reading, reading
 from services.runtime.object_store.ports import ObjectStore
+from services.runtime.stored_images import StoredImages
+from services.runtime.stored_maps import StoredMaps
 from services.runtime.stream_workers import Workers
 from services.runtime.topics import TOPICS
+
+_NOTHING: Final = Wanted()
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def assemble(  # noqa: PLR0913  (two of them by name)
     eyes, readers = parts.eyes(), parts.readers()
     regions, maps = parts.regions(eyes)
     once: Once[TextKey, Embedding] = Once(deadline, most=settings.kept_texts, counts=metrics.of("texts"))
-    texts = EncodeTexts(readers, once, deadline, parts.stages)
+    texts = EncodeTexts(readers, KnownTexts(once, deadline), parts.stages)
     cases = EncodingCases(regions, texts, maps, eyes, readers)
     exemplar = EncodeExemplar(regions, texts, eyes, readers)
     # Twice as many as may decode and encode: while these do, the next images are read.
@@ -168,14 +169,22 @@ class _Parts:
         }
         asked = RegionReading(settings.region_reading)
         regions = EncodeRegions({asked: ways[asked], **ways}, pace, self.stages)
-        return regions, EncodeMaps(maps, encoder, StoredMaps(self.store), self.stages)
+        return regions, EncodeMaps(
+            maps, encoder, StoredMaps(self.store, topic="regions.encoded"), self.stages
+        )
 
 
-def open_models(settings: EncodingSettings, metrics: ModelMetrics) -> tuple[ModelExecution, Senses]:
+def open_models(
+    settings: EncodingSettings, metrics: ModelMetrics, *, also: Wanted = _NOTHING
+) -> tuple[ModelExecution, Senses]:
     """Return the models, and how each is to be asked.
 
-    In this process they are loaded and run once. On Triton they need not be there yet; until they are,
-    whoever asks hears Unavailable. What models say of themselves always comes from the model folder.
+    What models say of themselves always comes from the model folder, wherever they run.
+
+    Args:
+        settings: Which they are.
+        metrics: Of models.
+        also: What other services of this process want, of the same store.
 
     Raises:
         NotFound: A model, or a package with its weights, is not there; the message says how to get it.
@@ -183,50 +192,22 @@ def open_models(settings: EncodingSettings, metrics: ModelMetrics) -> tuple[Mode
         Unsupported: A model is not of the kind that is wanted.
         InvalidInput: Two encoders serve one space.
     """
-    store = _Opened(ModelStore(settings.model_folder))
-    senses = _senses(settings, store)
-    names = [settings.bridge_model]
-    names += [each.name for each in senses.sights]
-    names += [each.name for each in senses.readings]
+    opened = OpenedModels(ModelStore(settings.model_folder))
+    senses = _senses(settings, opened)
+    texts = [each.name for each in senses.readings]
+    names = [settings.bridge_model, *(each.name for each in senses.sights), *texts]
     if senses.tiled is not None:
         names += [senses.tiled.local, senses.tiled.regions]
-    wanted = {name for name in names if name}
-    if settings.triton_url:
-        triton = TritonSettings(
-            settings.triton_url, timeout_s=settings.triton_timeout_s, ca_file=settings.triton_ca_file
-        )
-        tokenized = {each.name: store(each.name).identity for each in senses.readings}
-        return TritonModels(triton, wanted, expected=tokenized, metrics=metrics), senses
-    folders = {name: store(name) for name in sorted(wanted)}
-    models = OnnxModels(folders.values(), names=folders.keys(), metrics=metrics)
-    models.warm_up()
-    return models, senses
+    wanted = Wanted(frozenset(filter(None, names)), frozenset(texts))
+    return run_models(settings, opened, wanted | also, metrics), senses
 
 
 def open_senses(settings: EncodingSettings) -> Senses:
     """Return how each model is to be asked, without running any. Raises as `open_models`."""
-    return _senses(settings, _Opened(ModelStore(settings.model_folder)))
+    return _senses(settings, OpenedModels(ModelStore(settings.model_folder)))
 
 
-class _Opened:
-    """Opens each model once: its files are read to the end to be sure of them."""
-
-    def __init__(self, store: ModelStore) -> None:
-        self._store = store
-        self._folders: dict[str, ModelFolder] = {}
-
-    def __call__(self, name: str) -> ModelFolder:
-        """Return `NAME` or `NAME/VERSION`."""
-        if name not in self._folders:
-            self._folders[name] = self._store.open(*name.split("/", 1))
-        return self._folders[name]
-
-    def __contains__(self, name: str) -> bool:
-        """Whether there is such a model at all."""
-        return name.partition("/")[0] in self._store.names()
-
-
-def _senses(settings: EncodingSettings, store: _Opened) -> Senses:
+def _senses(settings: EncodingSettings, store: OpenedModels) -> Senses:
     texts = [settings.text_model, *settings.more_texts]
     tiled = None
     if settings.local_model:
@@ -247,7 +228,7 @@ def _senses(settings: EncodingSettings, store: _Opened) -> Senses:
     return senses
 
 
-def _sights(settings: EncodingSettings, store: _Opened) -> Iterator[Sight]:
+def _sights(settings: EncodingSettings, store: OpenedModels) -> Iterator[Sight]:
     first = settings.image_model
     yield sight(first, store(first).description, space=settings.image_space)
     for space, name in settings.more_images:

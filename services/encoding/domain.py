@@ -13,32 +13,12 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
 from models.vision import boxes, masks, tiles
-from models.vision.images import ImageLimits
 from models.vision.local_encoder.points import region_points
 from models.vision.local_encoder.reading import FeatureMaps, maps_of
 from models.vision.preparation import DEFAULTS, PreparationSettings, prepare
 from services.kernel.errors import InvalidInput
-from services.kernel.limits import LIMITS
 from services.kernel.regions import whole_image
 from services.kernel.vocabulary import Box, Embedding, ImageReference, Mask, Region
-
-_REDUCTIONS = (1, 2, 4, 8)
-IMAGE_LIMITS = ImageLimits(
-    max_bytes=LIMITS.image_bytes, max_pixels=LIMITS.image_pixels, max_side_px=LIMITS.image_side_px
-)
-
-
-@dataclass(frozen=True, eq=False)
-class Vectors:
-    """Embeddings of one batch in one space, a unit-norm row each, and the `name@digest` that made them."""
-
-    rows: Float32[np.ndarray, "n dim"]
-    encoder: str
-    space: str
-
-    def row(self, index: int) -> Embedding:
-        """Return one embedding, in memory of its own so that it does not keep the batch alive."""
-        return Embedding(self.rows[index].copy(), encoder=self.encoder, space=self.space)
 
 
 def ensemble(embeddings: Sequence[Embedding]) -> Embedding:
@@ -106,15 +86,6 @@ def by_resolution(
     for least, wanted in ((least_px(settings), True), (None, False)):
         if places := [place for place, found in enumerate(is_whole) if found is wanted]:
             yield least, places
-
-
-def may_come_from(image: ImageReference, *, width_px: int, height_px: int, reduced: bool) -> bool:
-    """Return whether pixels of this size are the image that is named, or one of its reductions."""
-    factors = _REDUCTIONS if reduced else _REDUCTIONS[:1]
-    return any(
-        (width_px, height_px) == (math.ceil(image.width_px / factor), math.ceil(image.height_px / factor))
-        for factor in factors
-    )
 
 
 def crops(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -10,7 +9,8 @@ from jaxtyping import Float32, UInt8
 
 from models.vision.local_encoder.reading import FeatureMaps
 from models.vision.preparation import PreparationSettings
-from services.encoding.domain import TileShape, Vectors
+from services.encoding.domain import TileShape
+from services.kernel.vectors import Vectors
 from services.kernel.vocabulary import ImageReference
 
 
@@ -89,47 +89,4 @@ class MapEncoder(Protocol):
 
         Raises Unavailable, DeadlineExceeded.
         """
-        ...
-
-
-@runtime_checkable
-class TextEncoder(Protocol):
-    """Reads texts; safe to use from many threads."""
-
-    def models(self) -> tuple[str, ...]:
-        """Return `name@digest` of each model that takes part."""
-        ...
-
-    def space(self) -> str:
-        """Return the space that it encodes into."""
-        ...
-
-    def name_templates(self) -> tuple[str, ...]:
-        """Return the sentences that a name is read in, each with `{}` for the name; none: as it is."""
-        ...
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """Return the texts' embeddings, in order. Raises Unavailable, DeadlineExceeded."""
-        ...
-
-
-@runtime_checkable
-class TimeLimit(Protocol):
-    """How long the caller still waits."""
-
-    def remaining_s(self) -> float | None:
-        """Return the seconds left, at least 0, or None when there is no limit."""
-        ...
-
-    def check(self) -> None:
-        """Do nothing while the answer is still wanted. Raises DeadlineExceeded, Unavailable."""
-        ...
-
-
-@runtime_checkable
-class CacheCounts(Protocol):
-    """Counts what is asked of something that keeps results."""
-
-    def count(self, outcome: str) -> None:
-        """Count one: `hit`, `shared` or `miss`."""
         ...

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
-import models
 from services.kernel.vocabulary import NAME_SPACE, VISUAL_SPACE
-from services.runtime.settings import ProcessSettings, problem, tls_problems
-from services.runtime.tls import Tls
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
-
+from services.runtime.model_execution.settings import ModelSettings, cores
+from services.runtime.settings import problem
 
 _SPACE_NAME: Final = "[a-z0-9][a-z0-9_.-]{0,62}"
 _SPACE: Final = f"^{_SPACE_NAME}$"
@@ -24,13 +16,10 @@ _MODEL: Final = r"[^=,\s]+"
 _ENTRY: Final = f"({_SPACE_NAME}=)?{_MODEL}"
 
 
-class EncodingSettings(ProcessSettings):
+class EncodingSettings(ModelSettings):
     """Which models see and read, and how much work is done and kept."""
 
     port: int = Field(default=8502, ge=0, le=65535, description="gRPC port; 0 lets the system choose")
-    model_folder: Path = Field(
-        default=Path(models.__file__).parent / "store", description="one folder a model, one in it a version"
-    )
     image_model: str = Field(
         default="fovea-global", description="sees crops; every output that names a space is served"
     )
@@ -61,20 +50,8 @@ class EncodingSettings(ProcessSettings):
         default="crop", description="how regions are read where the caller does not say"
     )
     map_tiles: int = Field(default=6, ge=1, le=6, description="tiles that an image is cut into, at most")
-    triton_url: str = Field(
-        default="",
-        pattern=r"^((grpcs?://)?[^:/\s,]+:\d+(,[^:/\s,]+:\d+)*)?$",
-        description="gRPC host:port of a Triton that runs the models, in place of this process; of several,"
-        " with commas, one is asked until it does not answer; grpcs://host:port encrypts",
-    )
-    triton_ca_file: Path | None = Field(
-        default=None, description="PEM: who vouches for a grpcs:// Triton; default: those that gRPC ships"
-    )
-    triton_timeout_s: float = Field(
-        default=10.0, gt=0, description="the longest that a request to it may take"
-    )
     images_at_once: int = Field(
-        default_factory=_cores,
+        default_factory=cores,
         ge=1,
         description="images decoded and encoded at a time; each may take 150 MB; default: one a core",
     )
@@ -92,19 +69,6 @@ class EncodingSettings(ProcessSettings):
     item_timeout_s: float = Field(
         default=30.0, gt=0, description="what one item of a stream may take, besides what its stream has left"
     )
-
-    @model_validator(mode="after")
-    def _triton_protected_as_said(self) -> EncodingSettings:
-        if self.triton_ca_file is None:
-            return self
-        problems = list(tls_problems(Tls(self.triton_ca_file), "triton_"))
-        if not self.triton_url.startswith("grpcs://"):
-            problems.append(
-                problem("triton_ca_file", "is of no use unless FOVEA_TRITON_URL begins with grpcs://")
-            )
-        if problems:
-            raise ValueError("\n".join(problems))
-        return self
 
     @property
     def more_images(self) -> tuple[tuple[str, str], ...]:

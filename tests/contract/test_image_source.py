@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from services.encoding.adapters.images import StoredImages
 from services.encoding.ports import ImageSource
 from services.kernel.errors import NotFound
+from services.runtime.stored_images import StoredImages
 from tests.fakes.encoded import IMAGE, PICTURE, reference
 from tests.fakes.encoding import InMemoryImages
 from tests.fakes.object_store import InMemoryStore

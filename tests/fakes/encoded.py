@@ -26,14 +26,13 @@ from services.encoding.usecases import (
     MapKey,
     MapPace,
     Maps,
-    Once,
     Pace,
     Readers,
     RestoreExemplar,
     Stages,
-    TextKey,
-    Turns,
 )
+from services.kernel.sharing import Once, Turns
+from services.kernel.texts import KnownTexts, TextKey
 from services.kernel.vocabulary import Embedding, ImageReference
 from services.runtime.grpc_channel import Channel
 from services.runtime.grpc_server import Servicer
@@ -106,7 +105,7 @@ class FakeEncoding:
         )
         self.encode_maps = EncodeMaps(self.maps, self.tiles, self.stored, stages)
         known: Once[TextKey, Embedding] = Once(self.limit, most=64, counts=self.counted["texts"])
-        self.texts = EncodeTexts(self.readers, known, self.limit, stages)
+        self.texts = EncodeTexts(self.readers, KnownTexts(known, self.limit), stages)
         self.exemplar = EncodeExemplar(self.regions, self.texts, self.all_eyes, self.readers)
         self.restore = RestoreExemplar(self.all_eyes, self.readers)
 

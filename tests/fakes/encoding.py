@@ -12,8 +12,9 @@ from jaxtyping import Float, Float32, UInt8
 
 from models.vision.local_encoder.reading import FeatureMaps
 from models.vision.preparation import DEFAULTS, PreparationSettings
-from services.encoding.domain import TileShape, Vectors
+from services.encoding.domain import TileShape
 from services.kernel.errors import DeadlineExceeded, NotFound, Unavailable
+from services.kernel.vectors import Vectors
 from services.kernel.vocabulary import NAME_SPACE, VISUAL_SPACE, ImageReference
 
 

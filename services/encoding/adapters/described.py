@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from models.text.tokenizer import Tokenizer
 from models.vision.preparation import DEFAULTS, PreparationSettings
 from services.encoding.domain import TileShape
 from services.kernel.errors import Unsupported
-from services.runtime.model_execution.folder import Description, ModelFolder, TensorSpec
+from services.runtime.model_execution.embeddings import embeddings_of
+from services.runtime.model_execution.folder import Description, ModelFolder
 
 IMAGE_AXES: Final = 4
 """Batch, row, column, channel."""
@@ -50,25 +50,6 @@ class TiledSight:
     encoders: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Reading:
-    """How texts become tokens, and in which sentences names are read: both as the model was made.
-
-    Attributes:
-        name: A model from INT64 `input_ids` and `attention_mask` to FP32 embeddings.
-        tokenizer: The one that it was made with.
-        output: Which embeddings.
-        space: Where they lie.
-        name_templates: Each with `{}` for the name; none: it is read as it is.
-    """
-
-    name: str
-    tokenizer: Tokenizer
-    output: str
-    space: str
-    name_templates: tuple[str, ...] = ()
-
-
 def sight(name: str, described: Description, *, space: str = "", alone: bool = False) -> Sight:
     """Return how a model sees crops.
 
@@ -84,7 +65,7 @@ def sight(name: str, described: Description, *, space: str = "", alone: bool = F
     given = described.inputs[0]
     if given.name != "crops" or len(given.shape) != IMAGE_AXES or given.shape[1] < 1:
         raise Unsupported(f"{described.name} does not take crops of one size", reason="MODEL_KIND")
-    outputs = {each.name: each.space for each in _embeddings(described, axes=2)}
+    outputs = {each.name: each.space for each in embeddings_of(described, axes=2)}
     looks = next(iter(outputs))
     outputs = {looks: space or outputs[looks]} | ({} if alone else _without(outputs, looks))
     crops = {} if described.crops is None else described.crops.model_dump()
@@ -96,7 +77,7 @@ def tiled_sight(local: ModelFolder, regions: ModelFolder) -> TiledSight:
     tiles, patches = local.description.inputs[0], local.description.outputs[0]
     if {len(tiles.shape), len(patches.shape)} != {IMAGE_AXES} or min(patches.shape[1:]) < 1:
         raise Unsupported(f"{local.name} does not make maps of tiles", reason="MODEL_KIND")
-    found = _embeddings(regions.description, axes=3)
+    found = embeddings_of(regions.description, axes=3)
     return TiledSight(
         local.name,
         regions.name,
@@ -104,32 +85,6 @@ def tiled_sight(local: ModelFolder, regions: ModelFolder) -> TiledSight:
         {each.name: each.space for each in found},
         {each.name: each.encoder for each in found if each.encoder},
     )
-
-
-def reading(name: str, folder: ModelFolder) -> Reading:
-    """Return how a model reads texts.
-
-    Raises:
-        NotFound: Its tokenizer is not there.
-        Unsupported: None of its outputs says which space it lies in.
-    """
-    described = folder.description
-    texts = {} if described.texts is None else described.texts.model_dump()
-    tokenizer = Tokenizer.from_file(folder.external("tokenizer"), **texts)
-    output = _embeddings(described, axes=2)[0]
-    return Reading(name, tokenizer, output.name, output.space, described.name_templates)
-
-
-def _embeddings(described: Description, *, axes: int) -> list[TensorSpec]:
-    found = [
-        each for each in described.outputs if each.space and each.dtype == "FP32" and len(each.shape) == axes
-    ]
-    if not found:
-        raise Unsupported(
-            f"{described.name} has no FP32 output of {axes} axes that says which space it lies in",
-            reason="MODEL_KIND",
-        )
-    return found
 
 
 def _without(values: Mapping[str, str], name: str) -> dict[str, str]:

@@ -1,18 +1,17 @@
-"""Image and text encoders over whatever runs models."""
+"""Image encoders over whatever runs models."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
 from models.vision.local_encoder.reading import FeatureMaps
 from models.vision.preparation import PreparationSettings
-from services.encoding.adapters.described import Reading, Sight, TiledSight
-from services.encoding.domain import TileShape, Vectors
-from services.kernel.errors import Unavailable
+from services.encoding.adapters.described import Sight, TiledSight
+from services.encoding.domain import TileShape
+from services.kernel.vectors import Vectors
 from services.kernel.vocabulary import NAME_SPACE
+from services.runtime.model_execution.embeddings import same_models, vectors_of
 from services.runtime.model_execution.ports import ModelExecution
 
 
@@ -46,11 +45,11 @@ class ModelImageEncoder:
         """Return what the crops look like, and where names for them lie."""
         models = self.models()
         seen = self._models.run(self._sight.name, {"crops": crops})
-        found = _vectors(seen, self._sight.outputs, models[0])
+        found = vectors_of(seen, self._sight.outputs, models[0])
         if self._bridge:
             named = self._models.run(self._bridge, {"logits": seen["logits"]})
-            found += _vectors(named, {"embeddings": NAME_SPACE}, models[1])
-        _same(models, self.models())
+            found += vectors_of(named, {"embeddings": NAME_SPACE}, models[1])
+        same_models(models, self.models())
         return found
 
 
@@ -86,7 +85,7 @@ class ModelMapEncoder:
         """Return a map of each tile."""
         before = self.map_models()
         seen = self._models.run(self._sight.local, {"tiles": tiles})
-        _same(before, self.map_models())
+        same_models(before, self.map_models())
         return seen["patches"]
 
     def read(self, seen: FeatureMaps, points: Float32[np.ndarray, "n point 3"]) -> tuple[Vectors, ...]:
@@ -94,53 +93,8 @@ class ModelMapEncoder:
         regions = self._models.identity(self._sight.regions)
         one = {"local": seen.local, "overview": seen.overview, "points": points}
         reply = self._models.run(self._sight.regions, {name: values[None] for name, values in one.items()})
-        _same((regions,), (self._models.identity(self._sight.regions),))
+        same_models((regions,), (self._models.identity(self._sight.regions),))
         return tuple(
             Vectors(reply[output][0], encoder=self._sight.encoders.get(output, regions), space=space)
             for output, space in self._sight.outputs.items()
         )
-
-
-class ModelTextEncoder:
-    """Sends the tokens of texts to one model.
-
-    Args:
-        models: Runs it.
-        reading: How it is asked.
-    """
-
-    def __init__(self, models: ModelExecution, reading: Reading) -> None:
-        self._models = models
-        self._reading = reading
-
-    def models(self) -> tuple[str, ...]:
-        """Return the model's identity."""
-        return (self._models.identity(self._reading.name),)
-
-    def space(self) -> str:
-        """Return the space that texts are encoded into."""
-        return self._reading.space
-
-    def name_templates(self) -> tuple[str, ...]:
-        """Return the sentences that a name is read in."""
-        return self._reading.name_templates
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """Return where the texts lie."""
-        (encoder,) = self.models()
-        reply = self._models.run(self._reading.name, self._reading.tokenizer(texts).tensors())
-        _same((encoder,), self.models())
-        (found,) = _vectors(reply, {self._reading.output: self._reading.space}, encoder)
-        return found
-
-
-def _same(before: tuple[str, ...], after: tuple[str, ...]) -> None:
-    """Raise Unavailable if models were changed meanwhile: nobody knows which of them it was that ran."""
-    if before != after:
-        raise Unavailable(f"{', '.join(before)} gave way to {', '.join(after)}", reason="MODEL_CHANGED")
-
-
-def _vectors(
-    reply: Mapping[str, np.ndarray], outputs: Mapping[str, str], encoder: str
-) -> tuple[Vectors, ...]:
-    return tuple(Vectors(reply[output], encoder=encoder, space=space) for output, space in outputs.items())

@@ -7,9 +7,8 @@ from services.encoding.usecases.readings import CropReading, DenseReading, Pace,
 from services.encoding.usecases.recent import RecentChanges
 from services.encoding.usecases.regions import SPACE_MISSING, EncodedRegions, EncodeRegions
 from services.encoding.usecases.restore import RestoreExemplar
-from services.encoding.usecases.sharing import Once, Turns
 from services.encoding.usecases.stages import Stages
-from services.encoding.usecases.texts import EncodedTexts, EncodeTexts, Readers, TextKey
+from services.encoding.usecases.texts import EncodedTexts, EncodeTexts, Readers
 
 __all__ = [
     "SPACE_MISSING",
@@ -26,14 +25,11 @@ __all__ = [
     "MapKey",
     "MapPace",
     "Maps",
-    "Once",
     "Pace",
     "Readers",
     "RecentChanges",
     "RestoreExemplar",
     "Stages",
     "StoredMap",
-    "TextKey",
-    "Turns",
     "WayOfReading",
 ]

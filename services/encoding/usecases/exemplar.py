@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from services.encoding import domain
 from services.encoding.domain import RegionReading
-from services.encoding.ports import TextEncoder
 from services.encoding.usecases.eyes import Eyes
 from services.encoding.usecases.readings import Embeddings
 from services.encoding.usecases.regions import EncodeRegions
@@ -15,6 +14,7 @@ from services.encoding.usecases.texts import EncodeTexts, Readers
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
 from services.kernel.regions import whole_image
+from services.kernel.texts import TextEncoder
 from services.kernel.validation import checked_text
 from services.kernel.vocabulary import Embedding, EncodedExemplar, Exemplar, ExemplarKind
 

@@ -11,11 +11,11 @@ from jaxtyping import Float32
 from models.vision.local_encoder.reading import FeatureMaps, tiles_of
 from models.vision.tiles import Grid
 from services.encoding import domain
-from services.encoding.ports import ImageSource, MapEncoder, MapStore, TimeLimit
-from services.encoding.usecases.pictures import decoded
-from services.encoding.usecases.sharing import Once, Turns
+from services.encoding.ports import ImageSource, MapEncoder, MapStore
 from services.encoding.usecases.stages import Stages
 from services.kernel.errors import InvalidInput
+from services.kernel.pictures import decoded
+from services.kernel.sharing import Once, TimeLimit, Turns
 from services.kernel.vocabulary import ImageReference, Stage
 
 MOST_TILES: Final = 4

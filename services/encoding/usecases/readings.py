@@ -9,11 +9,12 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from services.encoding import domain
 from services.encoding.domain import RegionKey
-from services.encoding.ports import ImageEncoder, ImageSource, MapEncoder, TimeLimit
+from services.encoding.ports import ImageEncoder, ImageSource, MapEncoder
 from services.encoding.usecases.eyes import Eyes
 from services.encoding.usecases.maps import Maps
-from services.encoding.usecases.pictures import decoded
-from services.encoding.usecases.sharing import Once, Turns
+from services.kernel.pictures import decoded
+from services.kernel.sharing import Once, TimeLimit, Turns
+from services.kernel.vectors import Vectors
 from services.kernel.vocabulary import Embedding, ImageReference, Region
 
 MOST_CROPS = 4
@@ -93,7 +94,7 @@ class CropReading:
             pixels = decoded(data, image, least_px=least_px)
             for some in in_parts(places, MOST_CROPS):
                 crops = domain.crops(pixels, [regions[place] for place in some], settings)
-                spaces: list[domain.Vectors] = []
+                spaces: list[Vectors] = []
                 for encoder in encoders:
                     self._pace.limit.check()
                     spaces += encoder.encode(crops)

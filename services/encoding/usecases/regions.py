@@ -9,7 +9,7 @@ from services.encoding import domain
 from services.encoding.domain import RegionReading
 from services.encoding.usecases.readings import Embeddings, Pace, WayOfReading
 from services.encoding.usecases.stages import Stages
-from services.kernel.errors import InvalidInput, Unsupported
+from services.kernel.errors import Unsupported
 from services.kernel.vocabulary import ImageReference, Region, RegionEmbeddings, Stage
 
 SPACE_MISSING = "space_missing"
@@ -52,22 +52,16 @@ class EncodeRegions:
 
         Args:
             image: Where the regions are.
-            regions: One or more.
+            regions: Where to look; none where prompts found nothing.
             spaces: Those that are wanted; empty, or none of them served: all of the first encoder.
             reading: How they are read.
 
         Raises:
-            InvalidInput: There is no region, the bytes are no picture, or a region does not fit it.
+            InvalidInput: The bytes are no picture, or a region does not fit it.
             Unsupported: Regions cannot be read so here.
             NotFound, Corrupt, DeadlineExceeded, Unavailable: The image or a model is not to be had.
         """
         started = self._stages.clock()
-        if not regions:
-            raise InvalidInput(
-                "regions is empty: name at least one, such as the whole image",
-                field="regions",
-                reason="REGIONS_MISSING",
-            )
         name, way = self._way(reading)
         models = way.models(spaces)
         keys = [domain.region_key(image, region, models, name) for region in regions]

@@ -8,11 +8,12 @@ from functools import partial
 from typing import NamedTuple
 
 from services.encoding import domain
-from services.encoding.domain import Vectors
-from services.encoding.ports import ImageEncoder, TextEncoder
+from services.encoding.ports import ImageEncoder
 from services.encoding.usecases.eyes import Eyes
 from services.encoding.usecases.texts import Readers
 from services.kernel.errors import InvalidInput
+from services.kernel.texts import TextEncoder
+from services.kernel.vectors import Vectors
 from services.kernel.vocabulary import Embedding, EncodedExemplar
 
 

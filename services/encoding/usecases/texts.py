@@ -5,19 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from services.encoding.ports import TextEncoder, TimeLimit
-from services.encoding.usecases.sharing import Once
 from services.encoding.usecases.stages import Stages
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
+from services.kernel.texts import KnownTexts, TextEncoder
 from services.kernel.validation import checked_text
 from services.kernel.vocabulary import Embedding, Stage
-
-MOST_TEXTS = 16
-"""Texts of one forward pass."""
-
-TextKey = tuple[tuple[str, ...], str]
-"""The models, and the text."""
 
 
 @dataclass(frozen=True)
@@ -74,17 +67,13 @@ class EncodeTexts:
 
     Args:
         readers: Read texts.
-        once: Shares and keeps the embeddings, by models and text.
-        limit: When to give up.
+        known: Has them read, each once.
         stages: Makes the record.
     """
 
-    def __init__(
-        self, readers: Readers, once: Once[TextKey, Embedding], limit: TimeLimit, stages: Stages
-    ) -> None:
+    def __init__(self, readers: Readers, known: KnownTexts, stages: Stages) -> None:
         self._readers = readers
-        self._once = once
-        self._limit = limit
+        self._known = known
         self._stages = stages
 
     def __call__(self, texts: Sequence[str], *, space: str = "") -> EncodedTexts:
@@ -106,16 +95,5 @@ class EncodeTexts:
             checked_text(text, field=f"texts[{index}]", most=LIMITS.text_characters)
             for index, text in enumerate(texts)
         ]
-        found = self._once(
-            [(models, text) for text in checked], lambda missing: self._encoded(encoder, missing)
-        )
+        found = self._known(encoder, checked)
         return EncodedTexts(tuple(found), self._stages.ended(started, models))
-
-    def _encoded(self, encoder: TextEncoder, missing: Sequence[TextKey]) -> list[Embedding]:
-        found: list[Embedding] = []
-        for start in range(0, len(missing), MOST_TEXTS):
-            self._limit.check()
-            texts = [text for _, text in missing[start : start + MOST_TEXTS]]
-            vectors = encoder.encode(texts)
-            found += map(vectors.row, range(len(texts)))
-        return found

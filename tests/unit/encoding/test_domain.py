@@ -4,7 +4,7 @@ import pytest
 from models.vision import masks
 from models.vision.preparation import DEFAULTS, prepare
 from services.encoding import domain
-from services.encoding.domain import RegionKey, RegionReading, Vectors
+from services.encoding.domain import RegionKey, RegionReading
 from services.kernel.errors import InvalidInput
 from services.kernel.regions import whole_image
 from services.kernel.vocabulary import Box, ImageReference, Mask, Region, RegionOrigin
@@ -25,16 +25,6 @@ def disc() -> np.ndarray:
     return inside
 
 
-def test_a_vector_does_not_keep_its_batch_alive() -> None:
-    vectors = Vectors(np.eye(3, dtype=np.float32), encoder="e@1", space="visual")
-
-    embedding = vectors.row(1)
-
-    assert embedding.vector.tolist() == [0, 1, 0]
-    assert (embedding.encoder, embedding.space) == ("e@1", "visual")
-    assert embedding.vector.base is None
-
-
 def test_the_whole_image_is_prepared_as_such() -> None:
     whole = whole_image(IMAGE)
 
@@ -48,16 +38,6 @@ def test_a_whole_image_may_be_reduced_and_a_part_of_it_may_not() -> None:
     assert list(domain.by_resolution(IMAGE, [whole], DEFAULTS)) == [(448, [0])]
     assert list(domain.by_resolution(IMAGE, [part, masked], DEFAULTS)) == [(None, [0, 1])]
     assert list(domain.by_resolution(IMAGE, [part, whole, masked], DEFAULTS)) == [(448, [1]), (None, [0, 2])]
-
-
-def test_pixels_of_another_size_are_another_image() -> None:
-    def fits(width_px: int, height_px: int, *, reduced: bool) -> bool:
-        return domain.may_come_from(IMAGE, width_px=width_px, height_px=height_px, reduced=reduced)
-
-    assert fits(WIDTH, HEIGHT, reduced=False)
-    assert fits(WIDTH // 4, HEIGHT // 4, reduced=True)
-    assert not fits(WIDTH // 4, HEIGHT // 4, reduced=False)
-    assert not fits(WIDTH // 4, HEIGHT // 2, reduced=True)
 
 
 def test_crops_keep_the_order_of_the_regions() -> None:

@@ -87,11 +87,12 @@ def test_no_more_items_of_a_stream_are_under_way_than_its_window_takes(
     assert under_way == LIMITS.stream_window
 
 
-def test_an_item_that_names_no_region_is_a_failure_of_its_own(stub: Stub) -> None:
+def test_an_item_whose_region_is_no_box_is_a_failure_of_its_own(stub: Stub) -> None:
     request = pb.EncodeRegionsStreamRequest(
-        item_id="none", item=pb.EncodeRegionsRequest(image=write_image(IMAGE))
+        item_id="none",
+        item=pb.EncodeRegionsRequest(image=write_image(IMAGE), regions=[region_pb2.Region(region_id="0")]),
     )
 
     (answer,) = stub.EncodeRegionsStream(iter([request]), timeout=10.0)
 
-    assert (answer.failure.field, answer.failure.reason) == ("regions", "REGIONS_MISSING")
+    assert (answer.failure.field, answer.failure.reason) == ("regions[0].box", "BOX_EMPTY")

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from services.encoding.usecases import Once, Turns
 from services.kernel.errors import DeadlineExceeded, Unavailable
+from services.kernel.sharing import Once, Turns
 from tests.fakes.encoding import Counted, GivenTime
 
 Compute = Callable[[Sequence[str]], Sequence[str]]

@@ -1,7 +1,7 @@
 import pytest
 
-from services.encoding.adapters.images import StoredImages
 from services.kernel.errors import Corrupt
+from services.runtime.stored_images import StoredImages
 from tests.fakes.encoded import IMAGE
 from tests.fakes.object_store import InMemoryStore
 

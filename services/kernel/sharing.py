@@ -7,9 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
-from services.encoding.ports import CacheCounts, TimeLimit
 from services.kernel.errors import DeadlineExceeded
 
 K = TypeVar("K", bound=Hashable)
@@ -17,6 +16,28 @@ V = TypeVar("V")
 
 HIT, SHARED, MISS = "hit", "shared", "miss"
 """It was kept; another call was about to have it; it had to be computed."""
+
+
+@runtime_checkable
+class TimeLimit(Protocol):
+    """How long the caller still waits."""
+
+    def remaining_s(self) -> float | None:
+        """Return the seconds left, at least 0, or None when there is no limit."""
+        ...
+
+    def check(self) -> None:
+        """Do nothing while the answer is still wanted. Raises DeadlineExceeded, Unavailable."""
+        ...
+
+
+@runtime_checkable
+class CacheCounts(Protocol):
+    """Counts what is asked of something that keeps results."""
+
+    def count(self, outcome: str) -> None:
+        """Count one: `hit`, `shared` or `miss`."""
+        ...
 
 
 class _AbandonedError(Exception):
