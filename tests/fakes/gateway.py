@@ -28,6 +28,7 @@ from services.gateway.ports import (
     StoredImage,
     Watch,
 )
+from services.gateway.ports.steps import NOTHING_SAID
 from services.kernel.errors import DeadlineExceeded
 from services.kernel.vocabulary import (
     Box,
@@ -38,6 +39,7 @@ from services.kernel.vocabulary import (
     EncodedExemplar,
     Envelope,
     Exemplar,
+    FindOptions,
     ImageReference,
     Prompt,
     RankedLabel,
@@ -101,12 +103,25 @@ class Step:
 
 
 class FakeSegmenter(Step):
-    """Gives one region a shape, or the left half."""
+    """Gives one region a shape, or the left half; prompts find what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[Sequence[Prompt], FindOptions]] = []
+        self.found: tuple[Region, ...] | None = None
 
     def propose(
-        self, image: ImageReference, *, shapes: Sequence[Shape] = (), prompts: Sequence[Prompt] = ()
+        self,
+        image: ImageReference,
+        *,
+        shapes: Sequence[Shape] = (),
+        prompts: Sequence[Prompt] = (),
+        find: FindOptions = NOTHING_SAID,
     ) -> Proposal:
         self.enter()
+        self.asked.append((prompts, find))
+        if prompts and self.found is not None:
+            return Proposal(self.found, Stage("segmentation", "1"))
         boxes = [each for each in shapes if isinstance(each, Box)] or [Box(0.0, 0.0, image.width_px / 2, 1.0)]
         regions = tuple(Region(str(i), box, RegionOrigin.CALLER) for i, box in enumerate(boxes))
         return Proposal(regions, Stage("segmentation", "1"))

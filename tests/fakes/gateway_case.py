@@ -84,7 +84,7 @@ class GatewayCase:
 
     @property
     def intake(self) -> Intake:
-        return Intake(self.collections, shipped=SHIPPED, clock=self.now_s, new_id=self.new_id)
+        return Intake(self.collections, self.retriever, shipped=SHIPPED, clock=self.now_s, new_id=self.new_id)
 
     @property
     def recognize(self) -> Recognize:

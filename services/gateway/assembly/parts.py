@@ -90,7 +90,9 @@ class Parts:
             self.collections, self.retriever, self.encoder, self.teacher, self.images, self.shipped.votes
         )
         self.run_steps = RunSteps(steps, version=version, clock=time.time)
-        self.intake = Intake(self.collections, shipped=self.shipped, clock=time.time, new_id=new_id)
+        self.intake = Intake(
+            self.collections, self.retriever, shipped=self.shipped, clock=time.time, new_id=new_id
+        )
         self.forget = Forget(self.collections, self.retriever, self.teacher)
 
 

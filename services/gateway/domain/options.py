@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from services.gateway.domain.collections import Collection
 from services.gateway.domain.migration import votes_in_force
-from services.kernel.vocabulary import RecognitionOptions, SpaceVote
+from services.kernel.vocabulary import FindOptions, Prompt, RecognitionOptions, SpaceVote
 
 T = TypeVar("T")
 
@@ -32,10 +32,22 @@ def effective_options(
 def asks_the_same(asked: RecognitionOptions, stored: RecognitionOptions, shipped: RecognitionOptions) -> bool:
     """Whether a request fits the effective options of an earlier one.
 
-    What the collection decides when the caller does not may have changed since: it is not compared.
+    What the collection decides when the caller does not may have changed since: it is not compared. Nor are
+    the pictures of exemplars, which the memory has by their ids.
     """
     size = shipped.size if asked.size is None else asked.size
+    stored = replace(stored, prompts=without_pictures(stored.prompts))
     return _over(replace(asked, size=size), stored) == stored
+
+
+def without_pictures(prompts: Iterable[Prompt]) -> tuple[Prompt, ...]:
+    """Return the prompts as a caller says them: an exemplar by its id alone."""
+    return tuple(prompt._replace(picture=None) for prompt in prompts)
+
+
+def without_places(options: RecognitionOptions) -> RecognitionOptions:
+    """Return what is left to know when the regions are found: shapes and prompts may be many and long."""
+    return replace(options, shapes=(), prompts=(), find=FindOptions())
 
 
 def _over(upper: RecognitionOptions, lower: RecognitionOptions) -> RecognitionOptions:

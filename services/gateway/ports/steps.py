@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from services.gateway.domain.migration import Report
 from services.gateway.domain.teaching import ExemplarPage, ExemplarQuery, LabelCounts
@@ -12,6 +12,7 @@ from services.kernel.vocabulary import (
     Candidates,
     CollectionKey,
     EncodedExemplar,
+    FindOptions,
     ImageReference,
     Prompt,
     Ranking,
@@ -22,6 +23,8 @@ from services.kernel.vocabulary import (
     SpaceVote,
     Stage,
 )
+
+NOTHING_SAID: Final = FindOptions()
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,21 @@ class Segmenter(Protocol):
     """Says where to look."""
 
     def propose(
-        self, image: ImageReference, *, shapes: Sequence[Shape] = (), prompts: Sequence[Prompt] = ()
+        self,
+        image: ImageReference,
+        *,
+        shapes: Sequence[Shape] = (),
+        prompts: Sequence[Prompt] = (),
+        find: FindOptions = NOTHING_SAID,
     ) -> Proposal:
-        """Return the regions that shapes or prompts name. Raises InvalidInput, Unsupported, Unavailable."""
+        """Return the regions that shapes or prompts name; prompts may find none.
+
+        Raises:
+            InvalidInput: A shape or prompt is wrong.
+            NotFound: The picture of an exemplar is gone.
+            Unsupported: There are prompts, and no detector.
+            Unavailable: It is down.
+        """
         ...
 
 

@@ -112,4 +112,4 @@ def _region(record: Recognition, region_id: str) -> RecognizedRegion:
 def _corrected(image: ImageReference, region: Region, label: str) -> Exemplar:
     kind = ExemplarKind.IMAGE
     derived = exemplar_id(kind, label=label, content=image.digest, place=replace(region, region_id=""))
-    return Exemplar(derived, label, kind, image=image, region=region)
+    return Exemplar(derived, label, kind, image=image, region=replace(region, found_by=None))

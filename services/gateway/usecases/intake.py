@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from models.vision.images import ImageError, ImageLimits, inspect
@@ -16,7 +17,8 @@ from services.gateway.domain.collections import (
 )
 from services.gateway.domain.options import effective_options
 from services.gateway.domain.recognition import Accepted, Task
-from services.gateway.ports import Collections, Images
+from services.gateway.ports import Collections, Images, Retriever
+from services.gateway.usecases.exemplar_prompts import shown
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
 from services.kernel.vocabulary import CollectionKey, Envelope, ImageReference, RecognitionOptions
@@ -70,6 +72,8 @@ class Intake:
     """Checks a task and completes it; nothing is stored.
 
     Args:
+        collections: Those that there are.
+        retriever: Knows what exemplars look like.
         shipped: Options that apply where neither caller nor collection says anything.
         clock: Gives seconds since the epoch.
         new_id: Gives an id that nobody has.
@@ -78,12 +82,14 @@ class Intake:
     def __init__(
         self,
         collections: Collections,
+        retriever: Retriever,
         *,
         shipped: RecognitionOptions,
         clock: Callable[[], float],
         new_id: Callable[[], str],
     ) -> None:
         self._collections = collections
+        self._retriever = retriever
         self._shipped = shipped
         self._clock = clock
         self._new_id = new_id
@@ -109,3 +115,8 @@ class Intake:
             trace_id=task.trace_id,
         )
         return Accepted(envelope, task.options, collection.retention)
+
+    def with_pictures(self, envelope: Envelope) -> Envelope:
+        """Return the envelope with what its exemplar prompts look like. Raises InvalidInput, NotFound."""
+        options = shown(envelope.options, envelope.collection, self._retriever)
+        return replace(envelope, options=options)

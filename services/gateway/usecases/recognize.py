@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from services.gateway.domain.options import without_places
 from services.gateway.domain.recognition import (
     RANKING_RUNG,
     WHOLE_IMAGE_RUNG,
@@ -30,7 +31,14 @@ from services.gateway.ports import (
 from services.gateway.usecases.intake import Intake, drop_passing_image, store_image
 from services.kernel.errors import Unavailable
 from services.kernel.regions import whole_image
-from services.kernel.vocabulary import Envelope, Region, Stage, voting_spaces
+from services.kernel.vocabulary import (
+    Envelope,
+    ImageReference,
+    RecognitionOptions,
+    Region,
+    Stage,
+    voting_spaces,
+)
 
 
 @dataclass(frozen=True)
@@ -61,8 +69,9 @@ class RunSteps:
         proposal = self._propose(envelope)
         spaces = voting_spaces(envelope.options.votes)
         encoding = self._steps.encoder.encode(envelope.image, proposal.regions, spaces=spaces)
-        found = self._steps.retriever.recall(envelope.collection, encoding.regions, envelope.options)
-        ordering = self._rank(envelope, proposal.regions, found)
+        options = without_places(envelope.options)
+        found = self._steps.retriever.recall(envelope.collection, encoding.regions, options)
+        ordering = self._rank(envelope.image, proposal.regions, found, options)
         for stage in (proposal.stage, encoding.stage, found.stage, ordering.stage):
             envelope = envelope.after(stage)
         return completed(
@@ -73,7 +82,7 @@ class RunSteps:
         options = envelope.options
         try:
             return self._steps.segmenter.propose(
-                envelope.image, shapes=options.shapes, prompts=options.prompts
+                envelope.image, shapes=options.shapes, prompts=options.prompts, find=options.find
             )
         except Unavailable:
             if options.shapes or options.prompts:  # the caller wants these, and nothing else will do
@@ -81,9 +90,15 @@ class RunSteps:
             stage = Stage("segmentation", self._version, rungs=(WHOLE_IMAGE_RUNG,))
             return Proposal((whole_image(envelope.image),), stage)
 
-    def _rank(self, envelope: Envelope, regions: tuple[Region, ...], found: Recollection) -> Ordering:
+    def _rank(
+        self,
+        image: ImageReference,
+        regions: tuple[Region, ...],
+        found: Recollection,
+        options: RecognitionOptions,
+    ) -> Ordering:
         try:
-            return self._steps.ranker.rank(envelope.image, regions, found.candidates, envelope.options)
+            return self._steps.ranker.rank(image, regions, found.candidates, options)
         except Unavailable:
             stage = Stage("ranking", self._version, rungs=(RANKING_RUNG,))
             return Ordering(tuple(map(retrieval_order, found.candidates)), stage)
@@ -112,7 +127,7 @@ class Recognize:
 
         Raises:
             InvalidInput: The image, an id or an option is wrong.
-            NotFound: The collection is unknown.
+            NotFound: The collection is unknown, or an exemplar that is a prompt.
             Conflict: The id was used for another request.
             DeadlineExceeded: The time is used up; nothing keeps a retry from succeeding.
             Unavailable: A step without which there is no answer is down.
@@ -133,7 +148,7 @@ class Recognize:
         return earlier
 
     def _kept(self, accepted: Accepted, image: bytes) -> Recognition:
-        envelope = accepted.envelope
+        envelope = self._intake.with_pictures(accepted.envelope)
         try:
             store_image(self._images, envelope.image, image, accepted.retention)
             record = self._run_steps(envelope)

@@ -62,7 +62,7 @@ class SubmitImage:
 
         Raises:
             InvalidInput: The image, an id or an option is wrong.
-            NotFound: The collection is unknown.
+            NotFound: The collection is unknown, or an exemplar that is a prompt.
             Conflict: The id was used for another request.
         """
         accepted = self._intake(task)
@@ -86,7 +86,7 @@ class SubmitImage:
         earlier = self._submissions.find(accepted.envelope)
         if earlier is not None:  # refuse before anything is stored
             self._require_same(accepted, earlier)
-        envelope = earlier or accepted.envelope
+        envelope = earlier or self._intake.with_pictures(accepted.envelope)
         store_image(self._images, envelope.image, image, accepted.retention)
         self._announcer.submitted(envelope)
         kept = self._submissions.accept(envelope)

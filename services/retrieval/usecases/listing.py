@@ -12,7 +12,7 @@ from services.kernel.limits import LIMITS
 from services.kernel.vocabulary import CollectionKey, Condition, EncodedExemplar, Exemplar
 from services.retrieval.domain import Scope, id_of_token, page_token
 from services.retrieval.domain.spaces import InSpaces
-from services.retrieval.ports import Memory
+from services.retrieval.ports import Memory, MemoryView
 
 _EVERY: Final = InSpaces()
 
@@ -64,12 +64,20 @@ class ListExemplars:
         scope = Scope(wanted.conditions)
         matching = (
             exemplar
-            for exemplar in view.exemplars(after=after)
+            for exemplar in _in_order(view, wanted.ids, after)
             if wanted.admits(exemplar) and scope.admits(exemplar)
         )
         some = tuple(islice(matching, size + 1))
         next_token = page_token(some[size - 1].exemplar_id) if len(some) > size else ""
         return Page(some[:size], next_token, view.version)
+
+
+def _in_order(view: MemoryView, ids: frozenset[str], after: str) -> Iterator[Exemplar]:
+    """Yield the exemplars whose id is greater; of a memory of millions those that are named are looked up."""
+    if not ids:
+        return view.exemplars(after=after)
+    found = view.find([each for each in ids if each > after])
+    return (found[each].exemplar for each in sorted(found))
 
 
 def _checked_size(page_size: int) -> int:

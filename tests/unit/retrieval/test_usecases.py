@@ -85,6 +85,13 @@ def test_both_spaces_vote(memory: InMemoryMemory) -> None:
     assert recalled.candidates[0].votes == (NAME, VISUAL)
 
 
+def test_an_image_without_regions_has_no_candidates_and_names_the_memory(memory: InMemoryMemory) -> None:
+    recalled = recaller(memory)(BIRDS, [], NO_OPTIONS)
+
+    assert recalled.candidates == ()
+    assert recalled.stage.memory_version
+
+
 def test_each_region_has_its_candidates_in_its_place(memory: InMemoryMemory) -> None:
     regions = [
         RegionEmbeddings("a", (embedding(0, 1, 0, space="name"),)),
@@ -206,6 +213,16 @@ def test_a_listing_may_be_of_one_label_or_of_what_meets_conditions(memory: InMem
     assert [each.exemplar_id for page in of_label for each in page.exemplars] == ["r1", "r2"]
     assert [each.exemplar_id for page in of_id for each in page.exemplars] == ["w1"]
     assert [each.exemplar_id for page in of_place for each in page.exemplars] == ["w1"]
+
+
+def test_a_listing_of_ids_has_those_that_there_are_in_order(memory: InMemoryMemory) -> None:
+    listed = ListExemplars(memory)(BIRDS, Listing(ids=frozenset({"w1", "r1", "nobody"})))
+    rest = ListExemplars(memory)(
+        BIRDS, Listing(label="wren", ids=frozenset({"w1", "r1"})), token=page_token("r1")
+    )
+
+    assert [each.exemplar_id for each in listed.exemplars] == ["r1", "w1"]
+    assert [each.exemplar_id for each in rest.exemplars] == ["w1"]
 
 
 def test_writes_between_two_pages_neither_repeat_nor_lose_an_exemplar(memory: InMemoryMemory) -> None:

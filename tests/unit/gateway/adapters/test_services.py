@@ -29,11 +29,13 @@ from services.gateway.adapters.retriever import GrpcRetriever
 from services.gateway.adapters.segmenter import GrpcSegmenter
 from services.gateway.domain.collections import DEFAULT_COLLECTION
 from services.gateway.domain.teaching import ExemplarQuery
-from services.kernel.errors import InvalidInput, Unavailable, Unsupported
+from services.kernel.errors import InvalidInput, NotFound, Unavailable, Unsupported
 from services.kernel.vocabulary import (
     Box,
     Condition,
     Embedding,
+    ExemplarPicture,
+    FindOptions,
     ImageReference,
     Prompt,
     PromptKind,
@@ -95,12 +97,21 @@ def test_segmentation_is_asked_for_shapes_and_prompts() -> None:
     answer = segmentation_pb2.ProposeRegionsResponse(regions=[_WHOLE], stage=STAGE)
     with _service(*_SEGMENTATION, answer) as (asked, channel):
         found = GrpcSegmenter(channel).propose(
-            IMAGE, shapes=[REGION.box], prompts=[Prompt(PromptKind.NAME, "bird")]
+            IMAGE,
+            shapes=[REGION.box],
+            prompts=[
+                Prompt(PromptKind.NAME, "bird"),
+                Prompt(PromptKind.EXEMPLAR, "e1", ExemplarPicture(IMAGE, REGION)),
+            ],
+            find=FindOptions(threshold=0.4, tiles=False),
         )
 
     (request,) = asked.asked
     assert (request.image.digest, request.shapes[0].box.right) == (IMAGE.digest, 4)
     assert request.prompts[0].name == "bird"
+    assert (request.prompts[1].exemplar_id, request.prompts[1].picture.image.key) == ("e1", IMAGE.key)
+    assert (request.find.threshold, request.find.tiles) == (0.4, False)
+    assert not request.find.HasField("overlap")
     assert found.regions == (Region("0", Box(0.0, 0.0, 8.0, 6.0), RegionOrigin.WHOLE_IMAGE),)
     assert (found.stage.models, found.stage.duration_s) == (("m@1",), 0.5)
 
@@ -110,10 +121,11 @@ def test_segmentation_is_asked_for_shapes_and_prompts() -> None:
     [
         (InvalidInput("outside", field="shapes[2].box", reason="OUTSIDE"), "options.shapes[2].box"),
         (Unsupported("no detector", field="prompts", reason="NO_DETECTOR"), "options.prompts"),
+        (NotFound("gone", field="prompts[0].exemplar_id", reason="GONE"), "options.prompts[0].exemplar_id"),
     ],
 )
 def test_what_segmentation_refuses_is_named_as_the_caller_knows_it(
-    error: InvalidInput | Unsupported, field: str
+    error: InvalidInput | NotFound | Unsupported, field: str
 ) -> None:
     with _service(*_SEGMENTATION, error) as (_, channel), pytest.raises(type(error)) as refused:
         GrpcSegmenter(channel).propose(IMAGE)
