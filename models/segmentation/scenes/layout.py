@@ -116,7 +116,7 @@ class Canvas:
         except ValueError:  # nothing of the shadow is in the picture
             return
         part = inside.shifted(-around.left, -around.top)
-        dark = np.asarray(blurred)[part.rows, part.columns].astype(np.uint16)
+        dark = np.asarray(blurred)[part.rows, part.columns].astype(np.uint32)
         under = self.image[inside.rows, inside.columns]
         under[:] = under * (512 - dark[:, :, None]) >> 9  # half as light at most
 
