@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.segmentation.alignment.network import Alignment
+from models.segmentation.attention.network import Values
 from models.segmentation.masking.network import MaskHead
 from models.segmentation.proposals.network import Proposals, Proposer, corners, middles
 from models.segmentation.pyramid.network import Downward, Laterals
@@ -100,6 +101,7 @@ class Detector(nn.Module):
         self.down = Downward(settings.width, settings.width)
         self.proposer = Proposer(settings, sides[1:])
         self.start = nn.Sequential(nn.Linear(settings.width, settings.width), nn.LayerNorm(settings.width))
+        self.values = Values(settings.width, heads=settings.heads)  # one for all layers: three would cost
         self.decoder = nn.ModuleList(DecoderLayer(settings) for _ in range(settings.decoder_layers))
         self.reader = RegionReader(settings, CHANNELS[:3], HEAD_CHANNELS)
         self.widen = nn.Linear(settings.width, settings.aligned)
@@ -164,9 +166,9 @@ class Detector(nn.Module):
         self, queries: Tensor, boxes: Tensor, pyramid: Sequence[Tensor]
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Return each decoder layer's boxes (left, top, right, bottom), and queries as heads read them."""
-        found, outputs = [], []
+        found, outputs, values = [], [], self.values(pyramid)
         for layer in self.decoder:
-            queries, moved, read = layer(queries, boxes, pyramid)
+            queries, moved, read = layer(queries, boxes, values)
             found.append(corners(moved))
             outputs.append(read)
             boxes = moved.detach()

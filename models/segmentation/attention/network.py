@@ -58,22 +58,20 @@ class DeformableAttention(nn.Module):
         self._shape = (heads, levels, points)
         self.offsets = nn.Linear(width, heads * levels * points * _AXES)
         self.weights = nn.Linear(width, heads * levels * points)
-        self.value = nn.Linear(width, width)
         self.output = nn.Linear(width, width)
         for layer in (self.offsets, self.weights):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
         self.offsets.bias.data = _star(*self._shape)
-        for layer in (self.value, self.output):
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        nn.init.xavier_uniform_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
 
     def forward(
         self,
         queries: Float[Tensor, "b q width"],
         centres: Float[Tensor, "_b q 2"],
         reach: Float[Tensor, "_b _q levels 2"],
-        maps: Sequence[Float[Tensor, "b width _h _w"]],
+        values: Sequence[Float[Tensor, "b heads c _h _w"]],
     ) -> Float[Tensor, "b q width"]:
         """Return what each query saw.
 
@@ -81,23 +79,37 @@ class DeformableAttention(nn.Module):
             queries: What decides where to look.
             centres: x and y of where each stands, 0 to 1.
             reach: How far an offset of one goes in each level, as shares of the side.
-            maps: The levels.
+            values: The levels, as `Values` makes them.
         """
         heads, levels, points = self._shape
         batch, count = queries.shape[:2]
         offsets = self.offsets(queries).reshape(batch, count, heads, levels, points, _AXES)
         at = centres[:, :, None, None, None] + offsets * reach[:, :, None, :, None]
         weights = self.weights(queries).reshape(batch, count, heads, levels * points).softmax(-1)
-        values = [self._value(each, heads) for each in maps]
         seen = attend(values, at, weights.reshape(batch, count, heads, levels, points))
         return self.output(seen)
 
-    def _value(self, level: Tensor, heads: int) -> Tensor:
-        """Return a projected map, split into heads."""
-        batch, width, height, columns = level.shape
-        weight = self.value.weight[:, :, None, None]
-        value = functional.conv2d(level, weight, self.value.bias)
-        return value.reshape(batch, heads, width // heads, height, columns)
+
+class Values(nn.Module):
+    """What there is to read of maps: a projection of each place, split into heads.
+
+    Args:
+        width: Channels of the maps.
+        heads: Divides the width.
+    """
+
+    def __init__(self, width: int, *, heads: int) -> None:
+        super().__init__()
+        self._heads = heads
+        self.project = nn.Conv2d(width, width, 1)
+        nn.init.xavier_uniform_(self.project.weight)
+        nn.init.zeros_(self.project.bias)
+
+    def forward(
+        self, maps: Sequence[Float[Tensor, "b width _h _w"]]
+    ) -> list[Float[Tensor, "b heads c _h _w"]]:
+        """Return the values of each level."""
+        return [self.project(each).unflatten(1, (self._heads, -1)) for each in maps]
 
 
 def _star(heads: int, levels: int, points: int) -> Tensor:

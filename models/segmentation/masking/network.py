@@ -27,7 +27,6 @@ class MaskHead(nn.Module):
         super().__init__()
         self.lateral = nn.Conv2d(fine, masks, 1)
         self.down = Downward(width, masks)
-        self.output = nn.Conv2d(masks, masks, 1)
         self.place = nn.Conv2d(width, width, 1)
         self.hidden = nn.Linear(width, width)
         self.query = nn.Linear(width, masks)
@@ -41,7 +40,7 @@ class MaskHead(nn.Module):
         queries: Float[Tensor, "b q width"],
     ) -> tuple[Float[Tensor, "b q masks"], Float[Tensor, "b masks h w"]]:
         """Return mask queries and mask features."""
-        features = self.output(self.down(above + self.place(self.positions), self.lateral(fine)))
+        features = self.down(above + self.place(self.positions), self.lateral(fine))
         return self.query(torch.relu(self.hidden(queries))), features
 
 

@@ -49,7 +49,6 @@ class Proposer(nn.Module):
         super().__init__()
         self._settings = settings
         self._cells = [side * side for side in sides]
-        self.project = nn.Linear(settings.width, settings.width)
         self.norm = nn.LayerNorm(settings.width)
         self.score = nn.Linear(settings.width, 1)
         nn.init.constant_(self.score.bias, START_LOGIT)
@@ -60,7 +59,7 @@ class Proposer(nn.Module):
         self, memory: Float[Tensor, "b cells width"]
     ) -> tuple[Proposals, Float[Tensor, "b cells width"]]:
         """Return all proposals and what each is made of."""
-        seen = self.norm(self.project(memory))
+        seen = self.norm(memory)
         boxes = self.refine(seen, self.anchors[None])
         proposals = Proposals(corners(self.anchors), corners(boxes), self.score(seen)[..., 0])
         return proposals, seen

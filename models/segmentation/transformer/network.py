@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.segmentation.attention.network import DeformableAttention
+from models.segmentation.attention.network import DeformableAttention, Values
 from models.segmentation.fusion.network import Fusion
 from models.segmentation.proposals.network import BoxHead
 from models.segmentation.pyramid.network import centres, waves
@@ -58,7 +58,8 @@ class Encoder(nn.Module):
         for layer in self.layers:
             cells, sentences = layer.fusion(cells, sentences)
             normed = layer.norm(cells)
-            seen = layer.attention(normed + positions, self.middles, self.reach, as_maps(normed, self._sides))
+            values = layer.values(as_maps(normed, self._sides))
+            seen = layer.attention(normed + positions, self.middles, self.reach, values)
             cells = layer.think(cells + seen)
         return as_maps(self.norm(cells), self._sides), sentences
 
@@ -75,6 +76,7 @@ class EncoderLayer(nn.Module):
         super().__init__()
         self.fusion = Fusion(settings.width, settings.texts, joint=settings.fused, heads=settings.heads)
         self.norm = nn.LayerNorm(settings.width)
+        self.values = Values(settings.width, heads=settings.heads)
         self.attention = DeformableAttention(
             settings.width, heads=settings.heads, levels=levels, points=settings.points
         )
@@ -155,13 +157,13 @@ class DecoderLayer(nn.Module):
         self,
         queries: Float[Tensor, "b q width"],
         boxes: Float[Tensor, "b q 4"],
-        maps: Sequence[Float[Tensor, "b width _h _w"]],
+        values: Sequence[Float[Tensor, "b heads c _h _w"]],
     ) -> tuple[Float[Tensor, "b q width"], Float[Tensor, "b q 4"], Float[Tensor, "b q width"]]:
         """Return the queries, the moved boxes (middle, size), and the queries as heads read them."""
         positions = self.position(waves(boxes, 2 * queries.shape[-1]))
         queries = queries + self.self_attention(self.self_norm(queries), positions)
         reach = boxes[:, :, None, 2:] * self._reach
-        seen = self.attention(self.norm(queries) + positions, boxes[..., :2], reach, maps)
+        seen = self.attention(self.norm(queries) + positions, boxes[..., :2], reach, values)
         queries = self.think(queries + seen)
         read = self.output_norm(queries)
         return queries, self.refine(read, boxes), read
