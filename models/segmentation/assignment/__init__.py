@@ -1,0 +1,1 @@
+"""Which proposal learns from which truth."""

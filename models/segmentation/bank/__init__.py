@@ -1,0 +1,1 @@
+"""What earlier pictures were asked for, as negatives for later ones."""

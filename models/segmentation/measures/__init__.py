@@ -1,0 +1,1 @@
+"""How far what was found is from the truth, term by term."""
