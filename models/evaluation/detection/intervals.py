@@ -1,4 +1,4 @@
-"""The interval of any figure: scenes are drawn again, not objects, because those of a scene share a picture."""
+"""The interval of any figure: scenes are drawn again, not objects, for those of a scene share a picture."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 DRAWS: Final = 100
+_SEED: Final = 1993
 _Z_95: Final = 1.959964
 
 Statistic = Callable[[Float[np.ndarray, "scene"]], float]
@@ -52,7 +53,7 @@ def estimate(statistic: Statistic, scenes: int, count: int) -> Estimate:
     value = statistic(np.ones(scenes))
     if math.isnan(value):
         return Estimate(value, math.nan, count)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(_SEED)
     even = np.full(scenes, 1 / scenes)
     drawn = [statistic(rng.multinomial(scenes, even).astype(np.float64)) for _ in range(DRAWS)]
     known = [each for each in drawn if not math.isnan(each)]

@@ -65,7 +65,8 @@ def curve(matches: Matches) -> tuple[Float[np.ndarray, "recall"], Float[np.ndarr
     right = np.cumsum(every.hit[0, 0] & weight)
     precision = right / np.maximum(np.cumsum(weight), 1)
     recall = right / max(1, every.truths())
-    return recall, np.maximum.accumulate(precision[::-1])[::-1]
+    best_behind: np.ndarray = np.maximum.accumulate(precision[::-1])[::-1]
+    return recall, best_behind
 
 
 def _running(values: Float[np.ndarray, "iou d"], group: Int[np.ndarray, "d"]) -> Float[np.ndarray, "iou d"]:
@@ -78,4 +79,5 @@ def _running(values: Float[np.ndarray, "iou d"], group: Int[np.ndarray, "d"]) ->
 def _envelope(values: Float[np.ndarray, "iou d"], group: Int[np.ndarray, "d"]) -> Float[np.ndarray, "iou d"]:
     """Return the best of this value and all behind it in its group; values are in [0, 1]."""
     apart = 2.0 * (group.max(initial=0) - group)  # whoever comes first from behind lies lowest
-    return np.maximum.accumulate((values + apart)[:, ::-1], axis=-1)[:, ::-1] - apart
+    best_behind: np.ndarray = np.maximum.accumulate((values + apart)[:, ::-1], axis=-1)[:, ::-1]
+    return best_behind - apart

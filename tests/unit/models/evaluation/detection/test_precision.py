@@ -187,8 +187,8 @@ def judged_by_coco(scenes: list[Asked], shape: Shape) -> list[float]:
         ):
             name = 1 + names.index(scene.prompts[prompt].text)
             found.append(annotation(number, name, box, answers.masks[mask]) | {"score": float(score)})
-    for number, each in enumerate(truths, start=1):
-        each["id"] = number
+    for number, one in enumerate(truths, start=1):
+        one["id"] = number
     known = COCO()
     known.dataset = {
         "images": [{"id": number, "width": SIDE_PX, "height": SIDE_PX} for number in range(len(scenes))],
@@ -196,8 +196,8 @@ def judged_by_coco(scenes: list[Asked], shape: Shape) -> list[float]:
         "annotations": truths,
     }
     known.createIndex()
-    for each in found:
-        del each["bbox" if shape == "segm" else "segmentation"]
+    for one in found:
+        del one["bbox" if shape == "segm" else "segmentation"]
     evaluation = COCOeval(known, known.loadRes(found), shape)
     evaluation.evaluate()
     evaluation.accumulate()
