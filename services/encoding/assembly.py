@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from fovea.encoding.v1 import encoding_pb2_grpc
 from models.vision.local_encoder.reading import FeatureMaps
-from services.encoding.adapters.described import Sight, TiledSight, sight, tiled_sight
-from services.encoding.adapters.models import ModelImageEncoder, ModelMapEncoder
+from services.encoding.adapters.described import TiledSight, tiled_sight
+from services.encoding.adapters.models import ModelMapEncoder
 from services.encoding.domain import RegionReading, size_bytes
 from services.encoding.entrypoints.handlers import OnExemplarsSubmitted, OnRegionsProposed
 from services.encoding.entrypoints.servicer import EncodingCases, EncodingServicer
@@ -43,6 +43,7 @@ from services.runtime.assembly import Assembly
 from services.runtime.event_loop import Handler, Subscription
 from services.runtime.grpc_server import Servicer
 from services.runtime.metrics import CacheMetrics, ModelMetrics
+from services.runtime.model_execution.crops import ModelImageEncoder, Sight, sight
 from services.runtime.model_execution.opening import OpenedModels, Wanted, run_models
 from services.runtime.model_execution.ports import ModelExecution
 from services.runtime.model_execution.store import ModelStore

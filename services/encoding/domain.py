@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import enum
-import hashlib
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Float32, UInt8
 
-from models.vision import boxes, masks, tiles
+from models.vision import tiles
 from models.vision.local_encoder.points import region_points
 from models.vision.local_encoder.reading import FeatureMaps, maps_of
-from models.vision.preparation import DEFAULTS, PreparationSettings, prepare
+from models.vision.preparation import PreparationSettings
+from services.kernel.crops import mask_digest, pixel_box, pixel_mask, refused
 from services.kernel.errors import InvalidInput
 from services.kernel.regions import whole_image
-from services.kernel.vocabulary import Box, Embedding, ImageReference, Mask, Region
+from services.kernel.vocabulary import Box, Embedding, ImageReference, Region
 
 
 def ensemble(embeddings: Sequence[Embedding]) -> Embedding:
@@ -57,14 +56,7 @@ def region_key(
     image: ImageReference, region: Region, models: tuple[str, ...], reading: RegionReading
 ) -> RegionKey:
     """Return the key of a region; a mask counts by its digest, so that keys stay small."""
-    return RegionKey(image.digest, region.box, _mask_digest(region.mask), models, reading)
-
-
-def _mask_digest(mask: Mask | None) -> str:
-    if mask is None:
-        return ""
-    content = np.asarray((mask.height_px, mask.width_px, *mask.counts), dtype=np.int64)
-    return hashlib.sha256(content.tobytes()).hexdigest()
+    return RegionKey(image.digest, region.box, mask_digest(region.mask), models, reading)
 
 
 def least_px(settings: PreparationSettings) -> int:
@@ -86,20 +78,6 @@ def by_resolution(
     for least, wanted in ((least_px(settings), True), (None, False)):
         if places := [place for place, found in enumerate(is_whole) if found is wanted]:
             yield least, places
-
-
-def crops(
-    pixels: UInt8[np.ndarray, "h w 3"], regions: Sequence[Region], settings: PreparationSettings = DEFAULTS
-) -> UInt8[np.ndarray, "n size size 3"]:
-    """Return each region as the square that the image encoder reads, in order.
-
-    Raises:
-        InvalidInput: A region holds no pixel of the image, or its mask does not fit it.
-    """
-    squares = [_crop(pixels, region, settings) for region in regions]
-    if len(squares) == 1:
-        return squares[0][np.newaxis]
-    return np.stack(squares)  # (n, size, size, 3)
 
 
 def blank_crop(settings: PreparationSettings) -> UInt8[np.ndarray, "1 size size 3"]:
@@ -154,41 +132,7 @@ def points(image: ImageReference, regions: Sequence[Region]) -> Float32[np.ndarr
 
 def _points(region: Region, size: tuple[int, int]) -> Float32[np.ndarray, "point 3"]:
     try:
-        mask = _pixel_mask(region.mask, size)
-        return region_points(_pixel_box(region.box), mask, width_px=size[1], height_px=size[0])
+        mask = pixel_mask(region.mask, size)
+        return region_points(pixel_box(region.box), mask, width_px=size[1], height_px=size[0])
     except ValueError as error:
-        raise _refused(region, error) from error
-
-
-def _crop(
-    pixels: UInt8[np.ndarray, "h w 3"], region: Region, settings: PreparationSettings
-) -> UInt8[np.ndarray, "size size 3"]:
-    try:
-        mask = _pixel_mask(region.mask, (pixels.shape[0], pixels.shape[1]))
-        return prepare(pixels, _pixel_box(region.box), mask, settings)
-    except ValueError as error:
-        raise _refused(region, error) from error
-
-
-def _refused(region: Region, error: ValueError) -> InvalidInput:
-    return InvalidInput(
-        f"region {region.region_id}: {error}; regions are in pixels of the upright image",
-        field="regions",
-        reason="REGION_INVALID",
-    )
-
-
-def _pixel_box(box: Box) -> boxes.Box:
-    """Return the whole pixels that the box touches."""
-    return boxes.Box(math.floor(box.left), math.floor(box.top), math.ceil(box.right), math.ceil(box.bottom))
-
-
-def _pixel_mask(mask: Mask | None, size: tuple[int, int]) -> Bool[np.ndarray, "h w"] | None:
-    """Return the pixels of a mask. Raises ValueError unless it has the image's height and width."""
-    if mask is None:
-        return None
-    if (mask.height_px, mask.width_px) != size:
-        raise ValueError(
-            f"its mask is {mask.width_px} x {mask.height_px} pixels, the image {size[1]} x {size[0]}"
-        )
-    return masks.decode(mask.counts, width_px=mask.width_px, height_px=mask.height_px)
+        raise refused(region, error) from error

@@ -13,11 +13,12 @@ from tokenizers.pre_tokenizers import Whitespace
 
 from models.text.tokenizer import Tokenizer
 from models.vision.local_encoder.reading import FeatureMaps
-from services.encoding.adapters.described import Sight, TiledSight
-from services.encoding.adapters.models import ModelImageEncoder, ModelMapEncoder
+from services.encoding.adapters.described import TiledSight
+from services.encoding.adapters.models import ModelMapEncoder
 from services.encoding.domain import TileShape
 from services.encoding.ports import ImageEncoder, MapEncoder
 from services.kernel.texts import TextEncoder
+from services.runtime.model_execution.crops import ModelImageEncoder, Sight
 from services.runtime.model_execution.texts import ModelTextEncoder, Reading
 from tests.fakes.encoding import HashingTextEncoder, MeanColourEncoder, PaintedMapEncoder, unit_rows
 from tests.fakes.models import FunctionModels

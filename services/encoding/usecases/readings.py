@@ -12,6 +12,7 @@ from services.encoding.domain import RegionKey
 from services.encoding.ports import ImageEncoder, ImageSource, MapEncoder
 from services.encoding.usecases.eyes import Eyes
 from services.encoding.usecases.maps import Maps
+from services.kernel.crops import crops as crops_of
 from services.kernel.pictures import decoded
 from services.kernel.sharing import Once, TimeLimit, Turns
 from services.kernel.vectors import Vectors
@@ -93,7 +94,7 @@ class CropReading:
         for least_px, places in domain.by_resolution(image, regions, settings):
             pixels = decoded(data, image, least_px=least_px)
             for some in in_parts(places, MOST_CROPS):
-                crops = domain.crops(pixels, [regions[place] for place in some], settings)
+                crops = crops_of(pixels, [regions[place] for place in some], settings)
                 spaces: list[Vectors] = []
                 for encoder in encoders:
                     self._pace.limit.check()

@@ -5,6 +5,7 @@ from models.vision import masks
 from models.vision.preparation import DEFAULTS, prepare
 from services.encoding import domain
 from services.encoding.domain import RegionKey, RegionReading
+from services.kernel.crops import crops
 from services.kernel.errors import InvalidInput
 from services.kernel.regions import whole_image
 from services.kernel.vocabulary import Box, ImageReference, Mask, Region, RegionOrigin
@@ -28,7 +29,7 @@ def disc() -> np.ndarray:
 def test_the_whole_image_is_prepared_as_such() -> None:
     whole = whole_image(IMAGE)
 
-    np.testing.assert_array_equal(domain.crops(NOISE, [whole])[0], prepare(NOISE))
+    np.testing.assert_array_equal(crops(NOISE, [whole])[0], prepare(NOISE))
 
 
 def test_a_whole_image_may_be_reduced_and_a_part_of_it_may_not() -> None:
@@ -43,16 +44,16 @@ def test_a_whole_image_may_be_reduced_and_a_part_of_it_may_not() -> None:
 def test_crops_keep_the_order_of_the_regions() -> None:
     left, right = region(0, 0, 20, 20), region(50, 30, 80, 60)
 
-    both = domain.crops(NOISE, [left, right])
+    both = crops(NOISE, [left, right])
 
-    np.testing.assert_array_equal(both[0], domain.crops(NOISE, [left])[0])
-    np.testing.assert_array_equal(both[1], domain.crops(NOISE, [right])[0])
+    np.testing.assert_array_equal(both[0], crops(NOISE, [left])[0])
+    np.testing.assert_array_equal(both[1], crops(NOISE, [right])[0])
     assert (both[0] != both[1]).any()
 
 
 def test_a_pixel_that_the_box_only_touches_belongs_to_it() -> None:
     np.testing.assert_array_equal(
-        domain.crops(NOISE, [region(10.9, 10.9, 20.1, 20.1)]), domain.crops(NOISE, [region(10, 10, 21, 21)])
+        crops(NOISE, [region(10.9, 10.9, 20.1, 20.1)]), crops(NOISE, [region(10, 10, 21, 21)])
     )
 
 
@@ -61,20 +62,20 @@ def test_a_mask_keeps_its_pixels_sharp_and_no_others() -> None:
     tight = masks.bounding_box(disc())
     box = (tight.left, tight.top, tight.right, tight.bottom)
 
-    crop = domain.crops(NOISE, [region(*box, mask=mask)])[0]
+    crop = crops(NOISE, [region(*box, mask=mask)])[0]
 
     np.testing.assert_array_equal(crop, prepare(NOISE, tight, disc()))
-    assert (crop != domain.crops(NOISE, [region(*box)])[0]).any()
+    assert (crop != crops(NOISE, [region(*box)])[0]).any()
 
 
 def test_a_box_beside_the_image_is_refused_by_the_id_of_its_region() -> None:
     with pytest.raises(InvalidInput, match="region 7: no pixel"):
-        domain.crops(NOISE, [region(100, 100, 120, 120, region_id="7")])
+        crops(NOISE, [region(100, 100, 120, 120, region_id="7")])
 
 
 def test_a_mask_of_another_image_is_refused() -> None:
     with pytest.raises(InvalidInput, match="its mask is 10 x 10"):
-        domain.crops(NOISE, [region(0, 0, 9, 9, mask=Mask(10, 10, (0, 100)))])
+        crops(NOISE, [region(0, 0, 9, 9, mask=Mask(10, 10, (0, 100)))])
 
 
 def key(image: ImageReference, part: Region, model: str, reading: RegionReading = CROP) -> RegionKey:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from models.vision.preparation import DEFAULTS, PreparationSettings
-from services.encoding.adapters.described import sight
 from services.kernel.errors import Unsupported
+from services.runtime.model_execution.crops import sight
 from services.runtime.model_execution.folder import Crops, Description, Graph, TensorSpec
 
 

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from services.encoding.adapters.described import Sight
-from services.encoding.adapters.models import ModelImageEncoder
 from services.kernel.errors import Unavailable
+from services.runtime.model_execution.crops import ModelImageEncoder, Sight
 
 EYE = Sight("eye", {"embeddings": "visual"})
 CROPS = np.zeros((2, 4, 4, 3), dtype=np.uint8)
