@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -38,6 +39,12 @@ class CutOut:
 
     label: str
     rgba: UInt8[np.ndarray, "h w 4"]
+
+    @classmethod
+    def read(cls, label: str, path: Path) -> CutOut:
+        """Read one from a trusted file."""
+        with Image.open(path) as picture:
+            return cls(label, np.asarray(picture.convert("RGBA")))
 
 
 @dataclass(frozen=True)

@@ -54,10 +54,14 @@ def compose_all(cutouts: Manifest, backgrounds: Manifest, *, scenes: int = SCENE
     drawn = np.random.default_rng(0)
     rounds = 1 + scenes * OBJECTS // len(cutouts)
     order = np.concatenate([drawn.permutation(len(cutouts)) for _ in range(rounds)]).tolist()
+    rows = [cutouts.rows[place] for place in order]
     pictures = [_background(backgrounds, number) for number in range(scenes)]
     return [
         compose(
-            [_cut_out(cutouts, place) for place in order[number * OBJECTS : (number + 1) * OBJECTS]],
+            [
+                CutOut.read(row.label, cutouts.file(row))
+                for row in rows[number * OBJECTS : (number + 1) * OBJECTS]
+            ],
             SETTINGS,
             seed=number,
             background=pictures[number],
@@ -117,12 +121,6 @@ def shrunk(see: Crops) -> Reading:
 
 def _shrunk_mask(mask: Bool[np.ndarray, "h w"], size: tuple[int, int]) -> Bool[np.ndarray, "small_h small_w"]:
     return np.asarray(Image.fromarray(mask).convert("L").resize(size, Image.Resampling.BOX)) > 0
-
-
-def _cut_out(cutouts: Manifest, place: int) -> CutOut:
-    row = cutouts.rows[place]
-    with Image.open(cutouts.file(row)) as picture:
-        return CutOut(row.label, np.asarray(picture.convert("RGBA")))
 
 
 def _background(backgrounds: Manifest, number: int) -> UInt8[np.ndarray, "h w 3"]:

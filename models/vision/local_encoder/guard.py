@@ -10,12 +10,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from itertools import accumulate
-from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
@@ -24,6 +22,7 @@ from models.evaluation.dense import reader as stored
 from models.vision.anyres.network import read
 from models.vision.boxes import Box
 from models.vision.efficientnet.network import PIXEL_OFFSET, PIXEL_SCALE, STAGES, EfficientNetLite0
+from models.vision.global_encoder.fitting import unit
 from models.vision.local_encoder.cutouts import on_white
 from models.vision.local_encoder.reading import Local, Reader
 from models.vision.local_encoder.train import load_trunk
@@ -97,10 +96,10 @@ def scenes(cutouts: Sequence[CutOut], span: tuple[int, int], seed: int) -> list[
 def right(reader: Reader, memory: Float32[np.ndarray, "n d"], asked: Sequence[Scene]) -> tuple[int, int]:
     """Return how many regions have their own class as the nearest, and of how many."""
     mean = memory.mean(0)
-    known = _unit(memory - mean)
+    known = unit(memory - mean)
     found = total = 0
     for scene in asked:
-        seen = _unit(reader.read(scene.image, [each.box for each in scene.objects]) - mean)
+        seen = unit(reader.read(scene.image, [each.box for each in scene.objects]) - mean)
         truth = np.array([int(each.label) for each in scene.objects])
         found += int(((seen @ known.T).argmax(1) == truth).sum())
         total += len(truth)
@@ -115,7 +114,7 @@ def unseen() -> dict[str, list[CutOut]]:
     }
     common = sorted(set.intersection(*(set(each) for each in rows.values())))
     return {
-        artist: [CutOut(one, _rgba(emoji.file(each[one]))) for one in common] for artist, each in rows.items()
+        artist: [CutOut.read(one, emoji.file(each[one])) for one in common] for artist, each in rows.items()
     }
 
 
@@ -151,15 +150,6 @@ def main() -> None:
                 total = sum(count for _, count in counts)
                 shares.append(f"{100 * sum(found for found, _ in counts) / total:.1f}")
             print(f"| {asked} | {span[0]}-{span[1]} | {' | '.join(shares)} | {total} |", flush=True)
-
-
-def _rgba(path: Path) -> UInt8[np.ndarray, "h w 4"]:
-    with Image.open(path) as picture:
-        return np.asarray(picture.convert("RGBA"))
-
-
-def _unit(vectors: Float32[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]:
-    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
 if __name__ == "__main__":
