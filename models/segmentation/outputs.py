@@ -103,6 +103,13 @@ def select(
     return _answers_by_query(parts, overlap > rules.across, there, rules.most)
 
 
+def reached(
+    logits: Float32[np.ndarray, "n prompts"], thresholds: Float[np.ndarray, "prompts"]
+) -> Float32[np.ndarray, "n prompts"]:
+    """Return logits, -inf where a prompt's threshold is not exceeded. Raises ValueError as `select`."""
+    return np.where(logits > _least(thresholds), logits, np.float32(-np.inf))
+
+
 def iou(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n n"]:
     """Return the intersection over union of each box with each; 0 where a box has no area."""
     low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])  # (n, n, 2)
