@@ -54,18 +54,19 @@ class SceneSettings:
 
 @dataclass(frozen=True, eq=False)
 class Materials:
-    """What scenes are made of."""
+    """What scenes are made of.
+
+    Attributes:
+        pool: Things.
+        photographs: Scenery behind them.
+        shares: Parts of the range of each texture's parameters (see `textures`).
+        sentences: What is said around a phrase.
+    """
 
     pool: Pool
     photographs: tuple[UInt8[np.ndarray, "_ _ 4"], ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Laid:
-    """A picture of things, before anything is asked."""
-
-    image: UInt8[np.ndarray, "h w 3"]
-    things: tuple[tuple[Drawing, Thing], ...]
+    shares: tuple[tuple[float, float], ...] = ((0.0, 1.0),)
+    sentences: tuple[str, ...] = ("{}",)
 
 
 def size_of(settings: SceneSettings, rng: np.random.Generator) -> tuple[int, int]:

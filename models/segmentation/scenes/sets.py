@@ -7,42 +7,74 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 
 from models.segmentation.samples import Sample
+from models.segmentation.scenes.camera import Camera
 from models.segmentation.scenes.compositor import Materials, SceneSettings, named_scene, nameless_scene
+from models.segmentation.scenes.grounds import apart_from_stuff, stuff_scene
+from models.segmentation.scenes.layout import Placing
+from models.segmentation.scenes.pools import Pool
+from models.segmentation.scenes.referring import SENTENCES, UNHEARD_SENTENCES, describable, referring_scene
 from models.segmentation.scenes.sources import Names, Use, drawings, photographs
 
 EVALUATION_SCENES: Final = 500
 """How many scenes each evaluation set has; sets of the other uses have no end."""
-_SQUARE: Final = ((512, 512), (512, 384), (384, 512))
+_JUDGED_PX: Final = ((512, 512), (512, 384), (384, 512))
+_SHARES: Final = MappingProxyType(
+    {
+        Use.TRAINING: ((0.0, 0.2), (0.3, 0.45), (0.55, 0.7), (0.8, 1.0)),
+        Use.DEVELOPMENT: ((0.45, 0.55),),
+        Use.EVALUATION: ((0.2, 0.3), (0.7, 0.8)),
+    }
+)
+"""Of the range of each parameter of a texture."""
 
 Maker = Callable[[Materials, SceneSettings, np.random.Generator, str], Sample]
 
 
 @dataclass(frozen=True)
 class _Set:
-    names: Names
+    """How the scenes of a set are made, and of which part of the drawings."""
+
     make: Maker
-    settings: SceneSettings = field(default_factory=SceneSettings)
+    settings: SceneSettings
+    names: Names = Names.SEEN
+    part: Callable[[Pool], Pool] = lambda pool: pool
 
 
-_NAMED: Final = _Set(Names.SEEN, named_scene)
+_NAMED: Final = _Set(named_scene, SceneSettings())
+_REFERRING: Final = _Set(
+    referring_scene,
+    SceneSettings(
+        least_px=32,
+        most_px=200,
+        placing=Placing(visible=0.7, outside=0),
+        camera=Camera(light=0.12, cast=0.04),
+    ),
+    part=describable,
+)
+_STUFF: Final = _Set(stuff_scene, SceneSettings(most=6), part=apart_from_stuff)
 _TRAINING: Final[Mapping[str, _Set]] = MappingProxyType(
     {
         "scenes": replace(_NAMED, settings=SceneSettings(synonyms=True)),
-        "clipart": _Set(Names.CLIPART, nameless_scene),
+        "referring": _REFERRING,
+        "stuff": _STUFF,
+        "clipart": _Set(nameless_scene, SceneSettings(), Names.CLIPART),
     }
 )
 _JUDGED: Final[Mapping[str, _Set]] = MappingProxyType(
     {
         "seen": _NAMED,
-        "unseen": _Set(Names.UNSEEN, named_scene),
-        "photos": _Set(Names.PHOTOS, named_scene),
+        "unseen": replace(_NAMED, names=Names.UNSEEN),
+        "photos": replace(_NAMED, names=Names.PHOTOS),
+        "referring": _REFERRING,
+        "stuff": _STUFF,
     }
 )
 
@@ -88,5 +120,11 @@ def _scene(use: Use, name: str, known: _Set, number: int) -> Sample:
     rng = np.random.default_rng([zlib.crc32(f"{use}/{name}".encode()), number])
     settings = known.settings
     if use is not Use.TRAINING:
-        settings = replace(settings, sizes_px=_SQUARE, mirrors=False)
-    return known.make(Materials(drawings(use, known.names), photographs(use)), settings, rng, name)
+        settings = replace(settings, sizes_px=_JUDGED_PX, mirrors=False)
+    return known.make(_materials(use, known.names, known.part), settings, rng, name)
+
+
+@cache
+def _materials(use: Use, names: Names, part: Callable[[Pool], Pool]) -> Materials:
+    sentences = UNHEARD_SENTENCES if use is Use.EVALUATION else SENTENCES
+    return Materials(part(drawings(use, names)), photographs(use), _SHARES[use], sentences)
