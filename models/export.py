@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from onnx import TensorProto
+from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from models.files import digest
@@ -24,6 +24,8 @@ GRAPH = "model.onnx"
 DESCRIPTION = "model.toml"
 _OPSET = 20
 _PLACE = "external"
+_HALVED_FROM = 1024
+"""Smaller weights stay as they are: offsets, whose rounding would be felt."""
 
 
 def packaged(package: str, path: str, *, sha256: str) -> Path:
@@ -110,6 +112,32 @@ def compare(
         print(f"{folder.parent.name} {output.name} {found.shape}: {difference:.1e} from torch")
         if not difference <= tolerance:  # also where it is no number
             raise AssertionError(f"{output.name} is {difference} from torch")
+
+
+def halve(path: Path) -> None:
+    """Store a graph's large weights in 16 bits and cast them back in it; smaller ones and fed ones stay."""
+    model = onnx.load_model(path, load_external_data=False)
+    casts = []
+    for tensor in model.graph.initializer:
+        is_fed = tensor.data_location == TensorProto.EXTERNAL
+        if is_fed or tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < _HALVED_FROM:
+            continue
+        name = tensor.name
+        halved = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{name}.half")
+        tensor.CopyFrom(halved)
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], f"{name}.cast", to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def round_as_halved(module: nn.Module) -> None:
+    """Round the weights that `halve` will store in 16 bits, so that module and graph compute the same."""
+    with torch.no_grad():
+        for tensor in (*module.parameters(), *module.buffers()):
+            if tensor.is_floating_point() and tensor.numel() >= _HALVED_FROM:
+                tensor.copy_(tensor.half().float())
 
 
 def stamp(folder: Path) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.export import STORE, compare, packaged, stamp, write_graph
 from models.vision.efficientnet.network import SIDE_PX, EfficientNetLite0, Encoder
@@ -25,6 +27,14 @@ CHECKPOINT_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cab
 MEAN = Path(__file__).with_name("feature_mean.npy")
 FOLDER = STORE / "efficientnet-lite0" / "1"
 TOLERANCE = 1e-4
+_NORMED = (
+    ("_conv_stem", "_bn0"),
+    ("_expand_conv", "_bn0"),
+    ("_depthwise_conv", "_bn1"),
+    ("_project_conv", "_bn2"),
+    ("_conv_head", "_bn1"),
+)
+"""Each convolution and the batch norm after it, wherever they are."""
 _LIMITS = ImageLimits(max_bytes=1 << 28, max_pixels=1 << 28, max_side_px=1 << 16)
 
 
@@ -56,6 +66,16 @@ def load_encoder(mean: np.ndarray) -> Encoder:
     trunk = EfficientNetLite0()
     trunk.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), strict=True)
     return Encoder(trunk, torch.from_numpy(mean)).eval()
+
+
+def fold_norms(trunk: EfficientNetLite0) -> None:
+    """Put each norm into the convolution before it: onnxruntime cannot where weights are stored halved."""
+    for module in (trunk, *trunk._blocks):  # noqa: SLF001  (the names are the weights')
+        for convolution, norm in _NORMED:
+            if hasattr(module, convolution):
+                fused = fuse_conv_bn_eval(getattr(module, convolution), getattr(module, norm))
+                setattr(module, convolution, fused)
+                setattr(module, norm, nn.Identity())
 
 
 def measure_mean(folder: Path) -> np.ndarray:

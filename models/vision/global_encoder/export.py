@@ -8,18 +8,14 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
-from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.bridge.export import class_embeddings
 from models.bridge.network import StandardisedBridge
-from models.export import DESCRIPTION, GRAPH, STORE, compare, stamp, write_graph
+from models.export import DESCRIPTION, GRAPH, STORE, compare, halve, round_as_halved, stamp, write_graph
 from models.text.export import NAME_MEAN, tokenizer
 from models.text.export import load_encoder as load_texts
-from models.vision.efficientnet.export import MEAN
+from models.vision.efficientnet.export import MEAN, fold_norms
 from models.vision.efficientnet.export import load_encoder as load_images
 from models.vision.global_encoder.fitting import Affine
 from models.vision.global_encoder.network import GlobalEncoder, NameEncoder, Projection, Reading
@@ -29,32 +25,11 @@ from models.vision.preparation import DEFAULTS
 GLOBAL: Final = "fovea-global"
 TEXT: Final = "fovea-text"
 TOLERANCE: Final = 1e-4
-_HALVED_FROM: Final = 1024
-"""Smaller weights stay as they are: offsets, whose rounding would be felt."""
-_NORMED: Final = (
-    ("_conv_stem", "_bn0"),
-    ("_expand_conv", "_bn0"),
-    ("_depthwise_conv", "_bn1"),
-    ("_project_conv", "_bn2"),
-    ("_conv_head", "_bn1"),
-)
-"""Each convolution and the batch norm after it, wherever they are."""
 
 
 def load_reading() -> Reading:
     """Return the frozen part with the packaged weights."""
     return Reading(load_images(np.load(MEAN)).trunk).eval()
-
-
-def fold_norms(reading: Reading) -> Reading:
-    """Put each norm into the convolution before it: onnxruntime cannot where weights are stored halved."""
-    for module in (reading.trunk, *reading.trunk._blocks):  # noqa: SLF001  (the names are the weights')
-        for convolution, norm in _NORMED:
-            if hasattr(module, convolution):
-                fused = fuse_conv_bn_eval(getattr(module, convolution), getattr(module, norm))
-                setattr(module, convolution, fused)
-                setattr(module, norm, nn.Identity())
-    return reading
 
 
 def export(fitted: Fitted, recipe: Recipe, store: Path = STORE) -> None:
@@ -109,8 +84,10 @@ def modules(fitted: Fitted, recipe: Recipe) -> tuple[GlobalEncoder, NameEncoder]
     """Return both encoders, with weights rounded as they are stored."""
     mean = np.load(NAME_MEAN)
     classes = torch.from_numpy(class_embeddings() - mean)
+    reading = load_reading()
+    fold_norms(reading.trunk)
     images = GlobalEncoder(
-        fold_norms(load_reading()),
+        reading,
         reductions=[_projection(reduction) for reduction in fitted.reductions],
         discriminant=_projection(fitted.discriminant),
         tone=_projection(fitted.tone),
@@ -127,35 +104,10 @@ def modules(fitted: Fitted, recipe: Recipe) -> tuple[GlobalEncoder, NameEncoder]
         sharpness=recipe.sharpness,
     )
     texts.load_state_dict(load_texts().state_dict(), strict=True)
-    _round(images)
+    round_as_halved(images)
     for buffer in (texts.anchors, texts.coefficients):
         buffer.copy_(buffer.half().float())
     return images.eval(), texts.eval()
-
-
-def halve(path: Path) -> None:
-    """Store a graph's large weights in 16 bits and cast them back in it; smaller ones and fed ones stay."""
-    model = onnx.load_model(path, load_external_data=False)
-    casts = []
-    for tensor in model.graph.initializer:
-        is_fed = tensor.data_location == TensorProto.EXTERNAL
-        if is_fed or tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < _HALVED_FROM:
-            continue
-        name = tensor.name
-        halved = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{name}.half")
-        tensor.CopyFrom(halved)
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], f"{name}.cast", to=TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    path.write_bytes(model.SerializeToString(deterministic=True))
-
-
-def _round(module: nn.Module) -> None:
-    with torch.no_grad():
-        for tensor in (*module.parameters(), *module.buffers()):
-            if tensor.is_floating_point() and tensor.numel() >= _HALVED_FROM:
-                tensor.copy_(tensor.half().float())
 
 
 def _projection(affine: Affine) -> Projection:

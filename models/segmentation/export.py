@@ -1,0 +1,127 @@
+"""Makes `models/store/fovea-detector` and `models/store/fovea-detector-text` of a trained detector."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from models.export import GRAPH, STORE, compare, halve, round_as_halved, stamp, write_graph
+from models.segmentation.alignment.network import Scores
+from models.segmentation.network import Detector
+from models.vision.efficientnet.export import fold_norms
+
+DETECTOR: Final = "fovea-detector"
+SCORER: Final = "fovea-detector-text"
+OUTPUTS: Final = ("queries", "offsets", "boxes", "objectness", "mask_queries", "mask_features", "texts")
+TOLERANCE: Final = 1e-4
+_EXAMPLES = 2
+_SENTENCES = 3
+
+
+class ImagePass(nn.Module):
+    """The first graph: all that is found of a picture, before anybody asks for a name.
+
+    Args:
+        detector: In evaluation mode.
+    """
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(
+        self, images: UInt8[Tensor, "n side side 3"], sentences: Float[Tensor, "n s texts"]
+    ) -> tuple[Tensor, ...]:
+        """Return `OUTPUTS`; boxes end where the square does."""
+        found = self.detector(images, sentences)
+        last = found.layers[-1]
+        return (
+            last.queries,
+            last.offsets,
+            last.boxes.clamp(0, 1),
+            found.objectness,
+            found.mask_queries,
+            found.mask_features,
+            found.texts,
+        )
+
+
+def export(detector: Detector, store: Path = STORE) -> None:
+    """Write both graphs, compare them with torch, and stamp the descriptions beside them.
+
+    Args:
+        detector: In any mode; it is left as it is.
+        store: Where models are. Both descriptions are there already.
+
+    Raises:
+        AssertionError: If a graph differs from the module by more than 1e-4 of the largest value.
+    """
+    write(detector, store)
+    for name in (DETECTOR, SCORER):
+        stamp(store / name / "1")
+
+
+def write(detector: Detector, store: Path) -> None:
+    """Write both graphs, with large weights in 16 bits, and compare them with torch."""
+    halved = deepcopy(detector).eval()
+    fold_norms(halved.trunk)
+    round_as_halved(halved)
+    settings = detector.settings
+    rng = np.random.default_rng(0)
+    sentences = rng.standard_normal((_EXAMPLES, _SENTENCES, settings.texts), dtype=np.float32)
+    sentences[0, 1:] = 0  # the first picture has one sentence
+    queries = rng.standard_normal((_EXAMPLES, settings.queries, settings.texts), dtype=np.float32)
+    _graph(
+        ImagePass(halved).eval(),
+        {"images": _pictures(rng, settings.side_px), "sentences": sentences},
+        store / DETECTOR / "1",
+        OUTPUTS,
+        {"images": ("n",), "sentences": ("n", "s")},
+    )
+    _graph(
+        Scores(),
+        {"queries": queries, "offsets": queries[..., 0], "texts": sentences},
+        store / SCORER / "1",
+        ("logits",),
+        {"queries": ("n",), "offsets": ("n",), "texts": ("n", "t")},
+    )
+
+
+def _graph(
+    module: nn.Module,
+    inputs: dict[str, np.ndarray],
+    folder: Path,
+    outputs: tuple[str, ...],
+    axes: dict[str, tuple[str, ...]],
+) -> None:
+    tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
+    write_graph(
+        module,
+        tensors,
+        folder=folder,
+        outputs=outputs,
+        dynamic_axes=axes,
+        optimize=False,  # what is stored in 16 bits shall be what was rounded in torch
+    )
+    halve(folder / GRAPH)
+    with torch.inference_mode():
+        results = module(*tensors.values())
+    expected = [result.numpy() for result in (results if isinstance(results, tuple) else (results,))]
+    compare(folder, inputs, expected, tolerance=TOLERANCE * max(1.0, *(np.abs(each).max() for each in expected)))
+
+
+def _pictures(rng: np.random.Generator, side_px: int) -> np.ndarray:
+    """Return pictures of rectangles, whose proposals are less alike than those of noise."""
+    pictures = np.full((_EXAMPLES, side_px, side_px, 3), 127, np.uint8)
+    for picture in pictures:
+        for left, top, right, bottom in rng.integers(0, side_px, (20, 4)).tolist():
+            picture[min(top, bottom) : max(top, bottom), min(left, right) : max(left, right)] = rng.integers(
+                0, 256, 3
+            )
+    return pictures
