@@ -16,6 +16,7 @@ from models.segmentation.scenes.layout import Canvas
 from models.segmentation.scenes.pools import Pool, clash, pool
 from models.segmentation.scenes.textures import TEXTURES, Draws
 from models.segmentation.stuff import components
+from models.vision.masks import bounding_box
 
 _MOST_REGIONS: Final = 4
 _WAVES: Final = 0.05
@@ -80,7 +81,10 @@ def _ground(
     for number, name in enumerate(chosen):
         region = owner == number
         if region.any():
-            ground[region] = TEXTURES[name](width_px, height_px, draws)[region]
+            box = bounding_box(region)
+            texture = TEXTURES[name](box.right - box.left, box.bottom - box.top, draws)
+            inside = region[box.rows, box.columns, None]
+            np.copyto(ground[box.rows, box.columns], texture, where=inside)
             stuff[name] = region
     return ground, stuff
 
@@ -101,9 +105,15 @@ def _layers(width_px: int, height_px: int, count: int, rng: np.random.Generator)
 def _spots(width_px: int, height_px: int, count: int, rng: np.random.Generator) -> Int64[np.ndarray, "h w"]:
     """Return which of some regions each pixel is in: that of the nearest of a few points."""
     points = rng.random((count + int(rng.integers(2)), 2)) * (width_px, height_px)
-    across, down = np.meshgrid(np.arange(width_px), np.arange(height_px))
-    apart = [(across - x) ** 2 + (down - y) ** 2 for x, y in points]
-    return np.argmin(apart, axis=0).astype(np.int64) % count
+    across = np.arange(width_px, dtype=np.float32)
+    down = np.arange(height_px, dtype=np.float32)[:, None]
+    owner = np.zeros((height_px, width_px), dtype=np.int64)
+    least = np.full((height_px, width_px), np.inf, dtype=np.float32)
+    for number, (x, y) in enumerate(points):
+        apart = (across - np.float32(x)) ** 2 + (down - np.float32(y)) ** 2
+        owner[apart < least] = number % count
+        np.minimum(least, apart, out=least)
+    return owner
 
 
 def _prompts(

@@ -53,7 +53,8 @@ _THINGS: Final = 0.25
 _MOST_WORDS: Final = 4
 _MISLEADING: Final = words(
     "left right leftward rightward up down upward downward top bottom middle upper lower big small large "
-    "little medium tiny first second third two three four five flag thing object square circle dotted clock not that"
+    "little medium tiny first second third two three four five flag thing object square circle dotted clock "
+    "not that"
 ) | frozenset(COLOURS)
 """Names with such a word would say what the phrases say."""
 
