@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import islice
 from typing import Final, Self
 
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
-from torch.nn import functional
 
 from models.segmentation.alignment.network import Alignment
 from models.segmentation.attention.network import Values
@@ -121,17 +120,10 @@ class Detector(nn.Module):
 
     def read(self, images: UInt8[Tensor, "b side side 3"]) -> Maps:
         """Return what the trunk sees of RGB bytes."""
-        trunk = self.trunk
         with torch.no_grad():
             image = ((images.to(torch.float32) - PIXEL_OFFSET) / PIXEL_SCALE).permute(0, 3, 1, 2)
-            image = functional.relu6(trunk._bn0(trunk._conv_stem(image)))  # noqa: SLF001  (its names are the package's)
-            ends = tuple(accumulate(stage.blocks for stage in STAGES))
-            levels = []
-            for position, block in enumerate(trunk._blocks, start=1):  # noqa: SLF001
-                image = block(image)
-                if position in [ends[at] for at in _READ_STAGES]:
-                    levels.append(image)
-        return Maps(tuple(levels))
+            stages = list(islice(self.trunk.stages(image), _READ_STAGES[-1] + 1))
+        return Maps(tuple(stages[stage] for stage in _READ_STAGES))
 
     def find(self, maps: Maps, sentences: Float[Tensor, "b s texts"]) -> Found:
         """Return what is found in what was read.
@@ -177,7 +169,7 @@ class Detector(nn.Module):
     def _deep(self, coarsest: Tensor) -> Tensor:
         """Return what the trunk's own head makes of its coarsest map, (b, 1280, side, side)."""
         with torch.no_grad():
-            head = functional.relu6(self.trunk._bn1(self.trunk._conv_head(coarsest.float())))  # noqa: SLF001
+            head = self.trunk.head(coarsest.float())
         return self.deep_norm(head)
 
 

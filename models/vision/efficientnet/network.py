@@ -7,6 +7,7 @@ TensorFlow, hence the asymmetric padding and the batch norm's epsilon.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -106,6 +107,24 @@ class EfficientNetLite0(nn.Module):
         self._bn1 = _norm(HEAD_CHANNELS)
         self._fc = nn.Linear(HEAD_CHANNELS, CLASSES)
 
+    def stages(self, image: Tensor) -> Iterator[Tensor]:
+        """Yield the map of each stage and then the head's; what nobody asks for is not computed.
+
+        Args:
+            image: Scaled to about [-1, 1], shape (n, 3, h, w).
+        """
+        image = functional.relu6(self._bn0(self._conv_stem(image)))  # (n, 32, h / 2, w / 2)
+        ends = tuple(accumulate(stage.blocks for stage in STAGES))
+        for position, block in enumerate(self._blocks, start=1):
+            image = block(image)
+            if position in ends:
+                yield image
+        yield self.head(image)  # (n, 1280, h / 32, w / 32)
+
+    def head(self, last: Tensor) -> Tensor:
+        """Return the map that is pooled for the classes, of the last stage's."""
+        return functional.relu6(self._bn1(self._conv_head(last)))
+
     def forward(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
         """Return pooled maps and class logits of images scaled to about [-1, 1].
 
@@ -116,15 +135,7 @@ class EfficientNetLite0(nn.Module):
             The mean over places of each stage's map and of the head's, from shallow to
             deep, each (n, channels); and the ImageNet logits (n, 1000).
         """
-        image = functional.relu6(self._bn0(self._conv_stem(image)))  # (n, 32, 112, 112)
-        pooled = []
-        ends = tuple(accumulate(stage.blocks for stage in STAGES))
-        for position, block in enumerate(self._blocks, start=1):
-            image = block(image)
-            if position in ends:
-                pooled.append(image.mean((2, 3)))
-        head = functional.relu6(self._bn1(self._conv_head(image)))  # (n, 1280, 7, 7)
-        pooled.append(head.mean((2, 3)))
+        pooled = [each.mean((2, 3)) for each in self.stages(image)]
         # A 1x1 convolution, not a matrix product: its rounding does not depend on the batch.
         weight = self._fc.weight[:, :, None, None]
         logits = functional.conv2d(pooled[-1][:, :, None, None], weight, self._fc.bias)

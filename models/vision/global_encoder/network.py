@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
 from typing import Final
 
 import numpy as np
@@ -34,7 +33,6 @@ COLOUR_STEPS: Final = 6
 HALF_TONE: Final = 3.5
 _SMALL_PX: Final = 56
 _PLACED_STAGE: Final = 5
-_ENDS: Final = tuple(accumulate(stage.blocks for stage in STAGES))
 PARTS: Final[Mapping[str, int]] = {
     "head": HEAD_CHANNELS,
     "stages": sum(stage.channels for stage in STAGES[2:]),
@@ -65,19 +63,14 @@ class Reading(nn.Module):
 
     def _through(self, image: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
         """Return the means of each stage and the head, the placed stage at 7 x 7, and the logits."""
-        trunk = self.trunk
-        image = functional.relu6(trunk._bn0(trunk._conv_stem(image)))  # noqa: SLF001  (the names are the weights')
         pooled = []
         placed = image
-        for position, block in enumerate(trunk._blocks, start=1):  # noqa: SLF001
-            image = block(image)
-            if position in _ENDS:
-                pooled.append(image.mean((2, 3)))
-            if position == _ENDS[_PLACED_STAGE - 1]:
-                placed = functional.avg_pool2d(image, 2).flatten(1)
-        head = functional.relu6(trunk._bn1(trunk._conv_head(image)))  # noqa: SLF001
-        pooled.append(head.mean((2, 3)))
-        return pooled, placed, linear(pooled[-1], trunk._fc.weight, trunk._fc.bias)  # noqa: SLF001
+        for number, stage in enumerate(self.trunk.stages(image), start=1):
+            pooled.append(stage.mean((2, 3)))
+            if number == _PLACED_STAGE:
+                placed = functional.avg_pool2d(stage, 2).flatten(1)
+        head = self.trunk._fc  # noqa: SLF001  (the names are the weights')
+        return pooled, placed, linear(pooled[-1], head.weight, head.bias)
 
 
 def edges(small: Tensor) -> Tensor:

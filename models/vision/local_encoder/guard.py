@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import islice
 
 import numpy as np
 import torch
@@ -50,14 +50,10 @@ class MiddleStages:
 
     def _stages(self, tiles: Tensor) -> Tensor:
         image = ((tiles.to(torch.float32) - PIXEL_OFFSET) / PIXEL_SCALE).permute(0, 3, 1, 2)
-        image = functional.relu6(self._trunk._bn0(self._trunk._conv_stem(image)))  # noqa: SLF001  (the package's)
-        found = []
-        ends = tuple(accumulate(stage.blocks for stage in STAGES))
-        for position, block in enumerate(self._trunk._blocks, start=1):  # noqa: SLF001
-            image = block(image)
-            if position in ends[_FIRST_STAGE:]:
-                found.append(functional.interpolate(image, (_CELLS, _CELLS), mode="bilinear"))
-        return torch.cat(found, dim=1)
+        found = islice(self._trunk.stages(image), _FIRST_STAGE, len(STAGES))
+        return torch.cat(
+            [functional.interpolate(each, (_CELLS, _CELLS), mode="bilinear") for each in found], dim=1
+        )
 
 
 def mean_reader(local: Local) -> Reader:
