@@ -6,13 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.segmentation.pyramid.network import Downward, centres, waves
+from models.segmentation.pyramid.network import centres, enlarged, waves
 
 
 class MaskHead(nn.Module):
     """Makes a vector of each pixel of the finest map and one of each query; a mask is their product.
 
-    Pixels are told where they are, so that two like things are told apart by where they stand.
+    Pixels are told where they are, so that two like things are told apart by where they stand. They are
+    not mixed with their neighbours here: the trunk has done so, and on the finest map it costs most.
 
     Args:
         fine: Channels of the trunk's finest map.
@@ -26,7 +27,8 @@ class MaskHead(nn.Module):
     def __init__(self, fine: int, width: int, *, masks: int, side: int) -> None:
         super().__init__()
         self.lateral = nn.Conv2d(fine, masks, 1)
-        self.down = Downward(width, masks)
+        self.bring = nn.Conv2d(width, masks, 1)
+        self.output = nn.Conv2d(masks, masks, 1)
         self.place = nn.Conv2d(width, width, 1)
         self.hidden = nn.Linear(width, width)
         self.query = nn.Linear(width, masks)
@@ -40,7 +42,8 @@ class MaskHead(nn.Module):
         queries: Float[Tensor, "b q width"],
     ) -> tuple[Float[Tensor, "b q masks"], Float[Tensor, "b masks h w"]]:
         """Return mask queries and mask features."""
-        features = self.down(above + self.place(self.positions), self.lateral(fine))
+        brought = self.bring(above + self.place(self.positions))
+        features = self.output(torch.relu(self.lateral(fine) + enlarged(brought, fine)))
         return self.query(torch.relu(self.hidden(queries))), features
 
 

@@ -44,18 +44,21 @@ class Downward(nn.Module):
     def __init__(self, coarse: int, fine: int) -> None:
         super().__init__()
         self.bring = nn.Conv2d(coarse, fine, 1)
-        self.depthwise = nn.Conv2d(fine, fine, 5, padding=2, groups=fine)
+        self.depthwise = nn.Conv2d(fine, fine, 3, padding=1, groups=fine)
         self.pointwise = nn.Conv2d(fine, fine, 1)
 
     def forward(
         self, coarse: Float[Tensor, "b c h w"], fine: Float[Tensor, "b f height width"]
     ) -> Float[Tensor, "b f height width"]:
         """Return the fine map with what the coarse one knows."""
-        enlarged = functional.interpolate(
-            self.bring(coarse), scale_factor=float(fine.shape[-1] // coarse.shape[-1]), mode="bilinear"
-        )
-        mixed = functional.relu(fine + enlarged)
+        mixed = functional.relu(fine + enlarged(self.bring(coarse), fine))
         return mixed + self.pointwise(functional.relu(self.depthwise(mixed)))
+
+
+def enlarged(coarse: Float[Tensor, "b c _h _w"], fine: Float[Tensor, "b _c h w"]) -> Float[Tensor, "b c h w"]:
+    """Return a map in the size of another that is finer by a whole number."""
+    factor = fine.shape[-1] // coarse.shape[-1]
+    return functional.interpolate(coarse, scale_factor=float(factor), mode="bilinear")
 
 
 def centres(side: int) -> Float[Tensor, "cells 2"]:
