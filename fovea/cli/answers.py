@@ -18,6 +18,8 @@ from fovea.client import Candidate, Recognition, Region
 
 _BAR_CELLS: Final = 12
 _ID_SHOWN: Final = 12
+_PROMPTS_SHOWN: Final = 5
+_NOTHING: Final = "nothing found"
 _Cell = TypeVar("_Cell")
 _STYLES: Final = {"ranked": "green", "trusted_retrieval": "green", "degraded": "yellow", "unknown": "magenta"}
 
@@ -29,6 +31,9 @@ def _status(value: Any) -> Text:
 _TABLE_COLUMNS: Final = (
     Column("picture"),
     Column("region", number=True),
+    Column("found"),
+    Column("score", percent, number=True),
+    Column("box", whole=True),
     Column("answer", lambda value: plain("unknown", "magenta") if value is None else plain(value, "bold")),
     Column("probability", percent, number=True, title="prob."),
     Column("unknown", percent, number=True),
@@ -53,6 +58,9 @@ _CSV_COLUMNS: Final = tuple(
         "answer",
         "reason",
         "message",
+        "prompt_kind",
+        "prompt",
+        "prompt_score",
     )
 )
 
@@ -64,11 +72,13 @@ class Layout:
     Attributes:
         form: For whom.
         several: Whether there is more than one region in a picture.
+        found: Whether regions are found by prompts.
         wide: Whether there is room for the second and third label.
     """
 
     form: Form
     several: bool = True
+    found: bool = False
     wide: bool = True
 
     @property
@@ -79,24 +89,27 @@ class Layout:
     def rows(self, answer: Recognition) -> Iterator[Sequence[Any]]:
         """Yield the rows of one answer; for people none if it failed: they were told why."""
         if self.form is Form.TABLE:
-            for region in answer.regions:
-                yield tuple(self._kept(_table_row(answer, region)))
-        elif answer.failure is not None:
-            place = (*_head(answer), *[None] * 5, answer.status)
-            yield (*place, *[None] * 5, answer.failure.reason, answer.failure.message)
+            for row in _table_rows(answer):
+                yield tuple(self._kept(row))
+        elif not answer.regions:
+            yield _csv_row_without_region(answer)
         else:
             for region in answer.regions:
                 yield from _csv_rows(answer, region)
 
     def _kept(self, row: Sequence[_Cell]) -> Iterator[_Cell]:
         """Leave out the cells that this layout does not show."""
-        first, region, *rest, last = row
-        yield first
-        if self.several:
-            yield region
-        yield from rest
-        if self.wide:
-            yield last
+        shown = {"region": self.several, "found": self.found, "score": self.found, "box": self.found}
+        shown["next_best"] = self.wide
+        columns = zip(_TABLE_COLUMNS, row, strict=True)
+        return (cell for column, cell in columns if shown.get(column.name, True))
+
+
+def _table_rows(answer: Recognition) -> Iterator[Sequence[Any]]:
+    for region in answer.regions:
+        yield _table_row(answer, region)
+    if not answer.regions and not answer.failed:
+        yield (answer.source or answer.recognition_id, *[None] * 4, "", *[None] * 2, answer.status, None)
 
 
 def _table_row(answer: Recognition, region: Region) -> Sequence[Any]:
@@ -105,6 +118,9 @@ def _table_row(answer: Recognition, region: Region) -> Sequence[Any]:
     return (
         answer.source or answer.recognition_id,
         region.region_id,
+        None if region.found_by is None else region.found_by.prompt.text,
+        None if region.found_by is None else region.found_by.score,
+        _place(region),
         best,
         region.probability if best is not None else None,
         region.probability_unknown,
@@ -113,22 +129,33 @@ def _table_row(answer: Recognition, region: Region) -> Sequence[Any]:
     )
 
 
+def _place(region: Region) -> str:
+    return ", ".join(f"{edge:.0f}" for edge in region.box)
+
+
+def _csv_row_without_region(answer: Recognition) -> Sequence[Any]:
+    said = (None, None) if answer.failure is None else (answer.failure.reason, answer.failure.message)
+    return (*_head(answer), *[None] * 5, answer.status, *[None] * 5, *said, *[None] * 3)
+
+
 def _head(answer: Recognition) -> Sequence[Any]:
     return answer.source, answer.recognition_id
 
 
 def _csv_rows(answer: Recognition, region: Region) -> Iterator[Sequence[Any]]:
     place = (*_head(answer), region.region_id, *region.box, region.status)
+    found = region.found_by
+    what = (None,) * 3 if found is None else (found.prompt.kind, found.prompt.text, found.score)
     for rank, (label, probability) in enumerate(region.labels, start=1):
-        yield (*place, rank, label, probability, region.probability_unknown, region.best, None, None)
+        yield (*place, rank, label, probability, region.probability_unknown, region.best, None, None, *what)
     if not region.labels:
-        yield (*place, None, None, None, region.probability_unknown, None, None, None)
+        yield (*place, None, None, None, region.probability_unknown, None, None, None, *what)
 
 
 def verdict(answer: Recognition) -> Text:
     """Return the best label of each region with its probability, on one line."""
     said = (f"{region.best or 'unknown'} {region.probability:.0%}" for region in answer.regions)
-    return plain("; ".join(said))
+    return plain("; ".join(said) or _NOTHING)
 
 
 def show_in_detail(answer: Recognition) -> None:
@@ -142,11 +169,24 @@ def show_in_detail(answer: Recognition) -> None:
     foot = plain(
         f"{answer.recognition_id} · {total_s * 1000:.0f} ms · {', '.join(models) or 'no model'}", "dim"
     )
-    out().print(Group(title, *parts, foot))
+    out().print(Group(title, *parts, *_missed(answer), foot))
+
+
+def _missed(answer: Recognition) -> Iterator[Text]:
+    """Say which prompts found nothing."""
+    found = {region.found_by.prompt for region in answer.regions if region.found_by is not None}
+    missed = [prompt for prompt in answer.prompts if prompt not in found]
+    if missed:
+        more = len(missed) - _PROMPTS_SHOWN
+        texts = ", ".join(repr(prompt.text) for prompt in missed[:_PROMPTS_SHOWN])
+        yield plain(f"{_NOTHING}: {texts}" + (f" and {more} more" if more > 0 else ""), "magenta")
 
 
 def _region(region: Region, *, alone: bool) -> Iterator[Any]:
-    where = "" if alone else f"region {region.region_id} ({', '.join(f'{edge:g}' for edge in region.box)})  "
+    found = region.found_by
+    where = "" if alone and found is None else f"region {region.region_id} ({_place(region)})  "
+    if found is not None:
+        where += f"{found.prompt.text!r} {found.score:.0%}  "
     verdict = region.best or "unknown"
     if region.broader is not None:
         verdict += f" ({region.broader.probability:.0%}), perhaps {region.labels[0].label}"

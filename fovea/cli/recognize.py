@@ -11,6 +11,19 @@ import typer
 from fovea.cli import answers
 from fovea.cli.access import Access, command
 from fovea.cli.files import expanded
+from fovea.cli.finding import (
+    Exemplars,
+    NameFile,
+    Names,
+    Overlap,
+    Phrases,
+    Sentences,
+    Threshold,
+    Tiles,
+    find_of,
+    prompts_of,
+    refuse_both,
+)
 from fovea.cli.lessons import parsed_box
 from fovea.cli.sheets import CsvFlag, Form, JsonFlag, chosen_form, open_sheet
 from fovea.cli.tally import Tally
@@ -42,6 +55,7 @@ def add_to(app: typer.Typer) -> None:
         app,
         "fovea recognize bird.jpg",
         "fovea recognize flock.jpg --box 10,20,200,220 --box 300,40,420,260 --size 3",
+        "fovea recognize shelf.jpg --find bottle --find 'traffic light' --find-phrase 'the cup on the left'",
         "fovea recognize photos/ --stream --csv > answers.csv",
         "fovea recognize photos/ --json | jq .best",
         panel="Recognition",
@@ -56,6 +70,14 @@ def recognize(
     paths: Paths,
     *,
     box: Boxes = None,
+    find: Names = None,
+    phrase: Phrases = None,
+    sentence: Sentences = None,
+    exemplar: Exemplars = None,
+    find_file: NameFile = None,
+    threshold: Threshold = None,
+    overlap: Overlap = None,
+    tiles: Tiles = None,
     size: Size = None,
     stream: Annotated[
         bool, typer.Option("--stream", help="Send all over one stream: faster for many pictures.")
@@ -63,20 +85,27 @@ def recognize(
     json_lines: JsonFlag = False,
     csv_lines: CsvFlag = False,
 ) -> None:
-    """Recognise pictures and print the answers in the order of the paths."""
+    """Recognise pictures and print the answers in the order of the paths.
+
+    A picture is recognised as a whole; or each --box of it is; or whatever is found by --find and the like,
+    with its outline.
+    """
     form = chosen_form(json_lines=json_lines, csv_lines=csv_lines)
+    prompts = prompts_of(find, phrase, sentence, exemplar, find_file)
+    refuse_both(box, prompts)
     regions = [parsed_box(text) for text in box or []]
     found = expanded(paths)
     tally = Tally("recognised")
     with access.client() as client:
         pictures = [Picture(path, regions) for path in found]
-        options = Options(size=size)
+        options = Options(size=size, prompts=prompts, find=find_of(threshold, overlap, tiles=tiles))
         recognised = (
             client.recognize_many(pictures, options=options) if stream else _each(client, pictures, options)
         )
         shown = form.leaves_room and len(found) > 1
         counted = _counted(recognised, tally, total=len(found), shown=shown)
-        print_answers(counted, form, several=len(regions) > 1, in_detail=len(found) == 1)
+        layout = print_as(form, regions=len(regions), prompts=len(prompts))
+        print_answers(counted, layout, in_detail=len(found) == 1)
     if len(found) > 1 and form is Form.TABLE:
         tally.finish()
     tally.check()
@@ -95,20 +124,25 @@ def recognition(
     with access.client() as client:
         answer = client.recognition(recognition_id)
     tally.count(recognition_id, answer.failure)
-    print_answers([answer], form, in_detail=True)
+    print_answers([answer], print_as(form), in_detail=True)
     tally.check()
 
 
+def print_as(form: Form, *, regions: int = 0, prompts: int = 0) -> answers.Layout:
+    """Return how to lay out answers: several regions get a column, and so does what found them."""
+    wide = out().width >= _WIDE
+    return answers.Layout(form, several=regions > 1 or prompts > 0, found=prompts > 0, wide=wide)
+
+
 def print_answers(
-    recognised: Iterable[Recognition], form: Form, *, several: bool = False, in_detail: bool = False
+    recognised: Iterable[Recognition], layout: answers.Layout, *, in_detail: bool = False
 ) -> None:
-    """Print answers as they come, or one of them in detail; `several` regions get a column."""
-    if in_detail and form is Form.TABLE:
+    """Print answers as they come, or one of them in detail."""
+    if in_detail and layout.form is Form.TABLE:
         for answer in recognised:
             answers.show_in_detail(answer)
         return
-    layout = answers.Layout(form, several=several, wide=out().width >= _WIDE)
-    with open_sheet(form, layout.columns) as sheet:
+    with open_sheet(layout.form, layout.columns) as sheet:
         for answer in recognised:
             for row in layout.rows(answer):
                 sheet.add(row, answer)

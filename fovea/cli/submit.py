@@ -11,9 +11,23 @@ from typing import Annotated, Final
 import typer
 
 from fovea.cli.access import Access, command
+from fovea.cli.answers import Layout
 from fovea.cli.files import expanded
+from fovea.cli.finding import (
+    Exemplars,
+    NameFile,
+    Names,
+    Overlap,
+    Phrases,
+    Sentences,
+    Threshold,
+    Tiles,
+    find_of,
+    prompts_of,
+    refuse_both,
+)
 from fovea.cli.lessons import parsed_box
-from fovea.cli.recognize import Boxes, Paths, Size, print_answers
+from fovea.cli.recognize import Boxes, Paths, Size, print_answers, print_as
 from fovea.cli.sheets import Column, CsvFlag, Form, JsonFlag, chosen_form, open_sheet
 from fovea.cli.tally import Tally
 from fovea.cli.terminal import progress
@@ -53,25 +67,37 @@ def submit(
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the answers and print them.")] = False,
     submission_id: Annotated[str, typer.Option(help="Name of the batch; chosen if left out.")] = "",
     box: Boxes = None,
+    find: Names = None,
+    phrase: Phrases = None,
+    sentence: Sentences = None,
+    exemplar: Exemplars = None,
+    find_file: NameFile = None,
+    threshold: Threshold = None,
+    overlap: Overlap = None,
+    tiles: Tiles = None,
     size: Size = None,
     json_lines: JsonFlag = False,
     csv_lines: CsvFlag = False,
 ) -> None:
     """Hand in pictures without waiting: each receipt says that one is durable and will have an answer."""
     form = chosen_form(json_lines=json_lines, csv_lines=csv_lines)
+    prompts = prompts_of(find, phrase, sentence, exemplar, find_file)
+    refuse_both(box, prompts)
     regions = [parsed_box(text) for text in box or []]
+    options = Options(size=size, prompts=prompts, find=find_of(threshold, overlap, tiles=tiles))
     pictures = [Picture(path, regions) for path in expanded(paths)]
     batch = submission_id or uuid.uuid4().hex
     tally = Tally("submitted")
     with access.client() as client:
         taken = _counted(
-            client.submit(pictures, submission_id=batch, options=Options(size=size)),
+            client.submit(pictures, submission_id=batch, options=options),
             tally,
             total=len(pictures),
             shown=form.leaves_room,
         )
         if wait:
-            _print_records(client, batch, list(taken), form, several=len(regions) > 1)
+            layout = print_as(form, regions=len(regions), prompts=len(prompts))
+            _print_records(client, batch, list(taken), layout)
         else:
             _print_receipts(taken, form)
     tally.finish("" if wait else f"; follow with: fovea submission {batch}")
@@ -109,13 +135,11 @@ def _print_receipts(receipts: Iterable[Receipt], form: Form) -> None:
             sheet.add((receipt.source, receipt.recognition_id, accepted), receipt)
 
 
-def _print_records(
-    client: Client, batch: str, receipts: Sequence[Receipt], form: Form, *, several: bool
-) -> None:
+def _print_records(client: Client, batch: str, receipts: Sequence[Receipt], layout: Layout) -> None:
     """Wait for the batch and print its records in the order of the receipts."""
     tally = Tally("recognised")
-    _wait(client, batch, len(receipts), shown=form.leaves_room)
-    print_answers(_records(client, receipts, tally), form, several=several)
+    _wait(client, batch, len(receipts), shown=layout.form.leaves_room)
+    print_answers(_records(client, receipts, tally), layout)
     tally.finish()
 
 

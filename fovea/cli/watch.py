@@ -9,6 +9,7 @@ import typer
 
 from fovea.cli import answers
 from fovea.cli.access import Access, command
+from fovea.cli.answers import Layout
 from fovea.cli.recognize import print_answers
 from fovea.cli.sheets import CsvFlag, Form, JsonFlag, chosen_form
 from fovea.cli.terminal import out, plain, say
@@ -49,7 +50,7 @@ def watch(
             for answer in records:
                 _print_line(answer)
             return
-        print_answers(records, form)
+        print_answers(records, Layout(form))
 
 
 def _print_line(answer: Recognition) -> None:

@@ -19,6 +19,7 @@ from fovea.client.errors import (
     Unavailable,
     Unsupported,
 )
+from fovea.client.health import ServiceHealth
 from fovea.client.memory import (
     Collection,
     Embedding,
@@ -32,11 +33,12 @@ from fovea.client.memory import (
     VectorColumn,
 )
 from fovea.client.migration import Migration, PairedShare, SpaceReport
-from fovea.client.options import AttributeValue, Between, Options, Picture, Prompt, SpaceVote, Where
+from fovea.client.options import AttributeValue, Between, Find, Options, Picture, Prompt, SpaceVote, Where
 from fovea.client.results import (
     Ancestor,
     BroaderLabel,
     Candidate,
+    FoundBy,
     Gate,
     ImageInfo,
     Neighbour,
@@ -44,7 +46,6 @@ from fovea.client.results import (
     Receipt,
     Recognition,
     Region,
-    ServiceHealth,
     Stage,
     Status,
     Submission,
@@ -86,8 +87,10 @@ __all__ = [
     "Edits",
     "Embedding",
     "Exemplar",
+    "Find",
     "Finding",
     "Forgotten",
+    "FoundBy",
     "FoveaError",
     "Gate",
     "ImageInfo",

@@ -8,12 +8,12 @@ from typing import Final, Self
 from fovea.client import health
 from fovea.client.collection_calls import CollectionCalls
 from fovea.client.connection import Connection, Patience
+from fovea.client.health import ServiceHealth
 from fovea.client.memory_calls import MemoryCalls
 from fovea.client.migration_calls import MigrationCalls
 from fovea.client.operations_calls import OperationsCalls
 from fovea.client.parquet_calls import ParquetCalls
 from fovea.client.recognition_calls import RecognitionCalls
-from fovea.client.results import ServiceHealth
 from fovea.client.session import Session
 from fovea.client.version_calls import VersionCalls
 

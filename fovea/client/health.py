@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import grpc
@@ -9,7 +10,6 @@ from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 
 from fovea.client.connection import Connection
 from fovea.client.errors import NotFound
-from fovea.client.results import ServiceHealth
 
 SERVICES: Final = (
     "fovea.gateway.v1.GatewayService",
@@ -22,6 +22,19 @@ SERVICES: Final = (
     "fovea.ranking.v1.RankingService",
 )
 _STATUSES: Final = {1: "SERVING", 2: "NOT_SERVING"}
+
+
+@dataclass(frozen=True)
+class ServiceHealth:
+    """What the server says of one service: `SERVING`, `NOT_SERVING` or `NOT_HERE`."""
+
+    name: str
+    status: str
+
+    @property
+    def serving(self) -> bool:
+        """Whether it takes calls."""
+        return self.status == "SERVING"
 
 
 def check(connection: Connection, service: str, *, timeout_s: float) -> ServiceHealth:

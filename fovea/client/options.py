@@ -30,10 +30,37 @@ Where = Mapping[str, AttributeValue | Sequence[AttributeValue] | Between]
 
 @dataclass(frozen=True)
 class Prompt:
-    """What to look for in a picture: a class name, a noun phrase, a sentence, or an exemplar's id."""
+    """What to look for in a picture.
+
+    >>> Prompt("traffic light")
+    >>> Prompt("the cracked insulator on the left", "phrase")
+
+    Attributes:
+        text: A class name; a noun phrase, which may tell things of one name apart; a sentence; or the id of
+            an exemplar that has a picture. Commas and quotes are text like any other.
+        kind: Which of them it is. Names cost least: one look at a picture answers all of them.
+    """
 
     text: str
     kind: Literal["name", "phrase", "sentence", "exemplar"] = "name"
+
+
+@dataclass(frozen=True)
+class Find:
+    """How to look for prompts; what is left out is the detector's to say.
+
+    Attributes:
+        threshold: Least score of what counts as found; None: one for each kind of prompt, set when the
+            detector was trained.
+        overlap: Intersection over union above which, of regions that different prompts found, only the best
+            stays; None: all stay.
+        tiles: Whether to look at the parts of a picture as well, for what is small in it, which takes longer;
+            None: where the picture is large.
+    """
+
+    threshold: float | None = None
+    overlap: float | None = None
+    tiles: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +83,7 @@ class Options:
         size: Most labels per region.
         where: Only exemplars that meet all conditions may vote.
         prompts: What to look for; not together with regions.
+        find: How to look for the prompts.
         exclude: Ids of exemplars that may not vote.
         votes: Replaces the votes of the spaces it names.
         trust_threshold: Margin of retrieval from which no model is asked.
@@ -77,18 +105,21 @@ class Options:
     level_threshold: float | None = None
     neighbours_per_label: int | None = None
     min_memory_version: str = ""
+    find: Find = Find()
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture of many, with regions or an id of its own.
+    """One picture of many, with regions, prompts or an id of its own.
 
     Attributes:
         image: The path of a file, or encoded bytes.
         regions: Boxes, polygons or masks to recognise; none: the whole picture.
         recognition_id: The same id gives the same record; empty: the client chooses one.
+        prompts: What to look for in this one; none: what is looked for in all of them.
     """
 
     image: ImageSource
     regions: Sequence[Shape] = ()
     recognition_id: str = ""
+    prompts: Sequence[Prompt] = ()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Literal
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -15,11 +15,12 @@ from fovea.client.memory import (
     Exemplar,
     Retention,
 )
-from fovea.client.options import AttributeValue, SpaceVote
+from fovea.client.options import AttributeValue, Prompt, SpaceVote
 from fovea.client.results import (
     Ancestor,
     BroaderLabel,
     Candidate,
+    FoundBy,
     Gate,
     ImageInfo,
     Neighbour,
@@ -38,6 +39,7 @@ from fovea.kernel.v1 import (
     envelope_pb2,
     exemplar_pb2,
     image_pb2,
+    prompt_pb2,
     ranking_pb2,
     recognition_pb2,
     region_pb2,
@@ -48,6 +50,12 @@ _STATUSES: Final = {
     ranking_pb2.RANKING_STATUS_TRUSTED_RETRIEVAL: Status.TRUSTED_RETRIEVAL,
     ranking_pb2.RANKING_STATUS_UNKNOWN: Status.UNKNOWN,
 }
+_PROMPT_KINDS: Final[Mapping[str, Literal["name", "phrase", "sentence", "exemplar"]]] = {
+    "name": "name",
+    "phrase": "phrase",
+    "sentence": "sentence",
+    "exemplar_id": "exemplar",
+}
 _FLOAT_BYTES: Final = 4
 
 
@@ -56,9 +64,10 @@ def read_recognition(
 ) -> Recognition:
     """Read a record."""
     envelope = message.envelope
+    prompts = tuple(map(_prompt, envelope.options.prompts))
     return Recognition(
         recognition_id=envelope.recognition_id,
-        regions=tuple(map(read_region, message.regions)),
+        regions=tuple(read_region(each, prompts) for each in message.regions),
         failure=from_failure(message.failure) if _has_failed(message) else None,
         source=source,
         image=read_image_info(envelope.image) if envelope.HasField("image") else None,
@@ -69,12 +78,13 @@ def read_recognition(
         tenant=envelope.collection.tenant,
         collection=envelope.collection.collection,
         resume_token=resume_token,
+        prompts=prompts,
         raw=message,
     )
 
 
-def read_region(message: recognition_pb2.RecognizedRegion) -> Region:
-    """Read what was found in one region."""
+def read_region(message: recognition_pb2.RecognizedRegion, prompts: Sequence[Prompt] = ()) -> Region:
+    """Read what was found in one region; `prompts` are those of the record."""
     where, ranking, found = message.region, message.ranking, message.candidates
     return Region(
         region_id=where.region_id,
@@ -91,19 +101,20 @@ def read_region(message: recognition_pb2.RecognizedRegion) -> Region:
         votes=tuple(map(_vote, found.votes)),
         origin=region_pb2.RegionOrigin.Name(where.origin).removeprefix("REGION_ORIGIN_").lower(),
         mask=_mask(where.mask) if where.HasField("mask") else None,
+        found_by=_found_by(where.found_by, prompts) if where.HasField("found_by") else None,
     )
 
 
 def read_exemplar(message: exemplar_pb2.Exemplar) -> Exemplar:
     """Read an exemplar without its embeddings."""
-    whole = message.region.origin != region_pb2.REGION_ORIGIN_CALLER
+    part = message.region.origin in {region_pb2.REGION_ORIGIN_CALLER, region_pb2.REGION_ORIGIN_PROMPT}
     return Exemplar(
         exemplar_id=message.exemplar_id,
         label=message.label,
         kind=_kind(message.kind),
         attributes=_attributes(message.attributes),
         image=read_image_info(message.image) if message.HasField("image") else None,
-        box=None if whole else _box(message.region.box),
+        box=_box(message.region.box) if part else None,
         text=message.text,
         raw=message,
     )
@@ -184,6 +195,16 @@ def _box(message: region_pb2.Box) -> Box:
 
 def _mask(message: region_pb2.Mask) -> Mask:
     return Mask(message.height_px, message.width_px, tuple(message.counts))
+
+
+def _prompt(message: prompt_pb2.Prompt) -> Prompt:
+    field = message.WhichOneof("kind") or "name"
+    return Prompt(getattr(message, field), _PROMPT_KINDS[field])
+
+
+def _found_by(message: region_pb2.FoundBy, prompts: Sequence[Prompt]) -> FoundBy:
+    prompt = prompts[message.prompt] if message.prompt < len(prompts) else Prompt("")
+    return FoundBy(prompt, message.score, message.threshold)
 
 
 def _gate(message: ranking_pb2.Gate) -> Gate:

@@ -9,7 +9,7 @@ from functools import partial
 
 from fovea.client.errors import FoveaError
 from fovea.client.images import source_name
-from fovea.client.options import ImageSource, Options, Picture
+from fovea.client.options import ImageSource, Options, Picture, Prompt
 from fovea.client.ordered_stream import OrderedStream
 from fovea.client.reading import read_recognition, read_time
 from fovea.client.results import Receipt, Recognition, Submission
@@ -26,11 +26,12 @@ class RecognitionCalls:
 
     _session: Session
 
-    def recognize(
+    def recognize(  # noqa: PLR0913  (all but one by name)
         self,
         image: ImageSource,
         *,
         regions: Sequence[Shape] = (),
+        prompts: Sequence[Prompt] = (),
         size: int | None = None,
         options: Options | None = None,
         recognition_id: str = "",
@@ -40,11 +41,15 @@ class RecognitionCalls:
         >>> answer = client.recognize("bird.jpg")
         >>> answer.best, answer.status, answer.labels[0].probability
         >>> client.recognize("flock.jpg", regions=[(10, 20, 200, 220), (300, 40, 420, 260)], size=3)
+        >>> prompts = [Prompt("bottle"), Prompt("the cup on the left", "phrase")]
+        >>> answer = client.recognize("shelf.jpg", prompts=prompts)
+        >>> [(found.found_by.prompt.text, found.box, found.best) for found in answer.regions]
 
         Args:
             image: The path of a file, or the encoded bytes (JPEG, PNG, WebP, GIF or BMP).
             regions: Boxes (left, top, right, bottom), polygons of (x, y) points, or masks; none: the whole
                 picture.
+            prompts: What to look for in place of regions: all that is found is recognised.
             size: Most labels per region.
             options: Everything else one may ask: filters, thresholds, votes.
             recognition_id: The same id gives the same record, so a call may be repeated; empty: chosen here.
@@ -55,7 +60,7 @@ class RecognitionCalls:
             Unavailable: No server answers, though it was tried several times.
             DeadlineExceeded: The client's `timeout_s` passed.
         """
-        picture = _identified(Picture(image, regions, recognition_id))
+        picture = _identified(Picture(image, regions, recognition_id, prompts))
         task = write_task(self._session.key, picture, self._session.effective(options, size=size))
         answer = self._session.connection.call(
             self._session.connection.gateway.Recognize,

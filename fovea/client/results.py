@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from fovea.client.errors import FoveaError
-from fovea.client.options import SpaceVote
+from fovea.client.options import Prompt, SpaceVote
 from fovea.client.shapes import Box, Mask
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ class Status(enum.StrEnum):
     """Something was not to be had; `Region.rung` says what was done instead."""
     UNKNOWN = "unknown"
     """Nothing in the memory is like it."""
+    NOTHING_FOUND = "nothing_found"
+    """Prompts found nothing in the picture, so there is nothing to name."""
     FAILED = "failed"
     """There is no answer; `Recognition.failure` says why."""
 
@@ -98,6 +100,21 @@ class Gate:
 
 
 @dataclass(frozen=True)
+class FoundBy:
+    """What found a region.
+
+    Attributes:
+        prompt: What was looked for.
+        score: The probability that the region is that; scores of prompts do not sum to 1.
+        threshold: What the score had to reach.
+    """
+
+    prompt: Prompt
+    score: float
+    threshold: float
+
+
+@dataclass(frozen=True)
 class Region:
     """What was found in one part of the picture, and why.
 
@@ -116,6 +133,7 @@ class Region:
         broader: What is answered where the first label is not likely enough; None where it is.
         origin: `whole_image`, `caller` or `prompt`.
         mask: Absent where the whole box counts.
+        found_by: The prompt that found it, with its score; None where no prompt did.
     """
 
     region_id: str
@@ -132,6 +150,7 @@ class Region:
     broader: BroaderLabel | None = None
     origin: str = ""
     mask: Mask | None = None
+    found_by: FoundBy | None = None
 
     @property
     def best(self) -> str | None:
@@ -180,14 +199,16 @@ class Recognition:
     """The record of one picture: the answer, and all that explains it.
 
     `best`, `labels`, `status` and `probability_unknown` speak of the first region, which is the whole
-    picture unless regions were asked for; `regions` has them all.
+    picture unless regions or prompts were asked for; `regions` has them all.
 
     Attributes:
         recognition_id: `Client.recognition` and `Client.correct` take it.
-        regions: One for each region asked for.
+        regions: One for each region asked for, or one for each thing that prompts found, the surest first;
+            none if they found nothing.
         failure: Why there is no answer; None if there is one.
         source: The path that was given, if it was a path.
         image: The stored picture.
+        prompts: What was looked for.
         stages: What each step did, with versions, models and times.
         accepted_at: When the picture came in.
         ended_at: When the record was complete.
@@ -210,6 +231,7 @@ class Recognition:
     tenant: str = ""
     collection: str = ""
     resume_token: str = ""
+    prompts: tuple[Prompt, ...] = ()
     raw: recognition_pb2.Recognition | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -230,7 +252,9 @@ class Recognition:
     @property
     def status(self) -> Status:
         """How the answer for the first region came about."""
-        return self.regions[0].status if self.regions else Status.FAILED
+        if self.regions:
+            return self.regions[0].status
+        return Status.FAILED if self.failed or not self.prompts else Status.NOTHING_FOUND
 
     @property
     def probability_unknown(self) -> float:
@@ -267,16 +291,3 @@ class Submission:
     def pending(self) -> int:
         """Pictures whose record is still to come."""
         return max(0, self.accepted - self.completed - self.failed)
-
-
-@dataclass(frozen=True)
-class ServiceHealth:
-    """What the server says of one service: `SERVING`, `NOT_SERVING` or `NOT_HERE`."""
-
-    name: str
-    status: str
-
-    @property
-    def serving(self) -> bool:
-        """Whether it takes calls."""
-        return self.status == "SERVING"

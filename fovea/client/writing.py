@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Final
 
 from fovea.client.errors import InvalidInput
 from fovea.client.images import read_image
 from fovea.client.memory import Collection, Lesson, Retention
-from fovea.client.options import AttributeValue, Between, Options, Picture, Prompt, SpaceVote, Where
+from fovea.client.options import AttributeValue, Between, Find, Options, Picture, Prompt, SpaceVote, Where
 from fovea.client.shapes import Mask, Shape
 from fovea.gateway.v1 import collections_pb2, gateway_pb2, memory_pb2
 from fovea.kernel.v1 import candidates_pb2, envelope_pb2, exemplar_pb2, prompt_pb2, region_pb2
@@ -36,7 +37,7 @@ def write_task(
     key: envelope_pb2.CollectionKey, picture: Picture, options: Options
 ) -> gateway_pb2.RecognitionTask:
     """Write one picture and what to do with it. Raises InvalidInput."""
-    written = write_options(options)
+    written = write_options(replace(options, prompts=picture.prompts or options.prompts))
     written.shapes.extend(
         write_shape(region, field=f"regions[{i}]") for i, region in enumerate(picture.regions)
     )
@@ -61,6 +62,7 @@ def write_options(options: Options) -> envelope_pb2.RecognitionOptions:
         level_threshold=options.level_threshold,
         neighbours_per_label=options.neighbours_per_label,
         min_memory_version=options.min_memory_version,
+        find=None if options.find == Find() else _find(options.find),
     )
 
 
@@ -172,3 +174,7 @@ def _prompt(prompt: Prompt) -> prompt_pb2.Prompt:
     if prompt.kind == "exemplar":
         return prompt_pb2.Prompt(exemplar_id=prompt.text)
     return prompt_pb2.Prompt(name=prompt.text)
+
+
+def _find(find: Find) -> prompt_pb2.FindOptions:
+    return prompt_pb2.FindOptions(threshold=find.threshold, overlap=find.overlap, tiles=find.tiles)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 from fovea.gateway.v1 import gateway_pb2
 from fovea.kernel.v1 import (
@@ -10,6 +11,7 @@ from fovea.kernel.v1 import (
     envelope_pb2,
     exemplar_pb2,
     image_pb2,
+    prompt_pb2,
     ranking_pb2,
     recognition_pb2,
     region_pb2,
@@ -19,10 +21,11 @@ from fovea.kernel.v1 import (
 def a_record(task: gateway_pb2.RecognitionTask, *, submission_id: str = "") -> recognition_pb2.Recognition:
     """Return the record of a picture that is a text: the text is the best label.
 
-    `goldfinch < finch` is a goldfinch that is answered as a finch.
+    `goldfinch < finch` is a goldfinch that is answered as a finch. Every prompt finds something, but for one
+    that is `missing`.
     """
     label, _, above = task.image.decode().partition(" < ")
-    boxes = [shape.box for shape in task.options.shapes] or [region_pb2.Box(right=4, bottom=3)]
+    places = _found(task.options.prompts) if task.options.prompts else _asked(task.options.shapes)
     record = recognition_pb2.Recognition(
         state=recognition_pb2.RECOGNITION_STATE_COMPLETED,
         envelope=envelope_pb2.Envelope(
@@ -35,14 +38,36 @@ def a_record(task: gateway_pb2.RecognitionTask, *, submission_id: str = "") -> r
             ),
             stages=[envelope_pb2.Stage(name="ranking", version="0.1.0", models=["m@1"], duration_s=0.5)],
         ),
-        regions=[_region(str(i), box, label, above) for i, box in enumerate(boxes)],
+        regions=[_region(place, label, above) for place in places],
     )
     record.envelope.accepted_at.FromSeconds(1_700_000_000)
     record.ended_at.FromSeconds(1_700_000_001)
     return record
 
 
-def _region(region_id: str, box: region_pb2.Box, label: str, above: str) -> recognition_pb2.RecognizedRegion:
+def _asked(shapes: Iterable[region_pb2.Shape]) -> list[region_pb2.Region]:
+    boxes = [shape.box for shape in shapes] or [region_pb2.Box(right=4, bottom=3)]
+    return [
+        region_pb2.Region(region_id=str(i), box=box, origin=region_pb2.REGION_ORIGIN_CALLER)
+        for i, box in enumerate(boxes)
+    ]
+
+
+def _found(prompts: Iterable[prompt_pb2.Prompt]) -> list[region_pb2.Region]:
+    return [
+        region_pb2.Region(
+            region_id=str(i),
+            box=region_pb2.Box(left=i, right=i + 2, bottom=3),
+            origin=region_pb2.REGION_ORIGIN_PROMPT,
+            mask=region_pb2.Mask(height_px=3, width_px=4, counts=[0, 6, 6]),
+            found_by=region_pb2.FoundBy(prompt=i, score=0.9 - i / 8, threshold=0.3),
+        )
+        for i, prompt in enumerate(prompts)
+        if prompt.name != "missing"
+    ]
+
+
+def _region(region: region_pb2.Region, label: str, above: str) -> recognition_pb2.RecognizedRegion:
     unknown = label == "unknown"
     neighbour = candidates_pb2.Neighbour(
         exemplar_id="e1",
@@ -54,9 +79,9 @@ def _region(region_id: str, box: region_pb2.Box, label: str, above: str) -> reco
     )
     status = ranking_pb2.RANKING_STATUS_UNKNOWN if unknown else ranking_pb2.RANKING_STATUS_DEGRADED
     return recognition_pb2.RecognizedRegion(
-        region=region_pb2.Region(region_id=region_id, box=box, origin=region_pb2.REGION_ORIGIN_CALLER),
+        region=region,
         ranking=ranking_pb2.Ranking(
-            region_id=region_id,
+            region_id=region.region_id,
             labels=[
                 ranking_pb2.RankedLabel(label=label, probability=0.7),
                 ranking_pb2.RankedLabel(label="other", probability=0.2),
@@ -68,7 +93,7 @@ def _region(region_id: str, box: region_pb2.Box, label: str, above: str) -> reco
             broader=ranking_pb2.BroaderLabel(label=above, probability=0.85, steps=1) if above else None,
         ),
         candidates=candidates_pb2.Candidates(
-            region_id=region_id,
+            region_id=region.region_id,
             candidates=[
                 candidates_pb2.Candidate(
                     label=label,

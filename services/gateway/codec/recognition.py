@@ -135,7 +135,7 @@ def error_named(name: str, message: str, *, field: str = "", reason: str = "") -
 
 def outer_field(field: str) -> str:
     """Return a field as the caller knows it: what segmentation calls `shapes[2]` lies in the options."""
-    return f"options.{field}" if field.startswith(("shapes", "prompts")) else field
+    return f"options.{field}" if field.startswith(("shapes", "prompts", "find")) else field
 
 
 def write_progress(progress: Progress) -> pb.GetSubmissionResponse:

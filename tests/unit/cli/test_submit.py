@@ -44,6 +44,20 @@ def test_waiting_prints_the_answers_when_all_have_ended(run: Run, server: FakeSe
     assert "recognised 1, 1 failed" in result.stderr
 
 
+def test_what_is_looked_for_is_submitted_and_what_was_found_is_printed(
+    run: Run, server: FakeServer, photos: Path
+) -> None:
+    (photos / "b.jpg").unlink()
+    (photos / "c.jpg").unlink()
+
+    result = run("submit", photos, "--wait", "--find", "bottle", "--find-threshold", 0.5)
+
+    asked = server.script.requests["SubmitImages"][0].task.options
+    assert (asked.prompts[0].name, asked.find.threshold) == ("bottle", 0.5)
+    (row,) = [line for line in result.stdout.splitlines() if "bottle" in line]
+    assert row.split()[1:4] == ["0", "bottle", "90.0%"]
+
+
 def test_a_watch_prints_records_and_tokens(run: Run, server: FakeServer, photos: Path) -> None:
     run("submit", photos, "--submission-id", "monday")
     server.gateway.watched = list(server.gateway.records.values())

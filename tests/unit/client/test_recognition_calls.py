@@ -8,6 +8,7 @@ from fovea.client import (
     Ancestor,
     BroaderLabel,
     DeadlineExceeded,
+    FoundBy,
     InvalidInput,
     NotFound,
     RankedLabel,
@@ -110,6 +111,45 @@ def test_all_that_is_asked_reaches_the_server(client: fovea.Client, server: Fake
     assert asked.HasField("unknown_threshold")
     assert (asked.level_threshold, asked.neighbours_per_label) == (0.25, 2)
     assert not asked.HasField("trust_threshold")
+
+
+def test_what_is_found_says_which_prompt_found_it_and_how_surely(client: fovea.Client) -> None:
+    prompts = [fovea.Prompt("missing"), fovea.Prompt("the red, dented one", kind="phrase")]
+
+    answer = client.recognize(b"goldfinch", prompts=prompts)
+
+    (found,) = answer.regions
+    assert found.found_by == FoundBy(prompts[1], score=0.775, threshold=0.3)
+    assert (found.origin, found.box, found.best) == ("prompt", fovea.Box(1, 0, 3, 3), "goldfinch")
+    assert found.mask == fovea.Mask(3, 4, (0, 6, 6))
+    assert answer.prompts == tuple(prompts)
+
+
+def test_a_picture_in_which_nothing_is_found_has_not_failed(client: fovea.Client) -> None:
+    answer = client.recognize(b"goldfinch", prompts=[fovea.Prompt("missing")])
+
+    assert (answer.regions, answer.best, answer.failed) == ((), None, False)
+    assert answer.status is fovea.Status.NOTHING_FOUND
+
+
+def test_each_picture_of_a_stream_may_have_prompts_of_its_own(
+    client: fovea.Client, server: FakeServer
+) -> None:
+    cup, left = fovea.Prompt("cup"), fovea.Prompt("the left one", kind="phrase")
+    find = fovea.Find(threshold=0.4, tiles=False)
+    pictures = [b"a", fovea.Picture(b"b", prompts=[left, fovea.Prompt("e7", kind="exemplar")])]
+
+    many = list(client.recognize_many(pictures, options=fovea.Options(prompts=[cup], find=find)))
+    list(client.submit(pictures, options=fovea.Options(prompts=[cup])))
+
+    found = [[region.found_by.prompt.text for region in answer.regions if region.found_by] for answer in many]
+    assert found == [["cup"], ["the left one", "e7"]]
+    for door in ("RecognizeStream", "SubmitImages"):
+        asked = [request.task.options for request in server.script.requests[door]]
+        assert [prompt.WhichOneof("kind") for prompt in asked[1].prompts] == ["phrase", "exemplar_id"]
+    find_sent = server.script.requests["RecognizeStream"][0].task.options.find
+    assert (find_sent.threshold, find_sent.tiles, find_sent.HasField("tiles")) == (0.4, False, True)
+    assert not find_sent.HasField("overlap")
 
 
 @pytest.mark.parametrize("shape", [(1, 2, 3), [(1, 2, 3)], [1, 2], [("a",)]])
