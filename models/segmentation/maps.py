@@ -231,7 +231,7 @@ def _probabilities(kept: Kept, places: Int64[np.ndarray, "n"]) -> Float32[np.nda
     for number, place in enumerate(places):
         square = kept.squares[place]
         window = reach(kept.boxes[place], square, cells)
-        edges = np.array([[window.left, window.top, window.right, window.bottom]])
+        edges = np.array([[window.left, window.top, window.right, window.bottom]], dtype=np.float64)
         low_x, low_y, high_x, high_y = square.to_square(edges)[0] * cells
         rows, columns = slice(int(low_y), int(np.ceil(high_y))), slice(int(low_x), int(np.ceil(high_x)))
         found[number, rows, columns] = sigmoid(masks[number, rows, columns])

@@ -8,6 +8,7 @@ the whole, so that nothing as large as the picture is ever made but pixels that 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -19,7 +20,15 @@ from models.vision.boxes import Box
 REACH: Final = 0.1
 """Of a box's side: how far its mask may go beyond it, and one cell more, for boxes are estimates."""
 _BAND_PX: Final = 1 << 18
-_Steps = tuple[Int64[np.ndarray, "n"], Int64[np.ndarray, "n"], Float32[np.ndarray, "n"]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """For each pixel along an axis the cells before and after it, and how far it is from the former."""
+
+    before: Int64[np.ndarray, "n"]
+    after: Int64[np.ndarray, "n"]
+    share: Float32[np.ndarray, "n"]
 
 
 def mask_logits(
@@ -38,7 +47,7 @@ def reach(box: Float[np.ndarray, "4"], square: Square, cells: int) -> Box:
         square: In which it was found.
         cells: Of a mask, along its side.
     """
-    corners = square.to_image(np.array([[0, 0, 1 / cells, 1 / cells]]))[0]
+    corners = square.to_image(np.array([[0.0, 0.0, 1 / cells, 1 / cells]]))[0]
     margin = REACH * (box[2:] - box[:2]) + corners[2:] - corners[:2]
     low = np.floor(box[:2] - margin).astype(int).tolist()
     high = np.ceil(box[2:] + margin).astype(int).tolist()
@@ -61,12 +70,12 @@ def drawn(
         square: The cells'.
         window: In pixels of the picture, within what the square shows.
     """
-    (top, bottom, down), (left, right, across) = _steps(logits.shape, square, window)
-    first, after = (int(left[0]), int(right[-1]) + 1) if len(left) else (0, 0)
+    down, across = _steps(logits.shape, square, window)
+    first, after = (int(across.before[0]), int(across.after[-1]) + 1) if len(across.share) else (0, 0)
     part = logits[:, first:after]
-    rows = part[top] + (part[bottom] - part[top]) * down[:, None]  # (rows, some cells)
-    begin, end = rows[:, left - first], rows[:, right - first]  # (rows, columns)
-    return begin + (end - begin) * across
+    rows = part[down.before] + (part[down.after] - part[down.before]) * down.share[:, None]
+    left, right = rows[:, across.before - first], rows[:, across.after - first]  # (rows, columns)
+    return left + (right - left) * across.share
 
 
 def mask(logits: Float32[np.ndarray, "h w"], square: Square, window: Box) -> Bool[np.ndarray, "rows columns"]:
@@ -83,7 +92,7 @@ def bands_of(window: Box) -> Iterator[Box]:
 
 
 def _steps(shape: tuple[int, ...], square: Square, window: Box) -> tuple[_Steps, _Steps]:
-    """Return for rows and columns the cells before and after each pixel, and how far it is between them."""
+    """Return the steps of a window's rows and columns."""
     x, y = np.arange(window.left, window.right) + 0.5, np.arange(window.top, window.bottom) + 0.5
     across = square.to_square(np.stack((x, x * 0, x, x * 0), axis=1))[:, 0] * shape[1]
     down = square.to_square(np.stack((y * 0, y, y * 0, y), axis=1))[:, 1] * shape[0]
@@ -96,4 +105,4 @@ def _between(place: Float[np.ndarray, "n"], cells: int) -> _Steps:
     """Return the cells around places, of which the first cell's middle is at 0.5."""
     middle = np.clip(place - 0.5, 0, cells - 1)
     before = middle.astype(np.int64)
-    return before, np.minimum(before + 1, cells - 1), (middle - before).astype(np.float32)
+    return _Steps(before, np.minimum(before + 1, cells - 1), (middle - before).astype(np.float32))
