@@ -68,6 +68,13 @@ class Model:
             if each.get("space") and len(each["shape"]) == _ROWS
         }
 
+    def table(self, name: str) -> Mapping[str, Any]:
+        """Return what else the model's description says under a heading. Raises NoSuchModel if nothing."""
+        found = self._description.get(name)
+        if not isinstance(found, dict):
+            raise NoSuchModel(f"the description of {self.name} has no table {name}")
+        return found
+
     def dim(self, space: str) -> int:
         """Return how many numbers the model's embeddings have in a space, whatever their other axes."""
         return int(

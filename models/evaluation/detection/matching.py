@@ -80,7 +80,11 @@ class Matches:
 
 def match(asked: Sequence[Asked], shape: Shape) -> Matches:
     """Match the detections of each prompt of each scene with what answers it, by COCO's own code."""
-    pairs = [(scene, prompt) for scene, each in enumerate(asked) for prompt in sorted(each.verified)]
+    pairs = [
+        (scene, prompt)
+        for scene, each in enumerate(asked)
+        for prompt in sorted(each.verified & (set(each.answers.prompts.tolist()) | set(each.present())))
+    ]
     texts = [asked[scene].prompts[prompt].text for scene, prompt in pairs]
     names = tuple(sorted(set(texts)))
     place = {name: number for number, name in enumerate(names)}

@@ -80,4 +80,5 @@ def _envelope(values: Float[np.ndarray, "iou d"], group: Int[np.ndarray, "d"]) -
     """Return the best of this value and all behind it in its group; values are in [0, 1]."""
     apart = 2.0 * (group.max(initial=0) - group)  # whoever comes first from behind lies lowest
     best_behind: np.ndarray = np.maximum.accumulate((values + apart)[:, ::-1], axis=-1)[:, ::-1]
-    return best_behind - apart
+    found: np.ndarray = best_behind - apart
+    return found

@@ -21,7 +21,7 @@ from models.evaluation.detection.intervals import weighted_mean
 FULL: Final = "FULL"
 PRESENCE: Final = "PRESENCE"
 ABSENCE: Final = "ABSENCE"
-_DENIES: Final = re.compile(r"\b(not|no|without|except|nothing)\b", re.IGNORECASE)
+_DENIES: Final = re.compile(r"\bnot\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

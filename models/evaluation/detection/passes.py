@@ -1,0 +1,72 @@
+"""Every scene of a set, looked at once: what was seen is kept, and a run that was ended goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from models.evaluation.detection.evidence import Evidence, Kept
+from models.evaluation.detection.finder import Shipped
+from models.evaluation.detection.phrases import with_strangers
+from models.files import digest
+from models.segmentation import samples, scenes
+from models.segmentation.samples import Sample
+from models.segmentation.scenes import sets
+from models.segmentation.scenes.sources import Names, Use, drawings
+
+_TOLD_EVERY_S: Final = 20.0
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What is asked of which scenes.
+
+    Attributes:
+        name: Of the evaluation set.
+        count: How many of its scenes, the first.
+        strangers: How many phrases of the other scenes, true of nothing here, are asked besides.
+        vocabulary: Names that are asked for all at once besides each scene's own prompts.
+        stuff: Names of stuff, if every pixel is to be named as well.
+    """
+
+    name: str
+    count: int
+    strangers: int = 0
+    vocabulary: tuple[str, ...] = ()
+    stuff: frozenset[str] | None = None
+
+
+def look(shipped: Shipped, asking: Asking, cache: Path) -> list[Evidence]:
+    """Return what the detector made of scenes, from a folder where it was kept or is then."""
+    kept = Kept(cache / _key(shipped, asking))
+    missing = [scene for scene in range(asking.count) if scene not in kept]
+    told = time.perf_counter()
+    for scene, sample in _samples(asking, missing):
+        kept.save(shipped.finder.find(sample, scene, vocabulary=asking.vocabulary, stuff=asking.stuff))
+        if time.perf_counter() - told > _TOLD_EVERY_S:
+            print(f"{asking.name}: {scene + 1} of {asking.count} scenes", flush=True)
+            told = time.perf_counter()
+    return [kept.load(scene) for scene in range(asking.count)]
+
+
+def _samples(asking: Asking, scenes: Sequence[int]) -> Iterator[tuple[int, Sample]]:
+    if not asking.strangers:
+        yield from ((scene, sets.evaluation(asking.name, scene)) for scene in scenes)
+    elif scenes:
+        every = [sets.evaluation(asking.name, scene) for scene in range(asking.count)]
+        pool = drawings(Use.EVALUATION, Names.SEEN)
+        for scene in scenes:
+            names = [pool.name(thing.label) for thing in every[scene].things]
+            yield scene, with_strangers(every[scene], every, asking.strangers, names)
+
+
+def _key(shipped: Shipped, asking: Asking) -> str:
+    """Return a name for all that decides what is kept: the detector, the code that draws, what is asked."""
+    folder = Path(str(scenes.__file__)).parent
+    drawing = [digest(file) for file in [Path(samples.__file__), *sorted(folder.glob("*.py"))]]
+    asked = repr((asking.name, asking.strangers, asking.vocabulary, sorted(asking.stuff or ())))
+    return hashlib.sha256(" ".join([shipped.digest, *drawing, asked]).encode()).hexdigest()[:32]
