@@ -15,6 +15,7 @@ from typing import Final
 
 import torch
 from jaxtyping import Bool, Float, Int64
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 NONE: Final = -1
@@ -49,9 +50,8 @@ def assign(overlap: Float[Tensor, "b m n"], *, least: float, most: int) -> Assig
 
     A box that overlaps a truth by `least` or more learns from the one that it overlaps most, if it is
     among the best `most` of that truth. And each truth has one box that learns from it, however little it
-    may overlap: the best, pairs with the larger overlap first. So a decoder that finds nothing yet, early
-    in training, is taught all the same. Only a truth that touches fewer boxes than there are truths may
-    have to go without.
+    may overlap, unless others need all boxes that it touches more. So a decoder that finds nothing yet,
+    early in training, is taught all the same.
 
     Args:
         overlap: Intersection over union; 0 for truths that only fill up the batch, and there is at least
@@ -99,18 +99,18 @@ def sampled(
 
 
 def _needed(overlap: Float[Tensor, "b m n"]) -> Int64[Tensor, "b n"]:
-    """Return for each box the truth that needs it, so that each truth has one: best pairs first."""
-    left = overlap.clone()
-    images = torch.arange(len(left), device=left.device)
-    needed = torch.full_like(left[:, 0], NONE, dtype=torch.int64)
-    for _ in range(min(left.shape[1:])):
-        value, place = left.flatten(1).max(1)  # (b,)
-        if not bool((value > 0).any()):
-            break
-        truth, box = place // left.shape[2], place % left.shape[2]
-        needed[images, box] = torch.where(value > 0, truth, needed[images, box])
-        left[images, truth] = 0
-        left[images, :, box] = 0
+    """Return for each box the truth that needs it, so that as many truths as can have one.
+
+    Of the ways to do so it is the one with the most overlap in all.
+    """
+    touching = overlap > 0
+    worth = (touching * (overlap.shape[1] + 1.0) + overlap).cpu().numpy()
+    needed = torch.full_like(overlap[:, 0], NONE, dtype=torch.int64)
+    for image, each in enumerate(worth):
+        truths, boxes = (torch.from_numpy(of) for of in linear_sum_assignment(each, maximize=True))
+        needed[image, boxes] = torch.where(touching[image, truths, boxes].cpu(), truths, NONE).to(
+            needed.device
+        )
     return needed
 
 

@@ -8,7 +8,7 @@ data set, up to a capacity. It is no part of what was learnt: no checkpoint has 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Self
+from typing import Final
 
 import torch
 from jaxtyping import Float, Int64
@@ -75,13 +75,18 @@ class Bank(nn.Module):
         held, about = self._of(self._places[data_set])
         return held[_differ(held, vectors) & ~torch.isin(about, subjects)]
 
-    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002  (torch's signature)
+    def held(self, data_set: str) -> tuple[Float[Tensor, "n texts"], Int64[Tensor, "n"]]:
+        """Return the texts of a data set and what each is about, as `remember` takes them."""
+        return self._of(self._places[data_set])
+
+    def train(self, mode: bool = True) -> Bank:  # noqa: FBT001, FBT002  (torch's signature)
         """Set the mode; inference empties the bank."""
         if not mode:
             self.vectors.zero_()
             self.subjects.zero_()
             self._held = [0] * len(self._held)
-        return super().train(mode)
+        super().train(mode)
+        return self
 
     def _of(self, place: int) -> tuple[Tensor, Tensor]:
         held = self._held[place]
