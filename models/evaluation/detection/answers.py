@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -114,7 +115,9 @@ def packed(mask: Bool[np.ndarray, "h w"]) -> bytes:
 
 def unpacked(counts: bytes, width_px: int, height_px: int) -> Bool[np.ndarray, "h w"]:
     """Return the mask of compressed run lengths."""
-    return np.asarray(coco.decode(run_lengths(counts, width_px, height_px)), dtype=np.bool_)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # pycocotools 2.0.11 speaks NumPy 1's protocol
+        return np.asarray(coco.decode(run_lengths(counts, width_px, height_px)), dtype=np.bool_)
 
 
 def run_lengths(counts: bytes, width_px: int, height_px: int) -> dict[str, Any]:

@@ -145,7 +145,7 @@ def _compared(
         evaluation.params.maxDets = [_MOST]
         evaluation.evaluate()
     of_all = evaluation.evalImgs
-    by_area = [of_all[start : start + len(pairs)] for start in range(0, len(of_all), len(pairs))]
+    by_area = [of_all[start : start + len(pairs)] for start in range(0, len(of_all), max(1, len(pairs)))]
     return [[each for each in sizes if each is not None] for sizes in zip(*by_area, strict=True)]
 
 
