@@ -54,7 +54,7 @@ _REFERRING: Final = _Set(
     SceneSettings(
         least_px=32,
         most_px=200,
-        placing=Placing(visible=0.7, outside=0),
+        placing=Placing(visible=0.7, outside=0.0),
         camera=Camera(light=0.12, cast=0.04),
     ),
     part=describable,

@@ -1,0 +1,1 @@
+"""COCO JSON in and out, so that anyone's data set is learned from without code."""
