@@ -50,11 +50,12 @@ def _served(console: Console, task: Task, *, most: int | None) -> Findings:
             with fovea.Client(server.target) as client:
                 demonstration = Demonstration(client, task, Bars(console), most)
                 rounds, sheets = demonstration.run(), demonstration.ask_sheets()
+                scenes = demonstration.ask_scenes()
         except fovea.FoveaError:
             console.print(f"Its log, {server.folder}/log, ends:\n{log_tail(server.folder)}", markup=False)
             raise
     setup = Setup(fovea.__version__, len(os.sched_getaffinity(0)), server.ready_s, most)
-    return Findings(task, rounds, sheets, setup, time.perf_counter() - began)
+    return Findings(task, rounds, sheets, scenes, setup, time.perf_counter() - began)
 
 
 def _introduction(task: Task, server: Serving) -> str:

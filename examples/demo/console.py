@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from examples.demo.findings import Findings
+from examples.demo.found import finding
 from examples.demo.metrics import Share, calibration_error
 from examples.demo.report.wording import NONE, decimal, duration, percent, rate
 from examples.demo.scores import ALL, Accuracy, accuracies, bins, crowd, stage_times, unknowns
@@ -37,6 +38,7 @@ def show(console: Console, found: Findings) -> None:
     console.print()
     console.print(_accuracy(found))
     console.print(_crowd(found))
+    console.print(_words(found))
     console.print(_unknown(found))
     console.print(_stages(found))
     console.print(_speed(found))
@@ -73,6 +75,21 @@ def _crowd(found: Findings) -> Table:
     )
     table.add_row("boxes on sheets", str(row.top_1.count), _ranged(row.top_1), _ranged(row.top_5))
     table.add_row("the same, alone", str(row.alone_1.count), _ranged(row.alone_1), _ranged(row.alone_5))
+    return table
+
+
+def _words(found: Findings) -> Table:
+    row = finding(found.scenes)
+    title = f"{row.scenes} scenes asked in words; outlines overlap by {decimal(row.mask_iou)}"
+    table = _table(title, ("things", "n", "share"))
+    for words, counted in (
+        ("found by its name", row.found),
+        ("named right, own box", row.own),
+        ("named right, oracle box", row.oracle),
+        ("told apart by a phrase", row.told_apart),
+        ("absent, yet found", row.imagined),
+    ):
+        table.add_row(words, str(counted.count), _ranged(counted))
     return table
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from examples.demo.metrics import percentile
 from examples.demo.modes import Round
+from examples.demo.scenes import SceneAnswer
 from examples.demo.sheets import SheetAnswer
 from examples.demo.task import VENDORS, Task
 
@@ -38,6 +39,7 @@ class Findings:
     task: Task
     rounds: tuple[Round, ...]
     sheets: tuple[SheetAnswer, ...]
+    scenes: tuple[SceneAnswer, ...]
     setup: Setup
     took_s: float
 

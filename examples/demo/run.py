@@ -10,6 +10,8 @@ from typing import Protocol, TypeVar
 import fovea
 from examples.demo.baseline import PixelMemory
 from examples.demo.modes import ANSWER_SIZE, MODES, Answer, Guess, Mode, Round
+from examples.demo.scenes import SceneAnswer
+from examples.demo.scenes import draw as draw_scenes
 from examples.demo.sheets import SheetAnswer, draw
 from examples.demo.task import Picture, Task, at_most
 from fovea import Client, Collection, Lesson, Options
@@ -17,6 +19,7 @@ from fovea import Client, Collection, Lesson, Options
 _ALONE_PER_VENDOR = 20
 _ON_SHEETS_PER_VENDOR = 48
 _UNKNOWN_PART = 4
+_SCENES = 24
 _OPTIONS = Options(size=ANSWER_SIZE)
 T = TypeVar("T")
 
@@ -65,6 +68,21 @@ class Demonstration:
         found = there.recognize_many(pictures, options=_OPTIONS)
         watched = self.watch(found, "Asking: many in one picture", len(sheets))
         return tuple(SheetAnswer(*pair) for pair in zip(sheets, watched, strict=True))
+
+    def ask_scenes(self) -> tuple[SceneAnswer, ...]:
+        """Ask scenes in words, then by true outlines, where classes were taught by pictures."""
+        there = self.client.using(collection=_collection(MODES[0]))
+        asked = queries(self.task.taught, self.task, MODES[0])
+        most = _SCENES if self.most is None else min(_SCENES, self.most)
+        scenes = draw_scenes(asked, scenes=most, seed=self.task.seed)
+        worded = (fovea.Picture(scene.encoded, prompts=scene.prompts) for scene in scenes)
+        outlined = (
+            fovea.Picture(scene.encoded, regions=[thing.mask for thing in scene.things]) for scene in scenes
+        )
+        answers = there.recognize_many(worded, options=_OPTIONS)
+        found = list(self.watch(answers, "Asking: scenes, in words", len(scenes)))
+        shown = there.recognize_many(outlined, options=_OPTIONS)
+        return tuple(SceneAnswer(*three) for three in zip(scenes, found, shown, strict=True))
 
     def _play(self, mode: Mode, *, alone: int) -> Round:
         """Teach one mode to a collection of its own, then ask it, some pictures alone."""

@@ -30,8 +30,9 @@ def main() -> int:
     with serving() as server, fovea.Client(server.target) as client:
         demonstration = Demonstration(client, task, quiet, None)
         rounds, sheets = demonstration.run(), demonstration.ask_sheets()
+        scenes = demonstration.ask_scenes()
         setup = Setup(fovea.__version__, 0, server.ready_s, None)
-    found = Findings(task, rounds, sheets, setup, time.perf_counter() - began)
+    found = Findings(task, rounds, sheets, scenes, setup, time.perf_counter() - began)
     known, strange = levels.measure()
     place = _DOCS / "demo-quality.md"
     place.write_text(written(found, known, strange), encoding="utf-8")

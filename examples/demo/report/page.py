@@ -10,7 +10,7 @@ from pathlib import Path
 from examples.demo.findings import Findings
 from examples.demo.metrics import calibration_error
 from examples.demo.modes import Answer, Round
-from examples.demo.report import cards, prose, sheets, tables
+from examples.demo.report import cards, prose, scenes, sheets, tables
 from examples.demo.report.figures import reliability_diagram
 from examples.demo.report.markup import Child, Html, tag
 from examples.demo.report.wording import decimal, interval, percent
@@ -71,6 +71,7 @@ def _sections(found: Findings) -> list[Html]:
             "Does it know what it does not know?", prose.UNKNOWN, tables.unknown(found), _reliability(found)
         ),
         _section("Many things in one picture", *sheets.section(found)),
+        _section("Found in words", *scenes.section(found)),
         _section("By group", prose.GROUPS, tables.by_group(found)),
         _section("Most confused", prose.CONFUSED, [_confused(one) for one in _with(found)]),
         _gallery(found, "Wrong answers", _WRONG, lambda answer: answer.known and not answer.right),

@@ -137,7 +137,10 @@ def test_each_picture_of_a_stream_may_have_prompts_of_its_own(
 ) -> None:
     cup, left = fovea.Prompt("cup"), fovea.Prompt("the left one", kind="phrase")
     find = fovea.Find(threshold=0.4, tiles=False)
-    pictures = [b"a", fovea.Picture(b"b", prompts=[left, fovea.Prompt("e7", kind="exemplar")])]
+    pictures: list[bytes | fovea.Picture] = [
+        b"a",
+        fovea.Picture(b"b", prompts=[left, fovea.Prompt("e7", kind="exemplar")]),
+    ]
 
     many = list(client.recognize_many(pictures, options=fovea.Options(prompts=[cup], find=find)))
     list(client.submit(pictures, options=fovea.Options(prompts=[cup])))

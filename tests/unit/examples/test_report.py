@@ -77,7 +77,7 @@ def findings(folder: Path) -> Findings:
         Round(mode, answers(pictures), guesses(pictures), {"w": pictures[0]}, 2, 1, 1, (0.01, 0.02))
         for mode in MODES
     )
-    return Findings(task, rounds, sheets(pictures), Setup("0.1.0", 2, 1.0, None), 3.0)
+    return Findings(task, rounds, sheets(pictures), (), Setup("0.1.0", 2, 1.0, None), 3.0)
 
 
 def sheets(pictures: list[Picture]) -> tuple[SheetAnswer, ...]:
