@@ -21,6 +21,7 @@ _AREAS: Final = {
     "events": "Events",
     "models": "Models",
     "caches": "Results kept",
+    "finding": "Finding",
     "storage": "Objects",
     "memory": "Memory",
     "back_fill": "Back-fill",

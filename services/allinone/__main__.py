@@ -27,7 +27,9 @@ from services.runtime.backbone import open_backbone
 from services.runtime.grpc_channel import open_channel
 from services.runtime.main import exit_code_of, run, start_logging
 from services.runtime.process import Process
+from services.segmentation.assembly import Finder, FindingCounters, open_detection, wanted_by
 from services.segmentation.assembly import assemble as assemble_segmentation
+from services.segmentation.settings import SegmentationSettings
 
 NAME: Final = "allinone"
 _INTERNAL: Final = (
@@ -47,10 +49,17 @@ def main() -> None:
         backbone = stack.enter_context(open_backbone(settings, keeps_data=True))
         resources = backbone.resources
         metrics = resources.metrics
-        encoding = EncodingSettings.load()
-        models, senses = open_models(encoding, metrics.models)
+        encoding, segmentation = EncodingSettings.load(), SegmentationSettings.load()
+        detection = open_detection(segmentation)
+        models, senses = open_models(encoding, metrics.models, also=wanted_by(detection))
         internal = (
-            assemble_segmentation(version=version),
+            assemble_segmentation(
+                segmentation,
+                backbone.store,
+                None if detection is None else Finder(models, detection),
+                version=version,
+                metrics=FindingCounters(metrics.caches, metrics.finding),
+            ),
             assemble_encoding(
                 encoding, backbone.store, models, senses, version=version, metrics=metrics.caches
             ),

@@ -28,6 +28,10 @@ class Limits:
     """Run lengths of all masks of one image, those drawn from polygons included."""
     prompts_per_image: int = 13_204
     """Prompts that one image may be searched with."""
+    prompts_per_map: int = 2_560
+    """Prompts that one map may tell apart."""
+    map_side_px: int = 2_048
+    """Longer side of a map that says for each pixel what it shows."""
     prompt_characters: int = 2_000
     """Length of one prompt."""
     label_characters: int = 200

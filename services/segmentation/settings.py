@@ -4,10 +4,49 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from services.runtime.settings import ProcessSettings
+from services.runtime.model_execution.settings import ModelSettings, cores
 
 
-class SegmentationSettings(ProcessSettings):
-    """Segmentation has no settings of its own yet."""
+class SegmentationSettings(ModelSettings):
+    """Which detector finds what prompts name, and how much work is done and kept."""
 
     port: int = Field(default=8501, ge=0, le=65535, description="gRPC port; 0 lets the system choose")
+    detector_model: str = Field(
+        default="fovea-detector",
+        description="finds what prompts name; empty: nothing does; the shipped one may be missing as well",
+    )
+    tiles_from_px: int = Field(
+        default=1600,
+        ge=1,
+        description="longer side of an image from which tiles of it are looked at as well, unless a caller"
+        " says otherwise",
+    )
+    find_tiles: int = Field(
+        default=6, ge=0, le=6, description="tiles that an image is cut into, at most; 0: it never is"
+    )
+    finds_at_once: int = Field(
+        default_factory=cores,
+        ge=1,
+        description="images decoded and looked at at a time; each may take 200 MB; default: one a core",
+    )
+    kept_passes_mb: int = Field(
+        default=256,
+        ge=0,
+        description="memory for what was seen in images, in millions of bytes; 3 a square; 0 keeps none",
+    )
+    kept_prompts: int = Field(
+        default=16384,
+        ge=0,
+        description="prompts whose vectors (3 kB each) are kept; 0 keeps none",
+    )
+    kept_lists_mb: int = Field(
+        default=128,
+        ge=0,
+        description="memory for vectors of lists of prompts that were asked as they were, in millions of"
+        " bytes; 13,204 take 34; 0 keeps none",
+    )
+    find_item_timeout_s: float = Field(
+        default=30.0,
+        gt=0,
+        description="what one image of a stream may take, besides what its stream has left",
+    )

@@ -18,6 +18,7 @@ from services.runtime.metrics.back_fill import BackFillMetrics
 from services.runtime.metrics.caches import CacheMetrics
 from services.runtime.metrics.calls import MethodMetrics, RpcMetrics
 from services.runtime.metrics.events import EventMetrics
+from services.runtime.metrics.finding import FindingMetrics
 from services.runtime.metrics.memory import MemoryMetrics
 from services.runtime.metrics.models import ModelMetrics
 from services.runtime.metrics.ranking import RankingMetrics
@@ -28,6 +29,7 @@ __all__ = [
     "BackFillMetrics",
     "CacheMetrics",
     "EventMetrics",
+    "FindingMetrics",
     "MemoryMetrics",
     "MethodMetrics",
     "Metrics",
@@ -64,6 +66,7 @@ class Metrics:
         self.events = EventMetrics(self.registry)
         self.models = ModelMetrics(self.registry)
         self.caches = CacheMetrics(self.registry)
+        self.finding = FindingMetrics(self.registry)
         self.memory = MemoryMetrics(self.registry)
         self.back_fill = BackFillMetrics(self.registry)
         self.ranking = RankingMetrics(self.registry)

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 
 class CacheMetrics:
-    """What encoding keeps: the embeddings of regions and texts, and the maps of images."""
+    """What encoding and segmentation keep: embeddings of regions and texts, maps and passes of images."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.requests = Counter(

@@ -130,6 +130,34 @@ class Texts(_Strict):
     pad_id: int = Field(default=0, ge=0)
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Thresholds(_Strict):
+    """The score above which what a detector sees counts as found, by the kind of prompt; calibrated."""
+
+    name: Share
+    phrase: Share
+    sentence: Share
+    exemplar: Share
+
+
+class Detection(_Strict):
+    """How a detector is asked: by which models prompts become vectors and scores.
+
+    Attributes:
+        scorer: The graph from what was seen, and texts, to logits.
+        text_model: Its embeddings are what texts are looked for by.
+        exemplar_model: Sees crops, with an output in the same space; empty: pictures cannot be looked for.
+        thresholds: As the detector was calibrated.
+    """
+
+    scorer: str
+    text_model: str
+    exemplar_model: str = ""
+    thresholds: Thresholds
+
+
 class Description(_Strict):
     """What `model.toml` says."""
 
@@ -147,6 +175,7 @@ class Description(_Strict):
     files: tuple[OwnFile, ...] = ()
     crops: Crops | None = None
     texts: Texts | None = None
+    detection: Detection | None = None
     name_templates: tuple[NameTemplate, ...] = ()
     """Of a text model: the sentences that a class's name is read in, each once with `{}` for the name; their
     embeddings are averaged. Without any, the name is read as it is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fovea.gateway.v1 import events_pb2 as gateway_events
 from fovea.segmentation.v1 import events_pb2 as events
 from services.segmentation import codec
-from services.segmentation.usecases import ProposeRegions
+from services.segmentation.usecases import ProposeRegions, Wish
 
 
 class OnImagesSubmitted:
@@ -21,4 +21,5 @@ class OnImagesSubmitted:
         """Propose the regions that the image's options name."""
         envelope = codec.read_event(event)
         options = envelope.options
-        return codec.write_event(event, self._propose(envelope.image, options.shapes, options.prompts))
+        wish = Wish(envelope.image, options.shapes, options.prompts, options.find)
+        return codec.write_event(event, self._propose(wish))

@@ -1,22 +1,68 @@
-from fovea.kernel.v1 import image_pb2
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from fovea.kernel.v1 import image_pb2, prompt_pb2
 from fovea.segmentation.v1 import segmentation_pb2 as pb
 from fovea.segmentation.v1 import segmentation_pb2_grpc
-from services.segmentation.assembly import assemble
+from services.kernel.errors import NotFound, Unsupported
+from services.runtime.metrics import ModelMetrics
+from services.segmentation.assembly import assemble, open_detection, open_finder
+from services.segmentation.settings import SegmentationSettings
+from tests.fakes.object_store import InMemoryStore
 from tests.fakes.serving import served
+
+IMAGE = image_pb2.ImageReference(width_px=80, height_px=60)
+SETTINGS = SegmentationSettings()
 
 
 def test_it_answers_calls_with_its_version_in_the_record() -> None:
-    (servicer,) = assemble(version="1.2").servicers
-    image = image_pb2.ImageReference(width_px=80, height_px=60)
+    (servicer,) = assemble(SETTINGS, InMemoryStore(), None, version="1.2").servicers
 
     with served(servicer) as channel:
         stub = segmentation_pb2_grpc.SegmentationServiceStub(channel)
-        answer = stub.ProposeRegions(pb.ProposeRegionsRequest(image=image), timeout=10.0)
+        answer = stub.ProposeRegions(pb.ProposeRegionsRequest(image=IMAGE), timeout=10.0)
 
     assert answer.stage.version == "1.2"
 
 
 def test_it_handles_submitted_images() -> None:
-    (subscription,) = assemble(version="1.2").subscriptions
+    (subscription,) = assemble(SETTINGS, InMemoryStore(), None, version="1.2").subscriptions
 
     assert (subscription.topic, subscription.group) == ("images.submitted", "segmentation")
+
+
+def test_without_a_detector_prompts_are_refused_and_maps_too() -> None:
+    (servicer,) = assemble(SETTINGS, InMemoryStore(), None, version="1.2").servicers
+    prompts = [prompt_pb2.Prompt(name="bird")]
+
+    with served(servicer) as channel:
+        stub = segmentation_pb2_grpc.SegmentationServiceStub(channel)
+        for call, request in (
+            (stub.ProposeRegions, pb.ProposeRegionsRequest(image=IMAGE, prompts=prompts)),
+            (stub.DrawMaps, pb.DrawMapsRequest(image=IMAGE, prompts=prompts)),
+        ):
+            with pytest.raises(Unsupported) as caught:
+                call(request, timeout=10.0)
+            assert caught.value.reason == "NO_DETECTOR"
+
+
+def test_a_detector_may_be_left_out(tmp_path: Path) -> None:
+    nothing = SegmentationSettings.load(detector_model="")
+    missing = SegmentationSettings.load(model_folder=tmp_path)
+
+    assert open_detection(nothing) is None
+    assert open_finder(missing, ModelMetrics(CollectorRegistry())) is None
+
+
+def test_a_detector_that_is_asked_for_by_name_has_to_be_there() -> None:
+    with pytest.raises(NotFound):
+        open_detection(SegmentationSettings.load(detector_model="eagle-eye"))
+
+
+def test_a_model_that_is_no_detector_is_refused() -> None:
+    with pytest.raises(Unsupported, match="is no detector"):
+        open_detection(SegmentationSettings.load(detector_model="fovea-global"))

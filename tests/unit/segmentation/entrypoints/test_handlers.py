@@ -7,11 +7,11 @@ from fovea.kernel.v1 import envelope_pb2, image_pb2, prompt_pb2, region_pb2
 from fovea.segmentation.v1 import segmentation_pb2 as pb
 from fovea.segmentation.v1 import segmentation_pb2_grpc
 from services.kernel.errors import InvalidInput, Unsupported
-from services.runtime.grpc_server import Servicer
+from services.runtime.codec.region import write_image
 from services.segmentation.entrypoints.handlers import OnImagesSubmitted
-from services.segmentation.entrypoints.servicer import SegmentationServicer
-from services.segmentation.usecases import ProposeRegions
-from tests.fakes.serving import served
+from services.segmentation.usecases import ProposeRegions, Stages
+from tests.fakes.found import IMAGE as SEEN
+from tests.fakes.found import FakeSegmentation, waiting_door
 
 IMAGE = image_pb2.ImageReference(digest="00" * 32, key="t/c/images/00", width_px=80, height_px=60)
 SHAPES = [
@@ -26,7 +26,7 @@ SHAPES = [
 
 
 def propose() -> ProposeRegions:
-    return ProposeRegions(version="1.2", check=lambda: None, clock=lambda: 3.0)
+    return ProposeRegions(Stages("1.2", clock=lambda: 3.0), check=lambda: None)
 
 
 def submitted(options: envelope_pb2.RecognitionOptions) -> gateway_events.ImageSubmitted:
@@ -39,9 +39,7 @@ def submitted(options: envelope_pb2.RecognitionOptions) -> gateway_events.ImageS
 
 
 def asked(request: pb.ProposeRegionsRequest) -> pb.ProposeRegionsResponse:
-    name = "fovea.segmentation.v1.SegmentationService"
-    add = segmentation_pb2_grpc.add_SegmentationServiceServicer_to_server
-    with served(Servicer(name, add, SegmentationServicer(propose()))) as channel:
+    with waiting_door(propose()) as channel:
         return segmentation_pb2_grpc.SegmentationServiceStub(channel).ProposeRegions(request, timeout=10.0)
 
 
@@ -88,3 +86,28 @@ def test_prompts_are_unsupported_at_this_door_too() -> None:
 
     with pytest.raises(Unsupported):
         OnImagesSubmitted(propose())(submitted(options))
+
+
+def test_prompts_find_the_same_regions_at_both_doors_and_pass_on_what_found_them() -> None:
+    prompts = [prompt_pb2.Prompt(name="red"), prompt_pb2.Prompt(phrase="the blue one")]
+    find = prompt_pb2.FindOptions(threshold=0.4)
+    options = envelope_pb2.RecognitionOptions(prompts=prompts, find=find)
+    event = submitted(options)
+    event.envelope.image.CopyFrom(write_image(SEEN))
+
+    proposed = OnImagesSubmitted(FakeSegmentation().propose)(event)
+    with waiting_door(FakeSegmentation().propose) as channel:
+        request = pb.ProposeRegionsRequest(image=write_image(SEEN), prompts=prompts, find=find)
+        answer = segmentation_pb2_grpc.SegmentationServiceStub(channel).ProposeRegions(request, timeout=10.0)
+
+    assert list(proposed.regions) == list(answer.regions)
+    assert proposed.envelope.stages[-1] == answer.stage
+    assert sorted(region.found_by.prompt for region in proposed.regions) == [0, 1]
+    assert {region.found_by.threshold for region in proposed.regions} == {0.4}
+
+
+def test_an_image_in_which_nothing_is_found_passes_on_no_region() -> None:
+    event = submitted(envelope_pb2.RecognitionOptions(prompts=[prompt_pb2.Prompt(name="green")]))
+    event.envelope.image.CopyFrom(write_image(SEEN))
+
+    assert not OnImagesSubmitted(FakeSegmentation().propose)(event).regions

@@ -9,12 +9,10 @@ from fovea.kernel.v1 import image_pb2, prompt_pb2, region_pb2
 from fovea.segmentation.v1 import segmentation_pb2 as pb
 from fovea.segmentation.v1 import segmentation_pb2_grpc
 from services.kernel.errors import InvalidInput, Unsupported
-from services.runtime.grpc_server import Servicer
-from services.segmentation.entrypoints.servicer import SegmentationServicer
-from services.segmentation.usecases import ProposeRegions
-from tests.fakes.serving import bare, served
+from services.segmentation.usecases import ProposeRegions, Stages
+from tests.fakes.found import waiting_door
+from tests.fakes.serving import bare
 
-NAME = "fovea.segmentation.v1.SegmentationService"
 IMAGE = image_pb2.ImageReference(digest="00" * 32, key="t/c/images/00", width_px=80, height_px=60)
 OUTSIDE = region_pb2.Shape(box=region_pb2.Box(left=90, top=0, right=99, bottom=9))
 
@@ -22,9 +20,7 @@ OUTSIDE = region_pb2.Shape(box=region_pb2.Box(left=90, top=0, right=99, bottom=9
 @pytest.fixture(scope="module")
 def stubs() -> Iterator[tuple[segmentation_pb2_grpc.SegmentationServiceStub, ...]]:
     """One stub whose errors are the kernel's, and one whose errors are gRPC's."""
-    servicer = SegmentationServicer(ProposeRegions(version="1.2", check=lambda: None))
-    add = segmentation_pb2_grpc.add_SegmentationServiceServicer_to_server
-    with served(Servicer(NAME, add, servicer)) as channel:
+    with waiting_door(ProposeRegions(Stages("1.2"), check=lambda: None)) as channel:
         yield (
             segmentation_pb2_grpc.SegmentationServiceStub(channel),
             segmentation_pb2_grpc.SegmentationServiceStub(bare(channel)),

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from models.vision import masks
-from services.kernel.errors import InvalidInput
+from services.kernel.errors import InvalidInput, Unsupported
 from services.kernel.limits import LIMITS
 from services.kernel.vocabulary import Box, ImageReference, Mask, Polygon, Region, RegionOrigin, Shape
 
@@ -73,7 +73,7 @@ def _rasterised(polygon: Polygon, image: ImageReference, *, field: str) -> tuple
     box = Box(
         float(tight.left + left), float(tight.top + top), float(tight.right + left), float(tight.bottom + top)
     )
-    return box, Mask(image.height_px, image.width_px, _placed(drawn, left, top, image))
+    return box, Mask(image.height_px, image.width_px, placed(drawn, left, top, image))
 
 
 def _window(corners: Float64[np.ndarray, "corner 2"], image: ImageReference) -> tuple[int, int, int, int]:
@@ -84,7 +84,7 @@ def _window(corners: Float64[np.ndarray, "corner 2"], image: ImageReference) -> 
     return left, top, right, bottom
 
 
-def _placed(drawn: Bool[np.ndarray, "h w"], left: int, top: int, image: ImageReference) -> tuple[int, ...]:
+def placed(drawn: Bool[np.ndarray, "h w"], left: int, top: int, image: ImageReference) -> tuple[int, ...]:
     """Return the run lengths of a part, with its upper left pixel at (left, top), in the whole image."""
     height_px, width_px = image.height_px, drawn.shape[1]
     columns = np.zeros((height_px, width_px), dtype=np.bool_)
@@ -145,6 +145,16 @@ def too_many_runs(field: str) -> InvalidInput:
         "polygons drawn; send fewer or smoother shapes",
         field=field,
         reason="TOO_MANY_MASK_RUNS",
+    )
+
+
+def no_detector() -> Unsupported:
+    """Return the error for prompts where there is no detector."""
+    return Unsupported(
+        "no detector is installed, so regions cannot be found by prompts: set FOVEA_DETECTOR_MODEL to one of "
+        "the model folder, or send shapes (boxes, polygons or masks), or neither for the whole image",
+        field="prompts",
+        reason="NO_DETECTOR",
     )
 
 

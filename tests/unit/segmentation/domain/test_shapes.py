@@ -10,7 +10,7 @@ from models.vision import masks
 from services.kernel.errors import InvalidInput
 from services.kernel.regions import whole_image
 from services.kernel.vocabulary import Box, ImageReference, Mask, Point, Polygon, Region, RegionOrigin
-from services.segmentation import domain
+from services.segmentation.domain import shapes as domain
 
 WIDTH, HEIGHT = 8, 6
 IMAGE = ImageReference("00" * 32, "t/c/images/00", "image/png", 100, WIDTH, HEIGHT)

@@ -1,0 +1,1 @@
+"""What segmentation's ports stand on."""

@@ -1,0 +1,1 @@
+"""Where to look: what a caller points at, and what a detector saw. Pure."""

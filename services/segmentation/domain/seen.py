@@ -1,0 +1,54 @@
+"""What a detector saw in squares, before anybody asked it for anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float32
+
+from models.vision.tiles import Grid
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What was seen in a few squares; of each square, `q` places that may be something.
+
+    Attributes:
+        queries: What is at each place: a text's logit is its unit vector times this, plus the offset.
+        offsets: See `queries`.
+        boxes: Left, top, right, bottom as shares of the square.
+        mask_queries: Times `mask_features`, the logits of each place's mask; no channels: there are no masks.
+        mask_features: On a coarse grid over the square.
+        texts: The texts that were fused with the squares, as they are to be scored; else nothing of worth.
+    """
+
+    queries: Float32[np.ndarray, "n q dim"]
+    offsets: Float32[np.ndarray, "n q"]
+    boxes: Float32[np.ndarray, "n q 4"]
+    mask_queries: Float32[np.ndarray, "n q c"]
+    mask_features: Float32[np.ndarray, "n c h w"]
+    texts: Float32[np.ndarray, "n t dim"]
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes to keep it."""
+        return sum(int(getattr(self, field.name).nbytes) for field in fields(self))
+
+
+class SeenKey(NamedTuple):
+    """What is seen depends on this alone: not on what is asked."""
+
+    image_digest: str
+    size_px: tuple[int, int]
+    grid: Grid
+    model: str
+
+
+def joined(parts: list[Seen]) -> Seen:
+    """Return what was seen in several batches of squares as one."""
+    if len(parts) == 1:
+        return parts[0]
+    names = [field.name for field in fields(Seen)]
+    return Seen(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})

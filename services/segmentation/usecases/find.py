@@ -1,0 +1,237 @@
+"""From an image and prompts to regions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float, Float32, Float64
+
+from models.segmentation.outputs import Rules, select
+from models.segmentation.pixels import mask, mask_logits, reach
+from models.segmentation.prepared import Square
+from services.kernel.limits import LIMITS
+from services.kernel.sharing import TimeLimit
+from services.kernel.vocabulary import (
+    Box,
+    FindOptions,
+    FoundBy,
+    ImageReference,
+    Mask,
+    Prompt,
+    PromptKind,
+    Region,
+    RegionOrigin,
+)
+from services.segmentation.domain import finding
+from services.segmentation.domain.finding import Hit
+from services.segmentation.domain.seen import Seen
+from services.segmentation.domain.shapes import placed, runs
+from services.segmentation.ports import Detector, FindingCounts
+from services.segmentation.usecases.look import Look, Picture
+from services.segmentation.usecases.vectors import PromptVectors
+
+REGIONS_CAPPED: Final = "regions_capped"
+"""Rung: more was found than one image may have regions; the best stayed."""
+MASKS_DROPPED: Final = "masks_dropped"
+"""Rung: masks were too finely cut to be passed on; of the regions with the least scores, the box alone is."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What prompts found in one image, best first.
+
+    Attributes:
+        regions: With their scores.
+        models: `name@digest` of those that took part.
+        rungs: What was left out.
+    """
+
+    regions: tuple[Region, ...]
+    models: tuple[str, ...]
+    rungs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """One pass over the views of an image, and which of its places answers which prompt.
+
+    Attributes:
+        places: The prompts that were asked, by their places in the request.
+        seen: What was seen.
+        boxes: Of all views one after the other, in pixels of the image.
+    """
+
+    places: tuple[int, ...]
+    seen: Seen
+    boxes: Float[np.ndarray, "n 4"]
+
+
+class Passes:
+    """Has an image looked at for prompts: independent ones in one pass, phrases in one for each group.
+
+    Args:
+        look: Has images seen.
+        detector: Says how well texts fit.
+        vectors: Gives prompts their vectors.
+        limit: When to give up.
+    """
+
+    def __init__(self, look: Look, detector: Detector, vectors: PromptVectors, limit: TimeLimit) -> None:
+        self._look = look
+        self._detector = detector
+        self._vectors = vectors
+        self._limit = limit
+
+    def models(self, prompts: Sequence[Prompt]) -> tuple[str, ...]:
+        """Return `name@digest` of each model that takes part for these prompts."""
+        return (*self._detector.models(), *self._vectors.models(prompts))
+
+    def thresholds(self, prompts: Sequence[Prompt], options: FindOptions) -> Float64[np.ndarray, "t"]:
+        """Return what the score of each prompt has to exceed."""
+        return finding.thresholds(prompts, self._detector.thresholds(), asked=options.threshold)
+
+    def picture(self, image: ImageReference, options: FindOptions) -> Picture:
+        """Return the image as it will be looked at."""
+        return self._look(image, tiles=options.tiles)
+
+    def __call__(self, picture: Picture, prompts: Sequence[Prompt]) -> Iterator[Turn]:
+        """Yield each pass, with the prompts that were asked in it."""
+        plan = finding.planned(prompts)
+        if plan.independent:
+            self._check_exemplars(prompts, plan.independent)
+            yield _turn(plan.independent, picture.seen(), picture.views)
+        for places in plan.fused:
+            self._limit.check()
+            yield _turn(places, picture.seen_with(self._vectors(prompts, places)), picture.views)
+
+    def logits(self, turn: Turn, prompts: Sequence[Prompt]) -> Iterator[Float32[np.ndarray, "n t"]]:
+        """Yield the logits of all places for some prompts at a time, in the order of the pass's prompts."""
+        for start in range(0, len(turn.places), finding.SCORED_AT_ONCE):
+            some = turn.places[start : start + finding.SCORED_AT_ONCE]
+            fused = prompts[some[0]].kind in finding.FUSED_KINDS
+            texts = None if fused else self._vectors(prompts, some)
+            parts = []
+            for view in range(len(turn.seen.queries)):
+                self._limit.check()
+                asked = turn.seen.texts[view] if texts is None else texts
+                parts.append(self._detector.score(turn.seen.queries[view], turn.seen.offsets[view], asked))
+            yield np.concatenate(parts)  # (views x q, t)
+
+    def _check_exemplars(self, prompts: Sequence[Prompt], places: Sequence[int]) -> None:
+        """Have exemplars seen before the image is: one that is wrong costs no pass."""
+        pictured = [place for place in places if prompts[place].kind is PromptKind.EXEMPLAR]
+        for start in range(0, len(pictured), finding.SCORED_AT_ONCE):
+            self._vectors(prompts, pictured[start : start + finding.SCORED_AT_ONCE])
+
+
+def _turn(places: tuple[int, ...], seen: Seen, views: Sequence[Square]) -> Turn:
+    boxes = [view.to_image(found.astype(np.float64)) for view, found in zip(views, seen.boxes, strict=True)]
+    return Turn(places, seen, np.concatenate(boxes))
+
+
+class FindRegions:
+    """Finds what prompts name in an image.
+
+    Args:
+        passes: Has the image looked at.
+        limit: When to give up.
+        counts: Is told what was asked and found.
+        most_runs: Run lengths of all masks of one image.
+    """
+
+    def __init__(
+        self,
+        passes: Passes,
+        limit: TimeLimit,
+        counts: FindingCounts,
+        *,
+        most_runs: int = LIMITS.mask_runs_per_image,
+    ) -> None:
+        self._passes = passes
+        self._limit = limit
+        self._counts = counts
+        self._most_runs = most_runs
+
+    def __call__(self, image: ImageReference, prompts: Sequence[Prompt], options: FindOptions) -> Found:
+        """Return the regions, best first; there may be none.
+
+        Raises:
+            InvalidInput: The image is no picture, or an exemplar cannot be looked for.
+            NotFound, Corrupt, DeadlineExceeded, Unavailable: An image or a model is not to be had.
+        """
+        least = self._passes.thresholds(prompts, options)
+        picture = self._passes.picture(image, options)
+        turns: list[Turn] = []
+        hits: list[Hit] = []
+        rules = Rules(across=options.overlap, most=finding.MOST_HITS)
+        for turn in self._passes(picture, prompts):
+            hits += self._hits(turn, len(turns), prompts, least, rules)
+            turns.append(turn)
+        hits = finding.whole_ones(finding.best_first(hits), picture.views)
+        if options.overlap is not None:
+            hits = finding.distinct(hits, options.overlap)
+        kept = hits[: LIMITS.regions_per_image]
+        regions, dropped = self._regions(image, kept, turns, picture.views, least)
+        self._count(prompts, len(regions))
+        rungs = [REGIONS_CAPPED] * (len(kept) < len(hits)) + [MASKS_DROPPED] * dropped
+        return Found(tuple(regions), self._passes.models(prompts), tuple(rungs))
+
+    def _hits(
+        self,
+        turn: Turn,
+        number: int,
+        prompts: Sequence[Prompt],
+        least: Float64[np.ndarray, "t"],
+        rules: Rules,
+    ) -> Iterator[Hit]:
+        found = select(turn.boxes, self._passes.logits(turn, prompts), least[list(turn.places)], rules)
+        each_view = turn.seen.boxes.shape[1]
+        for box, prompt, score in zip(found.queries, found.prompts, found.scores, strict=True):
+            view, query = divmod(int(box), each_view)
+            left, top, right, bottom = turn.boxes[box].tolist()
+            yield Hit(float(score), turn.places[prompt], number, view, query, (left, top, right, bottom))
+
+    def _regions(
+        self,
+        image: ImageReference,
+        hits: Sequence[Hit],
+        turns: Sequence[Turn],
+        views: Sequence[Square],
+        least: Float64[np.ndarray, "t"],
+    ) -> tuple[list[Region], bool]:
+        """Return the regions, and whether masks of some had to be left out."""
+        regions: list[Region] = []
+        left = self._most_runs
+        dropped = False
+        for number, hit in enumerate(hits):
+            self._limit.check()
+            found_by = FoundBy(hit.prompt, hit.score, float(least[hit.prompt]))
+            region = Region(str(number), Box(*hit.box), RegionOrigin.PROMPT, found_by=found_by)
+            drawn = None if dropped else mask_of(image, hit, turns[hit.turn].seen, views[hit.view])
+            with_mask = replace(region, mask=drawn)
+            left -= runs(with_mask)
+            dropped = dropped or left < 0
+            regions.append(region if dropped else with_mask)
+        return regions, dropped
+
+    def _count(self, prompts: Sequence[Prompt], found: int) -> None:
+        for kind in PromptKind:
+            if count := sum(prompt.kind is kind for prompt in prompts):
+                self._counts.asked(kind.value, count)
+        self._counts.found(found)
+
+
+def mask_of(image: ImageReference, hit: Hit, seen: Seen, view: Square) -> Mask | None:
+    """Return which pixels show what was found; nothing where that cannot be told and the whole box counts."""
+    if not seen.mask_queries.shape[2]:
+        return None
+    features = seen.mask_features[hit.view]
+    (logits,) = mask_logits(seen.mask_queries[hit.view, hit.query][np.newaxis], features)
+    window = reach(np.array(hit.box), view, logits.shape[1])
+    drawn = mask(logits, view, window)
+    if not drawn.any():
+        return None
+    return Mask(image.height_px, image.width_px, placed(drawn, window.left, window.top, image))
