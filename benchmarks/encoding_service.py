@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,18 +9,16 @@ from importlib import metadata
 
 from prometheus_client import CollectorRegistry
 
+from benchmarks.stored import put
 from fovea.encoding.v1 import encoding_pb2 as pb
 from fovea.encoding.v1 import encoding_pb2_grpc
 from fovea.kernel.v1 import image_pb2, region_pb2
-from models.vision.images import ImageLimits, inspect
 from services.encoding.assembly import assemble, open_models
 from services.encoding.settings import EncodingSettings
-from services.kernel.limits import LIMITS
 from services.runtime.metrics import ModelMetrics
 from tests.fakes.object_store import InMemoryStore
 from tests.fakes.serving import served
 
-_LIMITS = ImageLimits(LIMITS.image_bytes, LIMITS.image_pixels, LIMITS.image_side_px)
 _TIMEOUT_S = 300.0
 
 
@@ -34,17 +31,7 @@ class Encoding:
 
     def put(self, data: bytes) -> image_pb2.ImageReference:
         """Store a picture as the gateway does, and return the reference to it."""
-        header = inspect(data, limits=_LIMITS)
-        digest = hashlib.sha256(data).hexdigest()
-        self.store.put(f"benchmark/images/{digest}", data)
-        return image_pb2.ImageReference(
-            digest=digest,
-            key=f"benchmark/images/{digest}",
-            media_type=header.media_type,
-            size_bytes=len(data),
-            width_px=header.width_px,
-            height_px=header.height_px,
-        )
+        return put(self.store, data)
 
     def stream(self, requests: Sequence[pb.EncodeRegionsRequest]) -> None:
         """Have all of them encoded. Raises RuntimeError if one is not."""

@@ -46,7 +46,8 @@ class Square:
         placed: np.ndarray = boxes * self._pixels_per_share + self._origin
         left, top = self.window.left, self.window.top
         right, bottom = self.window.right, self.window.bottom
-        return np.clip(placed, (left, top, left, top), (right, bottom, right, bottom))
+        cut: np.ndarray = np.clip(placed, (left, top, left, top), (right, bottom, right, bottom))
+        return cut
 
     def to_square(self, boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 4"]:
         """Return boxes as shares of the square: the inverse of `to_image` for what lies in the window."""
@@ -104,8 +105,8 @@ def _square(window: Box, side_px: int) -> Square:
     if min(width, height, side_px) < 1:
         raise ValueError(f"{width} x {height} pixels cannot go into a square of {side_px}")
     scale = Fraction(side_px, max(width, height))
-    drawn = (max(1, int(side * scale + Fraction(1, 2))) for side in (width, height))
-    return Square(window, *drawn, side_px=side_px)
+    across, down = (max(1, int(side * scale + Fraction(1, 2))) for side in (width, height))
+    return Square(window, across, down, side_px)
 
 
 def _spans(length: int, parts: int) -> list[tuple[int, int]]:

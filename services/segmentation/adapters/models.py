@@ -65,7 +65,8 @@ class ModelDetector:
         reply = self._models.run(
             self._detection.scorer, {name: values[np.newaxis] for name, values in asked.items()}
         )
-        return reply["logits"][0]
+        logits: np.ndarray = reply["logits"][0]
+        return logits
 
 
 class ModelExemplarEncoder:

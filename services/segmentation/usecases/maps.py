@@ -104,14 +104,13 @@ class DrawMaps:
             raise shapes.no_detector()
         width_px, height_px = map_size(image, order.side_px)
         kept = _kept(passes, order, (width_px, height_px))
-        size = {"width_px": width_px, "height_px": height_px}
         maps: list[DrawnMap] = []
         segments: tuple[Segment, ...] = ()
         if MapKind.SEMANTIC in order.kinds:
-            drawn = semantic(kept, **size) + np.int16(1)
+            drawn = semantic(kept, width_px=width_px, height_px=height_px) + np.int16(1)
             maps.append(self._stored(MapKind.SEMANTIC, drawn, image))
         if MapKind.PANOPTIC in order.kinds:
-            found = panoptic(kept, _stuff(order), **size)
+            found = panoptic(kept, _stuff(order), width_px=width_px, height_px=height_px)
             maps.append(self._stored(MapKind.PANOPTIC, found.ids, image))
             segments = found.segments
         stage = self._stages.ended(started, passes.models(order.prompts))

@@ -83,7 +83,8 @@ class Exemplars:
             squares = crops(pixels, [_part(picture)], self._encoder.preparation())
         except (InvalidInput, NotFound) as error:
             raise type(error)(f"{field}: {error.message}", field=field, reason=error.reason) from error
-        return self._encoder.encode(squares)[0].copy()
+        vector: Row = self._encoder.encode(squares)[0].copy()
+        return vector
 
 
 @dataclass(frozen=True)

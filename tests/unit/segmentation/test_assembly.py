@@ -41,13 +41,12 @@ def test_without_a_detector_prompts_are_refused_and_maps_too() -> None:
 
     with served(servicer) as channel:
         stub = segmentation_pb2_grpc.SegmentationServiceStub(channel)
-        for call, request in (
-            (stub.ProposeRegions, pb.ProposeRegionsRequest(image=IMAGE, prompts=prompts)),
-            (stub.DrawMaps, pb.DrawMapsRequest(image=IMAGE, prompts=prompts)),
-        ):
-            with pytest.raises(Unsupported) as caught:
-                call(request, timeout=10.0)
-            assert caught.value.reason == "NO_DETECTOR"
+        with pytest.raises(Unsupported) as caught:
+            stub.ProposeRegions(pb.ProposeRegionsRequest(image=IMAGE, prompts=prompts), timeout=10.0)
+        assert caught.value.reason == "NO_DETECTOR"
+        with pytest.raises(Unsupported) as caught:
+            stub.DrawMaps(pb.DrawMapsRequest(image=IMAGE, prompts=prompts), timeout=10.0)
+        assert caught.value.reason == "NO_DETECTOR"
 
 
 def test_a_detector_may_be_left_out(tmp_path: Path) -> None:

@@ -247,7 +247,11 @@ def test_another_detector_sees_anew() -> None:
 
 def test_callers_at_once_share_one_pass() -> None:
     both = threading.Event()
-    segmentation = FakeSegmentation(detector=PaintedDetector(before=lambda: both.wait(5.0) and None))
+
+    def wait() -> None:
+        both.wait(5.0)
+
+    segmentation = FakeSegmentation(detector=PaintedDetector(before=wait))
     with ThreadPoolExecutor(2) as pool:
         asked = [pool.submit(find, names(text), NOTHING_SAID, segmentation) for text in ("red", "blue")]
         while segmentation.counted["passes"].outcomes.total() < 2:
