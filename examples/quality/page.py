@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from examples.demo.findings import Findings
+from examples.demo.found import finding
 from examples.demo.metrics import calibration_error
+from examples.demo.report.wording import decimal
+from examples.demo.scenes import ABSENT
 from examples.demo.scores import ALL, Accuracy, accuracies, bins, crowd, groups, unknowns
 from examples.levels import Row
 from models.evaluation.metrics import Share
@@ -38,11 +41,33 @@ def written(found: Findings, known: Iterable[Row], strange: Iterable[Row]) -> st
                 ["the same, alone", ranged(row.alone_1), ranged(row.alone_5)],
             ],
         ),
+        **_found(found),
         "unknown": _unknown(found),
         "known_levels": _levels(known),
         "strange_levels": _levels(strange),
     }
     return fill(TEMPLATE.read_text(encoding="utf-8"), values)
+
+
+def _found(found: Findings) -> dict[str, str]:
+    row = finding(found.scenes)
+    shares = {
+        "found by its name": row.found,
+        "found, and named right: own box": row.own,
+        "named right, its outline given: oracle box": row.oracle,
+        "the one that a phrase means is found first": row.told_apart,
+        "absent, and something was found": row.imagined,
+    }
+    return {
+        "scenes": str(row.scenes),
+        "scene_things": str(row.own.count),
+        "absent": str(ABSENT),
+        "found": table(
+            ["", "per cent", "of"], [[words, ranged(one), str(one.count)] for words, one in shares.items()]
+        ),
+        "outlines": decimal(row.mask_iou),
+        "beside": str(row.beside),
+    }
 
 
 def _right(found: Findings) -> str:

@@ -46,13 +46,15 @@ def _words(row: Finding) -> str:
 
 def _table(row: Finding) -> Html:
     lines: tuple[tuple[str, Share], ...] = (
-        (f"found by its name (box overlaps by {OVERLAP} or more)", row.found),
-        ("found, and then named right: own box", row.own),
-        ("named right with its true outline given: oracle box", row.oracle),
-        ("the one that a phrase means was found first", row.told_apart),
-        ("absent things that something was found for", row.imagined),
+        (f"Found by its name (box overlaps by {OVERLAP} or more)", row.found),
+        ("Found, and then named right: own box", row.own),
+        ("Named right with its true outline given: oracle box", row.oracle),
+        ("The one that a phrase means was found first", row.told_apart),
+        ("Absent things that something was found for", row.imagined),
     )
-    head = tag("tr", tag("th", "", scope="col"), *(_number("th", text) for text in ("share", "95 %", "of")))
+    head = tag(
+        "tr", tag("th", "", scope="col"), *(_number("th", text) for text in ("Share", "95 % interval", "of"))
+    )
     rows = [tag("tr", tag("th", words, scope="row"), *_cells(share)) for words, share in lines]
     note = (
         f"Outlines that were found overlap the true ones by {decimal(row.mask_iou)} on average (intersection "
@@ -84,7 +86,9 @@ def _figure(answer: SceneAnswer) -> Html:
 
 def _box(region: Region, number: int) -> Html:
     style = f"{place(region.box, SETTINGS.width_px, SETTINGS.height_px)};--box:{_ink(number - 1)}"
-    return tag("span", tag("b", str(number)), class_="box", style=style, aria_hidden="true")
+    phrase = region.found_by is not None and region.found_by.prompt.kind == "phrase"
+    kind = "box phrase" if phrase else "box"  # a name may have found the same: its number stands on the left
+    return tag("span", tag("b", str(number)), class_=kind, style=style, aria_hidden="true")
 
 
 def _ink(number: int) -> str:
@@ -94,7 +98,7 @@ def _ink(number: int) -> str:
 
 def _item(answer: SceneAnswer, region: Region) -> Html:
     found = region.found_by
-    asked = tag("small", f"“{found.prompt.text}” {percent(found.score)} → ") if found else None
+    asked = tag("small", f"“{found.prompt.text}” {percent(found.score)}", class_="asked") if found else None
     truth = _truth(answer, region)
     if not region.labels:
         return tag("li", asked, "✗ nothing", class_="missed")
