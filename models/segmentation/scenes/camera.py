@@ -72,7 +72,8 @@ def _noisy(picture: UInt8[np.ndarray, "h w 3"], rng: np.random.Generator) -> UIn
     places = slice(start, start + picture.size)
     grains = noise[places] if places.stop <= len(noise) else np.resize(np.roll(noise, -start), picture.size)
     grains = (grains.astype(np.int16) * strength) >> _NOISE_BITS
-    return np.clip(picture + grains.reshape(picture.shape), 0, 255).astype(np.uint8)
+    noisy: np.ndarray = np.clip(picture + grains.reshape(picture.shape), 0, 255).astype(np.uint8)
+    return noisy
 
 
 @cache

@@ -142,7 +142,7 @@ def lay(
     if rng.random() < _LARGEST_FIRST:  # or else a large one lies upon small ones, where these stay to be seen
         order = np.argsort(-sizes)
     laid = []
-    for place in order:
+    for place in order.tolist():
         group = pool.groups[wanted[place]]
         drawing = group[int(rng.integers(len(group)))]
         how = pose(drawing, round(sizes[place]), rng, mirrors=settings.mirrors)

@@ -54,7 +54,7 @@ def pose(drawing: Drawing, longer_px: int, rng: np.random.Generator, *, mirrors:
     return Pose(
         longer_px,
         degrees * (2 * share - 1) if turned < _TURNED else 0.0,
-        mirrored=mirrors and drawing.mirrors and mirrored < 0.5,  # noqa: PLR2004  (as often as not)
+        mirrored=bool(mirrors and drawing.mirrors and mirrored < 0.5),  # noqa: PLR2004  (as often as not)
         gain=1 + _GAIN * (2 * light - 1),
     )
 

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Int16, UInt8
 from PIL import Image, ImageFilter
 
+from models.vision import masks
 from models.vision.boxes import Box
-from models.vision.masks import bounding_box
 from models.vision.scenes import OPAQUE
 
 LEAST_AREA_PX: Final = 48
@@ -49,7 +49,7 @@ class Canvas:
     def lay(self, thing: UInt8[np.ndarray, "rows columns 4"], rng: np.random.Generator) -> bool:
         """Lay a thing where it leaves enough of all others to be seen; False if there is no such place."""
         opaque = thing[:, :, 3] >= OPAQUE
-        area = np.count_nonzero(opaque)
+        area = masks.area(opaque)
         shadow = rng.random() < self._placing.shadows
         for _ in range(_TRIES):
             place = self._place(opaque.shape, rng)
@@ -70,7 +70,7 @@ class Canvas:
 
     def free(self) -> Bool[np.ndarray, "h w"]:
         """Return the pixels that show no thing."""
-        return self._owner == _NOBODY
+        return np.asarray(self._owner == _NOBODY)
 
     def _place(self, shape: tuple[int, ...], rng: np.random.Generator) -> Box:
         sides = []
@@ -82,7 +82,7 @@ class Canvas:
         return Box(left, top, left + shape[1], top + shape[0])
 
     def _fits(self, inside: Box, here: Bool[np.ndarray, "_ _"], area: int) -> bool:
-        seen = np.count_nonzero(here)
+        seen = masks.area(here)
         if seen < max(LEAST_AREA_PX, self._placing.visible * area):
             return False
         covered = self._covered(inside, here)
@@ -101,7 +101,7 @@ class Canvas:
             self._seen[number] -= lost
         self._owner[inside.rows, inside.columns][here] = len(self._area)
         self._area.append(area)
-        self._seen.append(np.count_nonzero(here))
+        self._seen.append(masks.area(here))
 
     def _darken(self, place: Box, opaque: Bool[np.ndarray, "_ _"]) -> None:
         """Throw a soft shadow to the lower right."""
@@ -122,7 +122,7 @@ class Canvas:
 
 
 def _seen(mask: Bool[np.ndarray, "h w"]) -> tuple[Box, Bool[np.ndarray, "_ _"]]:
-    box = bounding_box(mask)
+    box = masks.bounding_box(mask)
     return box, mask[box.rows, box.columns].copy()
 
 

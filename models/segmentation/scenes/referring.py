@@ -161,7 +161,7 @@ def _lay(
 def _tinted(drawing: Drawing, hue: str | None) -> tuple[UInt8[np.ndarray, "_ _ 4"], str | None]:
     """Return a cut-out in another hue, if it has one and the other is clear then, and the colour it has."""
     colour = _colour(drawing)
-    if hue is not None and colour in HUES and colour != hue:
+    if hue is not None and colour is not None and colour in HUES and colour != hue:
         other = recoloured(drawing.rgba, colour, hue)
         if colour_of(other) == hue:
             return other, hue

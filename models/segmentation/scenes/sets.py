@@ -26,7 +26,7 @@ from models.segmentation.scenes.sources import Names, Use, drawings, photographs
 EVALUATION_SCENES: Final = 500
 """How many scenes each evaluation set has; sets of the other uses have no end."""
 _JUDGED_PX: Final = ((512, 512), (512, 384), (384, 512))
-_SHARES: Final = MappingProxyType(
+SHARES: Final = MappingProxyType(
     {
         Use.TRAINING: ((0.0, 0.2), (0.3, 0.45), (0.55, 0.7), (0.8, 1.0)),
         Use.DEVELOPMENT: ((0.45, 0.55),),
@@ -127,4 +127,4 @@ def _scene(use: Use, name: str, known: _Set, number: int) -> Sample:
 @cache
 def _materials(use: Use, names: Names, part: Callable[[Pool], Pool]) -> Materials:
     sentences = UNHEARD_SENTENCES if use is Use.EVALUATION else SENTENCES
-    return Materials(part(drawings(use, names)), photographs(use), _SHARES[use], sentences)
+    return Materials(part(drawings(use, names)), photographs(use), SHARES[use], sentences)

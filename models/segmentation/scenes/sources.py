@@ -22,6 +22,7 @@ from models.data.manifest import Manifest, Row
 from models.data.splits import EVALUATION, TRAIN
 from models.segmentation.scenes.pools import Drawing, Pool, pool
 from models.vision.local_encoder.cutouts import decoded, is_development
+from models.vision.masks import area
 from models.vision.scenes import OPAQUE
 
 HELD_OUT_ARTIST: Final = "twitter"
@@ -116,7 +117,7 @@ def scenery_use(row: Row) -> Use:
 
 def is_thing(rgba: UInt8[np.ndarray, "_ _ 4"]) -> bool:
     """Whether enough of a cut-out can be seen to find it."""
-    return np.count_nonzero(rgba[:, :, 3] >= OPAQUE) >= _LEAST_OPAQUE
+    return area(rgba[:, :, 3] >= OPAQUE) >= _LEAST_OPAQUE
 
 
 def _held_out_use(row: Row) -> tuple[Use, Names] | None:

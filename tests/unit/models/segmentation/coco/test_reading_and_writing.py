@@ -98,7 +98,7 @@ def test_what_was_not_looked_for_is_not_verified(tmp_path: Path) -> None:
     def looked_for(said: dict[str, Any]) -> None:
         said["images"][0] |= {"neg_category_ids": [4], "not_exhaustive_category_ids": [9]}
 
-    assert read(described(tmp_path, looked_for), tmp_path / IMAGES).sample(0).verified == {0, 2}
+    assert read(described(tmp_path, looked_for), tmp_path / IMAGES).sample(0).verified == frozenset({0, 2})
 
 
 def test_stuff_comes_in_the_parts_that_hang_together(tmp_path: Path) -> None:
