@@ -117,7 +117,8 @@ def shares(
     """Return how each query is divided among the prompts: the softmax of its scores over a temperature."""
     power = sigmoid(logits) / np.float32(temperature)
     power = np.exp(power - power.max(axis=1, keepdims=True, initial=0))
-    return power / power.sum(axis=1, keepdims=True)
+    divided: np.ndarray = power / power.sum(axis=1, keepdims=True)
+    return divided
 
 
 def semantic(
@@ -226,7 +227,7 @@ def _by_square(kept: Kept) -> Iterator[tuple[Square, Int64[np.ndarray, "n"]]]:
 def _probabilities(kept: Kept, places: Int64[np.ndarray, "n"]) -> Float32[np.ndarray, "n cells cells"]:
     """Return masks of one square's queries as probabilities, 0 where a mask is out of its box's reach."""
     masks = kept.masks[places]
-    found = np.zeros_like(masks)
+    found: np.ndarray = np.zeros_like(masks)
     cells = masks.shape[2]
     for number, place in enumerate(places):
         square = kept.squares[place]

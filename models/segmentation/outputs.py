@@ -117,12 +117,14 @@ def iou(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n n"]:
     common = np.prod(np.maximum(high - low, 0), axis=-1)  # (n, n)
     own = np.diagonal(common)
     union = own[:, None] + own[None, :] - common
-    return np.divide(common, union, out=np.zeros_like(common), where=common > 0)
+    shares: np.ndarray = np.divide(common, union, out=np.zeros_like(common), where=common > 0)
+    return shares
 
 
 def sigmoid(logits: Float32[np.ndarray, "*n"]) -> Float32[np.ndarray, "*n"]:
     """Return probabilities, exact also where they are very small."""
-    return np.exp(-np.logaddexp(np.float32(0), -logits))
+    probabilities: np.ndarray = np.exp(-np.logaddexp(np.float32(0), -logits))
+    return probabilities
 
 
 def _least(thresholds: Float[np.ndarray, "prompts"]) -> Float32[np.ndarray, "prompts"]:
@@ -130,7 +132,8 @@ def _least(thresholds: Float[np.ndarray, "prompts"]) -> Float32[np.ndarray, "pro
     if not ((thresholds >= 0) & (thresholds <= 1)).all():
         raise ValueError("a threshold must be a probability")
     with np.errstate(divide="ignore"):  # 0 and 1 become infinite, as they should
-        return (np.log(thresholds) - np.log1p(-thresholds)).astype(np.float32)
+        logits: np.ndarray = np.log(thresholds) - np.log1p(-thresholds)
+    return logits.astype(np.float32)
 
 
 def _parts(

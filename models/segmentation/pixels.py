@@ -36,7 +36,8 @@ def mask_logits(
 ) -> Float32[np.ndarray, "k h w"]:
     """Return the mask of each query in cells of the square, as logits."""
     channels, height, width = features.shape
-    return (queries @ features.reshape(channels, -1)).reshape(-1, height, width)
+    logits: np.ndarray = queries @ features.reshape(channels, -1)
+    return logits.reshape(-1, height, width)
 
 
 def reach(box: Float[np.ndarray, "4"], square: Square, cells: int) -> Box:
@@ -75,7 +76,8 @@ def drawn(
     part = logits[:, first:after]
     rows = part[down.before] + (part[down.after] - part[down.before]) * down.share[:, None]
     left, right = rows[:, across.before - first], rows[:, across.after - first]  # (rows, columns)
-    return left + (right - left) * across.share
+    values: np.ndarray = left + (right - left) * across.share
+    return values
 
 
 def mask(logits: Float32[np.ndarray, "h w"], square: Square, window: Box) -> Bool[np.ndarray, "rows columns"]:
