@@ -1,4 +1,6 @@
-"""Measures the encoders that ship: `make eval` writes docs/quality.md and its plots.
+"""Measures the models that ship: `make eval` writes docs/quality.md and its plots.
+
+`encoders` or `finding` measures one part alone; the other stays as it is on the page.
 
 With `--manifest FOLDER` a data set of your own is asked instead, and the tables are printed.
 """
@@ -12,12 +14,18 @@ from pathlib import Path
 from typing import Final
 
 from models.data.manifest import DataError, read
+from models.evaluation.detection.report import page as finding
+from models.evaluation.detection.suite import SCENES
+from models.evaluation.detection.suite import Suite as DetectionSuite
 from models.evaluation.encoders import NoSuchModel
 from models.evaluation.folds import CannotTrain
 from models.evaluation.own import report
 from models.evaluation.report import page
 from models.evaluation.suite import Suite
 
+_ENCODERS: Final = "encoders"
+_FINDING: Final = "finding"
+_PARTS: Final = (_ENCODERS, _FINDING)
 _DOCS: Final = Path(__file__).parents[2] / "docs"
 
 
@@ -26,10 +34,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("part", nargs="?", choices=("all", *_PARTS), default="all", help="of the page")
     parser.add_argument(
         "--manifest", type=Path, metavar="FOLDER", help="a set of your own: see docs/quality.md"
     )
     parser.add_argument("--without-folds", action="store_true", help="leave out what has to be trained first")
+    parser.add_argument(
+        "--scenes", type=int, default=SCENES, metavar="N", help="of each set that things are found in"
+    )
     parser.add_argument(
         "--docs", type=Path, default=_DOCS, metavar="FOLDER", help="where the page is written"
     )
@@ -39,7 +51,10 @@ def main() -> int:
         if asked.manifest is not None:
             print(report(read(asked.manifest)))
             return 0
-        page.write(Suite(with_folds=not asked.without_folds).run(), asked.docs)
+        if asked.part in ("all", _ENCODERS):
+            page.write(Suite(with_folds=not asked.without_folds).run(), asked.docs)
+        if asked.part in ("all", _FINDING):
+            finding.write(DetectionSuite(asked.scenes).run(), asked.docs)
     except (DataError, NoSuchModel, CannotTrain) as error:
         print(error, file=sys.stderr)
         return 1

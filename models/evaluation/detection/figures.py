@@ -135,7 +135,6 @@ def pointing(found: Sequence[Pointed], scenes: int) -> tuple[Estimate, Estimate]
 def rejection(
     title: str,
     asked: Sequence[Asked],
-    matches: Matches,
     kind: PromptKind,
     threshold: float,
 ) -> Rejection:
@@ -144,13 +143,14 @@ def rejection(
     Args:
         title: Of the set.
         asked: Its scenes.
-        matches: Of their boxes, of all kinds of prompts.
         kind: Of the prompts that are looked at.
         threshold: Of that kind.
     """
     scenes = len(asked)
-    chosen = offered([_of_kind(each, kind) for each in asked], [threshold] * scenes)
-    detections, prompts = calibration.of_detections(matches), calibration.of_prompts(chosen)
+    of_kind = [_of_kind(each, kind) for each in asked]
+    chosen = offered(of_kind, [threshold] * scenes)
+    detections = calibration.of_detections(match(of_kind, "bbox"))
+    prompts = calibration.of_prompts(chosen)
     return Rejection(
         title,
         kind,

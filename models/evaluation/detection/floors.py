@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from models.evaluation.detection.answers import Asked
 from models.evaluation.detection.intervals import Estimate, estimate, weighted_mean
+from models.evaluation.detection.passes import scenes_digest
 from models.evaluation.folds import TRAINING, CannotTrain
 
 ACTIVATION_SCENES: Final = 50
@@ -40,7 +41,7 @@ def activation(name: str, cache: Path) -> Estimate:
     Raises:
         CannotTrain: If it has to be measured first, which needs torch, and that failed.
     """
-    file = cache / f"activation-{name}-{ACTIVATION_SCENES}.json"
+    file = cache / f"activation-{name}-{ACTIVATION_SCENES}-{scenes_digest()[:32]}.json"
     if not file.is_file():
         _measure(name, file)
     found = json.loads(file.read_text(encoding="utf-8"))

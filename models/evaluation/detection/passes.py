@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,14 @@ from models.segmentation.scenes import sets
 from models.segmentation.scenes.sources import Names, Use, drawings
 
 _TOLD_EVERY_S: Final = 20.0
+
+
+@cache
+def scenes_digest() -> str:
+    """Return one digest of the code that draws scenes."""
+    folder = Path(str(scenes.__file__)).parent
+    files = [Path(samples.__file__), *sorted(folder.glob("*.py"))]
+    return hashlib.sha256(" ".join(map(digest, files)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -40,9 +49,9 @@ class Asking:
     stuff: frozenset[str] | None = None
 
 
-def look(shipped: Shipped, asking: Asking, cache: Path) -> list[Evidence]:
+def look(shipped: Shipped, asking: Asking, folder: Path) -> list[Evidence]:
     """Return what the detector made of scenes, from a folder where it was kept or is then."""
-    kept = Kept(cache / _key(shipped, asking))
+    kept = Kept(folder / _key(shipped, asking))
     missing = [scene for scene in range(asking.count) if scene not in kept]
     told = time.perf_counter()
     for scene, sample in _samples(asking, missing):
@@ -66,7 +75,5 @@ def _samples(asking: Asking, scenes: Sequence[int]) -> Iterator[tuple[int, Sampl
 
 def _key(shipped: Shipped, asking: Asking) -> str:
     """Return a name for all that decides what is kept: the detector, the code that draws, what is asked."""
-    folder = Path(str(scenes.__file__)).parent
-    drawing = [digest(file) for file in [Path(samples.__file__), *sorted(folder.glob("*.py"))]]
     asked = repr((asking.name, asking.strangers, asking.vocabulary, sorted(asking.stuff or ())))
-    return hashlib.sha256(" ".join([shipped.digest, *drawing, asked]).encode()).hexdigest()[:32]
+    return hashlib.sha256(f"{shipped.digest} {scenes_digest()} {asked}".encode()).hexdigest()[:32]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -21,6 +23,7 @@ from models.evaluation.detection.phrases import ASPECTS, COLOUR, POSITION, SIZE,
 from models.evaluation.detection.precision import curve
 from models.evaluation.detection.prompted import pointed
 from models.evaluation.detection.rejection import ABSENCE, FULL, PRESENCE
+from models.evaluation.encoders import STORE
 from models.evaluation.folds import CannotTrain
 from models.segmentation.outputs import sigmoid
 from models.segmentation.samples import PromptKind
@@ -92,6 +95,7 @@ class Results:
     foreground: Estimate
     activation: Estimate | None
     curves: tuple[Curve, ...]
+    thresholds: Mapping[PromptKind, float]
     seen: dict[str, list[Evidence]]
     left_out: tuple[str, ...]
 
@@ -101,15 +105,16 @@ class Suite:
 
     Args:
         scenes: How many of each set, the first.
+        store: Where the detector is.
 
     Raises:
         NoSuchModel: If no detector is in the store.
     """
 
-    def __init__(self, scenes: int = SCENES) -> None:
+    def __init__(self, scenes: int = SCENES, store: Path = STORE) -> None:
         self._cache = cache_folder().parent / "detection"
         self._scenes = scenes
-        self._shipped: Shipped = shipped()
+        self._shipped: Shipped = shipped(store)
         self._seen = {name: self._look(name) for name in TITLES}
         self._asked = {name: [each.asked() for each in seen] for name, seen in self._seen.items()}
         self._boxes = {name: match(asked, "bbox") for name, asked in self._asked.items()}
@@ -130,6 +135,7 @@ class Suite:
             foreground=floors.everything(self._asked[SEEN]),
             activation=self._activation(),
             curves=tuple(Curve(TITLES[name], *curve(self._boxes[name])) for name in (*_POOLS, REFERRING)),
+            thresholds=self._shipped.finder.thresholds,
             seen=self._seen,
             left_out=tuple(self._left_out),
         )
@@ -181,9 +187,7 @@ class Suite:
 
     def _rejections(self) -> list[Rejection]:
         return [
-            figures.rejection(
-                TITLES[name], asked, self._boxes[name], kind, self._shipped.finder.thresholds[kind]
-            )
+            figures.rejection(TITLES[name], asked, kind, self._shipped.finder.thresholds[kind])
             for name, asked in self._asked.items()
             for kind in figures.kinds(asked)
         ]

@@ -12,10 +12,13 @@ from models.evaluation.metrics import Share
 from models.evaluation.protocols.artists import NAME, PICTURE
 from models.evaluation.protocols.scenes import SCENE_PX, SCENES
 from models.evaluation.report import plots, tables
-from models.evaluation.report.markdown import fill, percent, ranged, table, together
+from models.evaluation.report.markdown import BadTemplate, fill, percent, ranged, table, together
 from models.evaluation.suite import DENSE, FOLD, POOLED, RAW, Results
 
 TEMPLATE: Final = Path(__file__).with_name("quality.md")
+PAGE: Final = "quality.md"
+FINDING: Final = "finding"
+"""The part of the page that the detector's evaluation writes."""
 _IMAGES: Final = "images"
 _PASSES: Final = 5
 _LEFT_OUT: Final = "left out"
@@ -23,12 +26,34 @@ _NOTHING: Final = "\N{EN DASH}"
 
 
 def write(results: Results, docs: Path) -> None:
-    """Write the page and its plots into a folder of documents."""
+    """Write the page and its plots into a folder of documents; its part about finding stays as it is."""
     plots.groups(results.across, docs / _IMAGES / "quality-groups.svg")
     plots.recall(results.across, docs / _IMAGES / "quality-recall.svg")
     plots.shots(results.drawn_shots, docs / _IMAGES / "quality-shots.svg")
     text = fill(TEMPLATE.read_text(encoding="utf-8"), values(results))
-    (docs / "quality.md").write_text(text, encoding="utf-8")
+    page = docs / PAGE
+    before = part(page.read_text(encoding="utf-8"), FINDING) if page.is_file() else "\n"
+    page.write_text(with_part(text, FINDING, before), encoding="utf-8")
+
+
+def part(text: str, name: str) -> str:
+    """Return what stands between the marks of a part of a page.
+
+    Raises:
+        BadTemplate: If it has no such part.
+    """
+    begin, end = _marks(name)
+    _, has_begin, rest = text.partition(begin)
+    inside, has_end, _ = rest.partition(end)
+    if not (has_begin and has_end):
+        raise BadTemplate(f"the page has no part {name}, from {begin} to {end}")
+    return inside
+
+
+def with_part(text: str, name: str, inside: str) -> str:
+    """Return a page with something else between the marks of a part. Raises BadTemplate as `part`."""
+    begin, end = _marks(name)
+    return text.replace(f"{begin}{part(text, name)}{end}", f"{begin}{inside}{end}")
 
 
 def values(results: Results) -> dict[str, str]:
@@ -81,6 +106,10 @@ def summary(results: Results) -> str:
         ["objects of 12 to 24 pixels: one tile, tiles", _NOTHING, _NOTHING, _objects(results)],
     ]
     return table(["per cent right", "pooled features", "untrained, shipped before", "trained"], rows)
+
+
+def _marks(name: str) -> tuple[str, str]:
+    return f"<!-- {name} -->\n", f"<!-- /{name} -->"
 
 
 def _across(results: Results, by: str, subjects: tuple[str, ...]) -> list[str]:

@@ -17,15 +17,15 @@ from models.evaluation.report.markdown import together
 from models.evaluation.report.tables import chosen, group_share, subjects_of
 
 _STYLE: Final = Path(__file__).with_name("plots.mplstyle")
-_COLOURS: Final = ("#9e9e9e", "#e69f00", "#56b4e9", "#0b6e4f", "#cc79a7")
+COLOURS: Final = ("#9e9e9e", "#e69f00", "#56b4e9", "#0b6e4f", "#cc79a7")
 """Told apart by colour-blind readers as well (Okabe and Ito), the trained encoder in the strongest."""
 _DEPTHS: Final = np.unique(np.round(np.geomspace(1, 100, 30)).astype(int))
 
 
 def recall(across: Sequence[Asked], place: Path) -> None:
     """Draw how often the truth is among the first k candidates."""
-    with _figure(place, (7.6, 5.2)) as figure:
-        axes = figure.subplots()
+    with figure(place, (7.6, 5.2)) as drawn:
+        axes = drawn.subplots()
         for by, line in ((PICTURE, "-"), (NAME, "--")):
             for subject in subjects_of(across, by):
                 asked = chosen(across, subject, by)
@@ -33,28 +33,26 @@ def recall(across: Sequence[Asked], place: Path) -> None:
                 axes.plot(_DEPTHS, values, line, color=_colour(across, subject), label=f"{subject}, by {by}")
         axes.set(xscale="log", ylim=(0, 100), xlabel="candidates", ylabel="truth among them, %")
         axes.set_xticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
-        _legend(figure)
+        _legend(drawn)
 
 
 def shots(found: Sequence[FewShot], place: Path) -> None:
     """Draw top-1 over the number of shots, with the interval over the draws."""
     subjects = list(dict.fromkeys(each.subject for each in found))
-    with _figure(place, (6.4, 4.4)) as figure:
-        axes = figure.subplots()
+    with figure(place, (6.4, 4.4)) as drawn:
+        axes = drawn.subplots()
         for number, subject in enumerate(subjects):
             own = [each for each in found if each.subject == subject]
             values, halves = (
                 [100 * value for value in column] for column in zip(*map(_top, own), strict=True)
             )
             counts = [each.shots for each in own]
-            axes.errorbar(
-                counts, values, halves, color=_COLOURS[number], marker="o", capsize=3, label=subject
-            )
+            axes.errorbar(counts, values, halves, color=COLOURS[number], marker="o", capsize=3, label=subject)
         counts = sorted({each.shots for each in found})
         axes.set(xlabel="pictures a class", ylabel="right, %", ylim=(0, 100), xscale="log")
         axes.minorticks_off()
         axes.set_xticks(counts, [str(count) for count in counts])
-        _legend(figure)
+        _legend(drawn)
 
 
 def groups(across: Sequence[Asked], place: Path) -> None:
@@ -66,16 +64,16 @@ def groups(across: Sequence[Asked], place: Path) -> None:
         key=lambda name: group_share(across, subjects[-1], "group", name).value,
     )
     height = 0.8 / len(subjects)
-    with _figure(place, (6.8, 5.6)) as figure:
-        axes = figure.subplots()
+    with figure(place, (6.8, 5.6)) as drawn:
+        axes = drawn.subplots()
         for number, subject in enumerate(subjects):
             values = [100 * group_share(across, subject, "group", name).value for name in names]
             places = np.arange(len(names)) + 0.4 - (number + 0.5) * height
-            axes.barh(places, values, height, color=_COLOURS[number], label=subject)
+            axes.barh(places, values, height, color=COLOURS[number], label=subject)
         axes.set_yticks(np.arange(len(names)), names)
         axes.set(xlabel="right, %", xlim=(0, 100))
         axes.grid(visible=False, axis="y")
-        _legend(figure)
+        _legend(drawn)
 
 
 def _legend(figure: Figure) -> None:
@@ -87,13 +85,14 @@ def _top(each: FewShot) -> tuple[float, float]:
 
 
 def _colour(across: Sequence[Asked], subject: str) -> str:
-    return _COLOURS[subjects_of(across, PICTURE).index(subject)]
+    return COLOURS[subjects_of(across, PICTURE).index(subject)]
 
 
 @contextmanager
-def _figure(place: Path, size: tuple[float, float]) -> Iterator[Figure]:
+def figure(place: Path, size: tuple[float, float]) -> Iterator[Figure]:
+    """Give a figure in the style of these pages, and write it where it belongs: vectors or pixels."""
     with mpl.rc_context(fname=_STYLE):
-        figure = Figure(figsize=size, layout="constrained")
-        yield figure
+        drawn = Figure(figsize=size, layout="constrained")
+        yield drawn
         place.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(place, metadata={"Date": None} if place.suffix == ".svg" else None, dpi=110)
+        drawn.savefig(place, metadata={"Date": None} if place.suffix == ".svg" else None, dpi=110)

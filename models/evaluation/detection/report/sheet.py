@@ -1,0 +1,148 @@
+"""Scenes with what was found in them: good ones and bad ones, drawn by seed and not by hand."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import matplotlib as mpl
+import numpy as np
+from jaxtyping import Float, UInt8
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+from models.evaluation.detection.answers import Asked, unpacked
+from models.evaluation.detection.evidence import Evidence
+from models.evaluation.detection.verdicts import Verdict, judged
+from models.segmentation.samples import PromptKind, Sample
+
+_RIGHT: Final = "#00c853"
+_WRONG: Final = "#ff1744"
+_MISSED: Final = "#ffffff"
+_DARK: Final = "#7f0000"
+_TINT: Final = 0.4
+_LINES: Final = 9
+_WIDE: Final = 46
+_PANEL_INCHES: Final = (3.3, 4.5)
+_DPI: Final = 110
+_QUALITY: Final = 80
+_LEAST_THINGS: Final = 2
+_SEED: Final = 7
+
+
+def write(
+    seen: Mapping[str, Sequence[Evidence]],
+    titles: Mapping[str, str],
+    thresholds: Mapping[PromptKind, float],
+    drawn: Callable[[str, int], Sample],
+    place: Path,
+) -> None:
+    """Draw two scenes of each set: above, one of the better quarter; below, one of the worst tenth.
+
+    Args:
+        seen: What was found in each set.
+        titles: Of the sets.
+        thresholds: Of each kind of prompt.
+        drawn: Draws a scene of a set.
+        place: WebP that is written.
+    """
+    size = (_PANEL_INCHES[0] * len(seen), 2 * _PANEL_INCHES[1])
+    with mpl.rc_context({"font.size": 7}):
+        figure = Figure(figsize=size, dpi=_DPI)
+        panels = figure.subplots(2, len(seen), squeeze=False)
+        figure.subplots_adjust(left=0.01, right=0.99, top=0.965, bottom=0.13, wspace=0.04, hspace=0.42)
+        for column, (name, scenes) in enumerate(seen.items()):
+            asked = [each.asked() for each in scenes]
+            verdicts = [judged(each, _thresholds(each, thresholds)) for each in asked]
+            for row, scene in enumerate(chosen(asked, verdicts)):
+                _panel(panels[row, column], drawn(name, scene).image, asked[scene], verdicts[scene])
+            panels[0, column].set_title(titles[name], fontsize=9)
+        pixels = io.BytesIO()
+        figure.savefig(pixels, format="png")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with Image.open(pixels) as picture:
+        picture.convert("RGB").save(place, "WEBP", quality=_QUALITY, method=6)
+
+
+def chosen(asked: Sequence[Asked], verdicts: Sequence[Verdict]) -> tuple[int, int]:
+    """Return a scene at which more is right than at three quarters, and one of the worst tenth.
+
+    Scenes with one thing alone are left out where there are others.
+    """
+    full = [number for number, each in enumerate(asked) if len(each.truths) >= _LEAST_THINGS]
+    ordered = sorted(full or range(len(asked)), key=lambda number: verdicts[number].quality)
+    drawn = np.random.default_rng(_SEED)
+    good, bad = ordered[3 * len(ordered) // 4 :], ordered[: max(1, len(ordered) // 10)]
+    return good[int(drawn.integers(len(good)))], bad[int(drawn.integers(len(bad)))]
+
+
+def _thresholds(asked: Asked, thresholds: Mapping[PromptKind, float]) -> Float[np.ndarray, "prompt"]:
+    return np.array([thresholds[each.kind] for each in asked.prompts])
+
+
+def _panel(axes: Axes, image: UInt8[np.ndarray, "h w 3"], asked: Asked, verdict: Verdict) -> None:
+    axes.imshow(_tinted(image, asked, verdict))
+    axes.set_axis_off()
+    axes.set_anchor("N")
+    for number, (box, right) in enumerate(zip(verdict.answers.boxes.tolist(), verdict.right, strict=True), 1):
+        colour = _RIGHT if right else _WRONG
+        _outline(axes, box, colour)
+        axes.text(
+            box[0] + 3,
+            box[1] + 3,
+            str(number),
+            color="white",
+            va="top",
+            fontsize=7,
+            bbox={"facecolor": colour, "edgecolor": "none", "pad": 1.2},
+        )
+    for place in sorted({place for _, place in verdict.missed}):
+        _outline(axes, asked.truths[place].box, _MISSED, dashed=True)
+    for row, (text, colour) in enumerate(_legend(asked, verdict)):
+        axes.text(
+            0, -0.03 - 0.052 * row, text, color=colour, va="top", transform=axes.transAxes, clip_on=False
+        )
+
+
+def _tinted(image: UInt8[np.ndarray, "h w 3"], asked: Asked, verdict: Verdict) -> UInt8[np.ndarray, "h w 3"]:
+    drawn = image.astype(np.float32)
+    said = verdict.answers
+    for place, right in enumerate(verdict.right):
+        mask = unpacked(said.masks[said.mask[place]], asked.width_px, asked.height_px)
+        colour = np.array(mpl.colors.to_rgb(_RIGHT if right else _WRONG)) * 255
+        drawn[mask] = (1 - _TINT) * drawn[mask] + _TINT * colour
+    return np.rint(drawn).astype(np.uint8)
+
+
+def _outline(axes: Axes, box: Sequence[float], colour: str, *, dashed: bool = False) -> None:
+    left, top, right, bottom = box
+    line = "--" if dashed else "-"
+    axes.add_patch(
+        Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=colour, lw=1.4, ls=line)
+    )
+
+
+def _legend(asked: Asked, verdict: Verdict) -> list[tuple[str, str]]:
+    """Return lines of text and their colours: what was answered, what was missed, what was rejected."""
+    said = verdict.answers
+    lines = []
+    for number, (prompt, score, right) in enumerate(
+        zip(said.prompts.tolist(), said.scores.tolist(), verdict.right, strict=True), 1
+    ):
+        text = _short(f"{number}  {asked.prompts[prompt].text}")
+        lines.append((f"{text}  {score:.2f}", "#00733a" if right else _DARK))
+    missed = dict.fromkeys(asked.prompts[prompt].text for prompt, _ in verdict.missed)
+    lines += [(_short(f"missed: {text}"), "#555555") for text in missed]
+    quiet = set(asked.absent()) - set(said.prompts.tolist())
+    if len(lines) > _LINES:
+        lines = [*lines[: _LINES - 1], (f"and {len(lines) - _LINES + 1} more", "#555555")]
+    lines.append((f"{len(quiet)} of {len(asked.absent())} absent prompts: no answer", "#222222"))
+    return lines
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _WIDE else f"{text[: _WIDE - 1]}\N{HORIZONTAL ELLIPSIS}"
