@@ -85,7 +85,7 @@ def write(detector: Detector, store: Path) -> None:
         {"images": ("n",), "sentences": ("n", "s")},
     )
     _graph(
-        Scores(),
+        Scores().eval(),
         {"queries": queries, "offsets": queries[..., 0], "texts": sentences},
         store / SCORER / "1",
         ("logits",),
@@ -113,7 +113,8 @@ def _graph(
     with torch.inference_mode():
         results = module(*tensors.values())
     expected = [result.numpy() for result in (results if isinstance(results, tuple) else (results,))]
-    compare(folder, inputs, expected, tolerance=TOLERANCE * max(1.0, *(np.abs(each).max() for each in expected)))
+    largest = max(float(np.abs(each).max()) for each in expected)
+    compare(folder, inputs, expected, tolerance=TOLERANCE * max(1.0, largest))
 
 
 def _pictures(rng: np.random.Generator, side_px: int) -> np.ndarray:

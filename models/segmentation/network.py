@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, Self
+from typing import Final
 
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -102,13 +102,13 @@ class Detector(nn.Module):
         self.start = nn.Sequential(nn.Linear(settings.width, settings.width), nn.LayerNorm(settings.width))
         self.values = Values(settings.width, heads=settings.heads)  # one for all layers: three would cost
         self.decoder = nn.ModuleList(DecoderLayer(settings) for _ in range(settings.decoder_layers))
-        self.reader = RegionReader(settings, CHANNELS[:3], HEAD_CHANNELS)
+        self.reader = RegionReader(settings, CHANNELS[:3], HEAD_CHANNELS, stride=STRIDES[-1])
         self.widen = nn.Linear(settings.width, settings.aligned)
         widths = [settings.width] * (settings.decoder_layers - 1) + [settings.aligned]
         self.alignments = nn.ModuleList(Alignment(width, settings.texts) for width in widths)
         self.masks = MaskHead(fine, settings.width, masks=settings.masks, side=sides[1])
 
-    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002  (the signature is torch's)
+    def train(self, mode: bool = True) -> Detector:  # noqa: FBT001, FBT002  (the signature is torch's)
         """Set the mode of all but the trunk, which stays as it is used."""
         super().train(mode)
         self.trunk.eval()

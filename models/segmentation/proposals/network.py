@@ -44,16 +44,19 @@ class Proposer(nn.Module):
     """
 
     anchors: Tensor
+    ranks: Tensor
 
     def __init__(self, settings: DetectorSettings, sides: Sequence[int]) -> None:
         super().__init__()
         self._settings = settings
         self._cells = [side * side for side in sides]
+        self._most = [min(each, cells) for each, cells in zip(settings.proposals, self._cells, strict=True)]
         self.norm = nn.LayerNorm(settings.width)
         self.score = nn.Linear(settings.width, 1)
         nn.init.constant_(self.score.bias, START_LOGIT)
         self.refine = BoxHead(settings.width)
         self.register_buffer("anchors", _anchors(sides, settings.anchor_cells), persistent=False)
+        self.register_buffer("ranks", torch.arange(sum(self._most)), persistent=False)
 
     def forward(
         self, memory: Float[Tensor, "b cells width"]
@@ -72,16 +75,16 @@ class Proposer(nn.Module):
         """
         with torch.no_grad():
             chosen, first = [], 0
-            for cells, most in zip(self._cells, self._settings.proposals, strict=True):
+            for cells, most in zip(self._cells, self._most, strict=True):
                 level = proposals.logits[:, first : first + cells]
-                chosen.append(level.topk(min(most, cells), dim=1).indices + first)
+                chosen.append(level.topk(most, dim=1).indices + first)
                 first += cells
             found = torch.cat(chosen, 1)  # (b, k)
             order = proposals.logits.gather(1, found).argsort(dim=1, descending=True)
             found = found.gather(1, order)
             boxes = proposals.boxes.gather(1, found[..., None].expand(-1, -1, 4))
             kept = suppress(boxes, overlap=self._settings.overlap, steps=self._settings.suppressions)
-            ranks = torch.arange(found.shape[1], device=found.device) + found.shape[1] * (~kept).long()
+            ranks = self.ranks + len(self.ranks) * (~kept).long()
             best = ranks.topk(self._settings.queries, dim=1, largest=False, sorted=True).indices
             return found.gather(1, best)
 

@@ -28,11 +28,15 @@ class RegionReader(nn.Module):
         settings: Its sizes.
         channels: Of the maps that are read at points.
         deep: Channels of the map that is averaged.
+        stride: Of that map, in pixels.
     """
 
     steps: Tensor
+    cells: Tensor
 
-    def __init__(self, settings: DetectorSettings, channels: Sequence[int], deep: int) -> None:
+    def __init__(
+        self, settings: DetectorSettings, channels: Sequence[int], deep: int, *, stride: int
+    ) -> None:
         super().__init__()
         side = settings.region_points
         self.seen = nn.Linear(sum(channels), settings.width)
@@ -43,6 +47,8 @@ class RegionReader(nn.Module):
         self.geometry = nn.Linear(_GEOMETRY, settings.region_hidden, bias=False)
         self.output = nn.Linear(settings.region_hidden, settings.aligned)
         self.register_buffer("steps", (torch.arange(side) + 0.5) / side, persistent=False)
+        cells = settings.side_px // stride
+        self.register_buffer("cells", torch.arange(cells, dtype=torch.float32), persistent=False)
 
     def forward(
         self,
@@ -60,7 +66,7 @@ class RegionReader(nn.Module):
         with torch.no_grad():
             points = self._points(boxes)
             read = torch.cat([_read(each, points) for each in maps], -1)  # (b, q, p * p, channels)
-            mean = _mean(deep, points, len(self.steps))
+            mean = self._mean(deep, points)
             geometry = _geometry(boxes)
         seen = torch.relu(self.seen(read))
         hidden = self.placed(torch.relu(self.keep(seen)).flatten(2)) + self.mean(seen.mean(2))
@@ -75,31 +81,29 @@ class RegionReader(nn.Module):
         y = at[:, :, :, None, 1].expand(-1, -1, -1, side)
         return torch.stack([x, y], -1).flatten(2, 3)
 
+    def _mean(self, deep: Tensor, points: Tensor) -> Tensor:
+        """Return the mean over each box's points, (b, q, deep).
+
+        A bilinear read at a grid is a product of rows and columns, so its mean is one too; and a product with
+        a coarse map of a thousand channels costs less than reading it point by point.
+        """
+        count = len(self.steps)
+        columns = self._shares(points[:, :, :count, 0])
+        rows = self._shares(points[:, :, ::count, 1])
+        weights = rows[..., None] * columns[..., None, :]  # (b, q, side, side)
+        return weights.flatten(2) @ deep.flatten(2).transpose(1, 2)
+
+    def _shares(self, at: Tensor) -> Tensor:
+        """Return how much each of a line's cells counts in the mean over positions, (b, q, side)."""
+        side = len(self.cells)
+        place = (at * side - 0.5).clamp(0, side - 1)
+        return (1 - (place[..., None] - self.cells).abs()).clamp(min=0).mean(2)
+
 
 def _read(each: Tensor, points: Tensor) -> Tensor:
     """Return (b, q, points, channels); beyond the edge is what is at the edge."""
     read = functional.grid_sample(each, 2 * points - 1, padding_mode="border", align_corners=False)
     return read.permute(0, 2, 3, 1)
-
-
-def _mean(deep: Tensor, points: Tensor, count: int) -> Tensor:
-    """Return the mean over each box's points, (b, q, deep).
-
-    A bilinear read at a grid is a product of rows and columns, so its mean is one too; and a product with
-    a coarse map of a thousand channels costs less than reading it point by point.
-    """
-    side = deep.shape[-1]
-    columns = _shares(points[:, :, :count, 0], side)
-    rows = _shares(points[:, :, ::count, 1], side)
-    weights = rows[..., None] * columns[..., None, :]  # (b, q, side, side)
-    return weights.flatten(2) @ deep.flatten(2).transpose(1, 2)
-
-
-def _shares(at: Tensor, side: int) -> Tensor:
-    """Return how much each of a line's cells counts in the mean over positions, (b, q, side)."""
-    place = (at * side - 0.5).clamp(0, side - 1)
-    cells = torch.arange(side, device=at.device)
-    return (1 - (place[..., None] - cells).abs()).clamp(min=0).mean(2)
 
 
 def _geometry(boxes: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ needs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 from jaxtyping import Float
@@ -173,5 +174,9 @@ def as_maps(
     cells: Float[Tensor, "b cells width"], sides: Sequence[int]
 ) -> list[Float[Tensor, "b width _h _w"]]:
     """Return the levels as square maps, of which the cells are the rows one after the other."""
-    parts = cells.transpose(1, 2).split([side * side for side in sides], 2)
-    return [part.unflatten(2, (side, side)) for part, side in zip(parts, sides, strict=True)]
+    rows = cells.transpose(1, 2)
+    ends = tuple(accumulate(side * side for side in sides))
+    return [
+        rows[..., end - side * side : end].unflatten(2, (side, side))
+        for end, side in zip(ends, sides, strict=True)
+    ]

@@ -1,0 +1,111 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from models.export import GRAPH
+from models.segmentation.export import DETECTOR, OUTPUTS, SCORER, write
+from models.segmentation.network import Detector
+from models.vision.efficientnet.network import EfficientNetLite0
+from tests.models.segmentation.conftest import SMALL
+
+SMALLEST = replace(SMALL, encoder_layers=1, decoder_layers=1, suppressions=4)
+Arrays = dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    torch.manual_seed(0)
+    return Detector(EfficientNetLite0(), SMALLEST)
+
+
+@pytest.fixture(scope="module")
+def store(detector: Detector, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The graphs of a detector; writing them compares them with torch."""
+    folder = tmp_path_factory.mktemp("store")
+    write(detector, folder)
+    return folder
+
+
+def run(store: Path, name: str, inputs: Arrays) -> Arrays:
+    session = onnxruntime.InferenceSession(
+        str(store / name / "1" / GRAPH), providers=["CPUExecutionProvider"]
+    )
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(None, inputs), strict=True))
+
+
+def pictures(count: int) -> np.ndarray:
+    shape = (count, SMALL.side_px, SMALL.side_px, 3)
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def texts(count: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((1, count, SMALL.texts), dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def found(store: Path) -> Arrays:
+    return run(store, DETECTOR, {"images": pictures(1), "sentences": texts(1, 0) * 0})
+
+
+def test_writing_leaves_the_detector_as_it_was(store: Path, detector: Detector) -> None:
+    assert store
+    assert detector.training
+    assert isinstance(detector.trunk._bn0, torch.nn.BatchNorm2d)
+
+
+def test_the_graph_has_what_is_promised(found: Arrays) -> None:
+    assert tuple(found) == OUTPUTS
+    assert {name: array.shape[1:] for name, array in found.items()} == {
+        "queries": (SMALL.queries, SMALL.texts),
+        "offsets": (SMALL.queries,),
+        "boxes": (SMALL.queries, 4),
+        "objectness": (SMALL.queries,),
+        "mask_queries": (SMALL.queries, SMALL.masks),
+        "mask_features": (SMALL.masks, SMALL.side_px // 4, SMALL.side_px // 4),
+        "texts": (1, SMALL.texts),
+    }
+    assert all(array.dtype == np.float32 for array in found.values())
+    assert 0 <= found["boxes"].min() <= found["boxes"].max() <= 1
+
+
+def test_any_number_of_pictures_and_sentences_goes_in(store: Path) -> None:
+    sentences = np.repeat(texts(5, 1), 3, axis=0)
+
+    together = run(store, DETECTOR, {"images": pictures(3), "sentences": sentences})
+    alone = run(store, DETECTOR, {"images": pictures(3)[2:], "sentences": sentences[2:]})
+
+    for name in OUTPUTS:
+        np.testing.assert_allclose(together[name][2:], alone[name], atol=1e-4)
+
+
+def test_fewer_sentences_than_the_others_have_are_filled_up_with_rows_of_zeros(store: Path) -> None:
+    sentences = texts(2, 1)
+    filled = np.concatenate([sentences, 0 * texts(3, 0)], axis=1)
+
+    expected = run(store, DETECTOR, {"images": pictures(1), "sentences": sentences})
+    padded = run(store, DETECTOR, {"images": pictures(1), "sentences": filled})
+
+    np.testing.assert_allclose(padded["queries"], expected["queries"], atol=1e-5)
+    np.testing.assert_allclose(padded["texts"][:, :2], expected["texts"], atol=1e-5)
+    np.testing.assert_array_equal(padded["texts"][:, 2:], 0)
+
+
+def test_a_name_scores_the_same_alone_and_among_a_thousand_in_whatever_order(
+    store: Path, found: Arrays
+) -> None:
+    names, others = texts(4, 2), texts(1000, 3)
+    of_picture = {name: found[name] for name in ("queries", "offsets")}
+
+    alone = run(store, SCORER, {**of_picture, "texts": names})["logits"]
+    among = run(store, SCORER, {**of_picture, "texts": np.concatenate([others, names[:, ::-1]], axis=1)})
+
+    np.testing.assert_allclose(among["logits"][..., :999:-1], alone, atol=1e-5)
+
+
+def test_the_token_of_names_comes_back_to_the_bit(found: Arrays) -> None:
+    np.testing.assert_array_equal(found["texts"], 0)
