@@ -36,7 +36,8 @@ class Thing:
     @property
     def mask(self) -> Mask:
         """The outline as the client sends it."""
-        return Mask(*self.outline.shape, masks.encode(self.outline))
+        height_px, width_px = self.outline.shape
+        return Mask(height_px, width_px, masks.encode(self.outline))
 
 
 @dataclass(frozen=True, eq=False)

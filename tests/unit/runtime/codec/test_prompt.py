@@ -85,7 +85,10 @@ def test_as_many_names_as_a_large_vocabulary_has_are_taken_and_one_more_is_not()
 @pytest.mark.parametrize("value", [-0.1, 1.5, float("nan")])
 @pytest.mark.parametrize("name", ["threshold", "overlap"])
 def test_a_share_out_of_range_is_refused_by_name(name: str, value: float) -> None:
+    message = prompt_pb2.FindOptions()
+    setattr(message, name, value)
+
     with pytest.raises(InvalidInput) as refused:
-        read_find(prompt_pb2.FindOptions(**{name: value}), field="options.find")
+        read_find(message, field="options.find")
 
     assert (refused.value.field, refused.value.reason) == (f"options.find.{name}", "OUT_OF_RANGE")
