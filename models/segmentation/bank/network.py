@@ -2,7 +2,8 @@
 
 Source: APE (Shen et al., arXiv 2312.02153): the phrases of one picture are few, and most detectors never
 learn that a phrase can be about nothing. Its bank appends the latest phrases of other pictures of the same
-data set, up to a capacity. It is no part of what was learnt: no checkpoint has it, and inference empties it.
+data set, up to a capacity. It is no part of what was learnt: the weights do not have it, and inference
+empties it.
 """
 
 from __future__ import annotations

@@ -80,8 +80,17 @@ def test_at_inference_it_is_zero_and_stays_so() -> None:
     assert not bank.vectors.any()
 
 
-def test_no_checkpoint_has_it() -> None:
+def test_the_weights_do_not_have_it() -> None:
     assert _bank(1, 2).state_dict() == {}
+
+
+def test_a_run_that_goes_on_is_given_back_what_it_held() -> None:
+    before, after = _bank(1, 2, 3, 4, 5), _bank()
+
+    after.remember("scenes", *before.held("scenes"))
+
+    assert _held(after) == [2, 3, 4, 5]
+    assert torch.equal(after.held("scenes")[1], _numbers(2, 3, 4, 5))
 
 
 def test_nothing_flows_back_into_a_text_of_an_earlier_picture() -> None:
