@@ -6,11 +6,24 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from models.vision.local_encoder.settings import TrainingSettings
+
+class Pace(Protocol):
+    """What a run needs to know of its settings."""
+
+    @property
+    def warm_up_steps(self) -> int:
+        """In which the rates rise."""
+        ...
+
+    @property
+    def saved_every(self) -> int:
+        """Steps."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,13 +36,15 @@ class Run:
         checkpoint: Where.
         total: Steps of a whole run.
         settings: How.
+        clip: Longest gradient.
     """
 
     optimiser: torch.optim.Optimizer
     modules: nn.Module
     checkpoint: Path
     total: int
-    settings: TrainingSettings
+    settings: Pace
+    clip: float = 5.0
 
     def steps(self) -> Iterator[int]:
         """Yield the numbers of the steps that are left; between them, `descend` is called."""
@@ -47,7 +62,7 @@ class Run:
         """Take a step down this loss and return its value."""
         self.optimiser.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(self.modules.parameters(), 5.0)
+        nn.utils.clip_grad_norm_(self.modules.parameters(), self.clip)
         self.optimiser.step()
         return float(loss.item())
 

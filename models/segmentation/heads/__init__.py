@@ -1,0 +1,1 @@
+"""Training of everything behind the trunk."""

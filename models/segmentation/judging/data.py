@@ -1,0 +1,62 @@
+"""What a detector finds in lessons, each asked all its prompts in the way that their kind is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.segmentation.alignment.network import score
+from models.segmentation.calibration import Asked
+from models.segmentation.data import PHRASES
+from models.segmentation.lessons import Lesson
+from models.segmentation.masking.network import mask_logits
+from models.segmentation.network import Detector, Maps
+
+_COVERED = 128
+
+
+def judged(detector: Detector, lessons: Sequence[Lesson], texts: Mapping[str, np.ndarray]) -> list[Asked]:
+    """Return what is found in each lesson; the detector is left in the mode that it is in.
+
+    Args:
+        detector: What is asked.
+        lessons: Each with prompts that are all names, or all phrases and sentences.
+        texts: Their vectors.
+    """
+    mode = detector.training
+    detector.eval()
+    with torch.inference_mode():
+        found = [_asked(detector, each, texts) for each in lessons]
+    detector.train(mode)
+    return found
+
+
+def _asked(detector: Detector, each: Lesson, texts: Mapping[str, np.ndarray]) -> Asked:
+    device = next(detector.parameters()).device
+    asked = torch.from_numpy(np.stack([texts[prompt.text] for prompt in each.prompts]))[None].to(device)
+    phrased = any(prompt.kind in PHRASES for prompt in each.prompts)
+    levels = tuple(torch.from_numpy(level.astype(np.float32))[None].to(device) for level in each.maps)
+    found = detector.find(Maps(levels), asked if phrased else torch.zeros_like(asked[:, :1]))
+    last = found.layers[-1]
+    answers = np.zeros((len(each.boxes), len(each.prompts)), dtype=np.bool_)
+    for row, indices in enumerate(each.answers):
+        answers[row, sorted(indices)] = True
+    masks = mask_logits(found.mask_queries, found.mask_features)[0] > 0
+    return Asked(
+        kinds=tuple(prompt.kind for prompt in each.prompts),
+        boxes=last.boxes[0].cpu().numpy(),
+        logits=score(last.queries, last.offsets, found.texts if phrased else asked)[0].cpu().numpy(),
+        truth=each.boxes,
+        answers=answers,
+        overlaps=_overlaps(masks.cpu(), torch.from_numpy(each.masks >= _COVERED)).numpy(),
+    )
+
+
+def _overlaps(masks: Tensor, truth: Tensor) -> Tensor:
+    """Return the intersection over union of each mask with each true one."""
+    found, wished = masks.flatten(1).float(), truth.flatten(1).float()
+    common = found @ wished.T
+    return common / (found.sum(1)[:, None] + wished.sum(1) - common).clamp(min=1)

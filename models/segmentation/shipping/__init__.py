@@ -1,0 +1,1 @@
+"""From a trained detector to the folders of the store."""
