@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -53,8 +54,11 @@ def write_graph(  # noqa: PLR0913  (an export is its inputs, outputs and axes)
     dynamic_axes: Mapping[str, Sequence[str]],
     external: Sequence[str] = (),
     optimize: bool = True,
-) -> None:
+    operators: Mapping[Callable[..., Any], Callable[..., Any]] | None = None,
+) -> tuple[str, ...]:
     """Write `model.onnx`, with the same bytes for the same weights and versions.
+
+    Return the initialisers that were left out: of weights under two names, only one is the graph's.
 
     Args:
         module: In evaluation mode; its forward takes the inputs in order.
@@ -64,6 +68,7 @@ def write_graph(  # noqa: PLR0913  (an export is its inputs, outputs and axes)
         dynamic_axes: For each input the names of its leading axes, which may have any size.
         external: Initialisers that are left out and fed when the graph is opened.
         optimize: Whether norms are folded into the weights before them, which changes those.
+        operators: For those that the exporter does not know, how they are written.
     """
     axes = {name: torch.export.Dim(name) for names in dynamic_axes.values() for name in names}
     program = torch.onnx.export(
@@ -78,6 +83,7 @@ def write_graph(  # noqa: PLR0913  (an export is its inputs, outputs and axes)
         dynamo=True,
         optimize=optimize and not external,  # optimising would fold, and so rename, what shall be fed
         verbose=False,
+        custom_translation_table=dict(operators or {}),
     )
     module.eval()  # the exporter may have put it into training mode
     if program is None:
@@ -85,9 +91,10 @@ def write_graph(  # noqa: PLR0913  (an export is its inputs, outputs and axes)
     model = program.model_proto
     _anonymise(model)
     onnx.checker.check_model(model)
-    _leave_out(model, external)
+    left_out = _leave_out(model, external)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / GRAPH).write_bytes(model.SerializeToString(deterministic=True))
+    return left_out
 
 
 def compare(
@@ -163,11 +170,13 @@ def _anonymise(model: onnx.ModelProto) -> None:
         del entry.metadata_props[:]
 
 
-def _leave_out(model: onnx.ModelProto, names: Sequence[str]) -> None:
+def _leave_out(model: onnx.ModelProto, names: Sequence[str]) -> tuple[str, ...]:
     initialisers = {initialiser.name: initialiser for initialiser in model.graph.initializer}
-    for name in names:
+    there = tuple(name for name in names if name in initialisers)
+    for name in there:
         tensor = initialisers[name]
         tensor.ClearField("raw_data")
         tensor.ClearField("float_data")
         tensor.data_location = TensorProto.EXTERNAL
         tensor.external_data.add(key="location", value=_PLACE)
+    return there

@@ -51,7 +51,7 @@ def _import(given: argparse.Namespace) -> None:
     )
     for tower in towers:
         print(f"{given.out / tower.rows[0].name}: {tower.parity.words}")
-        print(table(tower.rows))
+        print(table(tower.rows, batch=tower.batch))
 
 
 def _shrink(given: argparse.Namespace) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from models.export import write_graph
 from models.importer import tokens
 from models.importer.description import MOST_BYTES, MOST_INSIDE_BYTES, described_file, write_model
 from models.importer.families import Checkpoint
+from models.importer.folder import CheckpointFolder
 from models.importer.network import ImageTower, TextTower
 from models.importer.pictures import crops, pixels
 from models.importer.refusal import Refused
@@ -50,6 +51,20 @@ class Parity:
         return f"{text}; pictures prepared here and there are {self.whole:.5f} alike or more"
 
 
+class Described(Protocol):
+    """What a description says of where a model came from."""
+
+    @property
+    def folder(self) -> CheckpointFolder:
+        """Where it lies."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """The family's name."""
+        ...
+
+
 def write_vision(checkpoint: Checkpoint, folder: Path, *, name: str, paths: Sequence[Path]) -> Parity:
     """Write the tower for pictures.
 
@@ -75,13 +90,13 @@ def write_vision(checkpoint: Checkpoint, folder: Path, *, name: str, paths: Sequ
     spaces = {"embeddings": name, **({"names": f"{name}.names"} if tower.named else {})}
     how = checkpoint.preprocessing
     description = {
-        **_head(checkpoint, f"{name}-vision", "image encoder"),
+        **head(checkpoint, f"{name}-vision", "image encoder"),
         "preprocessing": how.words,
         "crops": {"fit": how.fit, "resize_px": how.resize_px, "resample": how.resample},
-        "inputs": [_tensor("crops", "UINT8", (_FREE, side, side, 3), "batch, row, column, RGB", (0, 255))],
-        "outputs": [_embeddings(output, dim, space) for output, space in spaces.items()],
+        "inputs": [tensor("crops", "UINT8", (_FREE, side, side, 3), "batch, row, column, RGB", (0, 255))],
+        "outputs": [embeddings(output, dim, space) for output, space in spaces.items()],
     }
-    _write(tower, {"crops": torch.from_numpy(noise)}, folder, description)
+    write(tower, {"crops": torch.from_numpy(noise)}, folder, description)
     return _vision_parity(checkpoint, Model(folder), noise, paths)
 
 
@@ -100,25 +115,40 @@ def write_text(checkpoint: Checkpoint, folder: Path, *, name: str, texts: Sequen
     length = reading.max_tokens if reading.padding == "max_tokens" else _FREE
     highest = checkpoint.model.config.text_config.vocab_size - 1
     description = {
-        **_head(checkpoint, f"{name}-text", "text encoder"),
+        **head(checkpoint, f"{name}-text", "text encoder"),
         "preprocessing": reading.words,
         "name_templates": checkpoint.family.name_templates,
         "texts": {"max_tokens": reading.max_tokens, "padding": reading.padding, "pad_id": reading.pad_id},
         "files": [described_file(folder / tokens.FILE, role="tokenizer")],
         "inputs": [
-            _tensor("input_ids", "INT64", (_FREE, length), "batch, token", (0, highest)),
-            _tensor("attention_mask", "INT64", (_FREE, length), "batch, token", (0, 1)),
+            tensor("input_ids", "INT64", (_FREE, length), "batch, token", (0, highest)),
+            tensor("attention_mask", "INT64", (_FREE, length), "batch, token", (0, 1)),
         ],
-        "outputs": [_embeddings("embeddings", dim, f"{name}.names")],
+        "outputs": [embeddings("embeddings", dim, f"{name}.names")],
     }
-    _write(tower, example, folder, description)
+    write(tower, example, folder, description)
     return _text_parity(checkpoint, Model(folder), reading, given)
 
 
-def _write(
-    tower: nn.Module, example: Mapping[str, torch.Tensor], folder: Path, description: Mapping[str, Any]
+def write(
+    tower: nn.Module,
+    example: Mapping[str, torch.Tensor],
+    folder: Path,
+    description: Mapping[str, Any],
+    operators: Mapping[Callable[..., Any], Callable[..., Any]] | None = None,
 ) -> None:
-    """Write graph and description; large weights go into a file beside the graph."""
+    """Write graph and description; large weights go into a file beside the graph.
+
+    Args:
+        tower: In evaluation mode.
+        example: Of its inputs, by name.
+        folder: An empty folder.
+        description: Without digests; the names of free axes are those of the inputs' layouts.
+        operators: For those that the exporter does not know, how they are written.
+
+    Raises:
+        Refused: It is too large.
+    """
     state = {key: tensor.numpy() for key, tensor in tower.state_dict().items()}
     size = sum(array.nbytes for array in state.values())
     if size > MOST_BYTES:
@@ -130,19 +160,20 @@ def _write(
         for key, array in state.items()
         if size > MOST_INSIDE_BYTES and array.size >= _LEAST_OUTSIDE and array.dtype == np.float32
     }
-    write_graph(
+    left_out = write_graph(
         tower,
         example,
         folder=folder,
         outputs=[output["name"] for output in description["outputs"]],
         dynamic_axes={spec["name"]: _free_axes(spec) for spec in description["inputs"]},
         external=list(outside),
+        operators=operators,
     )
-    write_model(folder, description, None, outside)
+    write_model(folder, description, None, {key: outside[key] for key in left_out})
 
 
 def _free_axes(spec: Mapping[str, Any]) -> tuple[str, ...]:
-    names = ("batch", "tokens")
+    names = spec["layout"].split(", ")
     return tuple(names[axis] for axis, size in enumerate(spec["shape"]) if size == _FREE)
 
 
@@ -193,7 +224,8 @@ def _difference(model: Model, inputs: Mapping[str, np.ndarray], expected: np.nda
     return difference
 
 
-def _head(checkpoint: Checkpoint, name: str, what: str) -> dict[str, Any]:
+def head(checkpoint: Described, name: str, what: str) -> dict[str, Any]:
+    """Return what a description begins with."""
     return {
         "format": 1,
         "name": name,
@@ -204,11 +236,13 @@ def _head(checkpoint: Checkpoint, name: str, what: str) -> dict[str, Any]:
     }
 
 
-def _tensor(
+def tensor(
     name: str, dtype: str, shape: tuple[int, ...], layout: str, spread: tuple[int, int] | tuple[float, float]
 ) -> dict[str, Any]:
+    """Return what a description says of an input or output; a size of -1 is any."""
     return {"name": name, "dtype": dtype, "shape": shape, "layout": layout, "range": spread}
 
 
-def _embeddings(name: str, dim: int, space: str) -> dict[str, Any]:
-    return {**_tensor(name, "FP32", (_FREE, dim), "batch, dim", (-1.0, 1.0)), "space": space}
+def embeddings(name: str, dim: int, space: str) -> dict[str, Any]:
+    """Return what a description says of unit-norm vectors."""
+    return {**tensor(name, "FP32", (_FREE, dim), "batch, dim", (-1.0, 1.0)), "space": space}

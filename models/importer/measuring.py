@@ -87,10 +87,10 @@ def _rows(models: Sequence[Model], times: Sequence[float], losses: Sequence[Loss
     ]
 
 
-def table(rows: Sequence[Measured]) -> str:
-    """Return the rows as a table in Markdown."""
+def table(rows: Sequence[Measured], *, batch: int = 4) -> str:
+    """Return the rows as a table in Markdown, timed in batches of so many items."""
     lines = [
-        "| model | MB | ms an item (one thread, batch of 4) | times faster | against the first |",
+        f"| model | MB | ms an item (one thread, batch of {batch}) | times faster | against the first |",
         "|---|---|---|---|---|",
     ]
     for row in rows:

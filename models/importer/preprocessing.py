@@ -84,8 +84,8 @@ def understood(processor: Any) -> Preprocessing:
         resize_px=0 if resize_px == size_px else resize_px,
         resample=_RESAMPLES[processor.resample],
         rescale=float(processor.rescale_factor),
-        mean=_channels("image_mean", processor.image_mean, least=-math.inf),
-        std=_channels("image_std", processor.image_std, least=1e-6),
+        mean=channels_of("image_mean", processor.image_mean, least=-math.inf),
+        std=channels_of("image_std", processor.image_std, least=1e-6),
     )
 
 
@@ -111,7 +111,8 @@ def _edge(size: Any, key: str) -> int:
     return found if isinstance(found, int) else 0
 
 
-def _channels(key: str, values: Any, *, least: float) -> tuple[float, ...]:
+def channels_of(key: str, values: Any, *, least: float) -> tuple[float, ...]:
+    """Return three numbers, each at least `least`. Raises Refused."""
     try:
         numbers = tuple(float(value) for value in values)
     except (TypeError, ValueError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,14 +49,20 @@ class Model:
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> Float32[np.ndarray, "n dim"]:
         """Return the first embeddings of a batch of any size."""
+        return np.concatenate([found[0] for found in self._batches(inputs, self.outputs[:1])])
+
+    def everything(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return all outputs of a batch of any size, by name."""
+        names = [output["name"] for output in self.description["outputs"]]
+        parts = zip(*self._batches(inputs, names), strict=True)
+        return {name: np.concatenate(part) for name, part in zip(names, parts, strict=True)}
+
+    def _batches(self, inputs: Mapping[str, np.ndarray], names: Sequence[str]) -> Iterator[list[np.ndarray]]:
         count = len(next(iter(inputs.values())))
-        parts = [
-            self._session.run(
-                self.outputs[:1], {name: each[start : start + _BATCH] for name, each in inputs.items()}
-            )[0]
-            for start in range(0, count, _BATCH)
-        ]
-        return np.concatenate(parts)
+        for start in range(0, count, _BATCH):
+            yield self._session.run(
+                names, {name: each[start : start + _BATCH] for name, each in inputs.items()}
+            )
 
 
 def size_of(model: Model) -> int:
@@ -78,10 +84,10 @@ def milliseconds(models: Sequence[Model], inputs: Mapping[str, np.ndarray]) -> l
     count = len(next(iter(few.values())))
     taken: list[list[float]] = [[] for _ in models]
     for model in models:
-        model.run(few)
+        model.everything(few)
     for _ in range(_ROUNDS):
         for model, times in zip(models, taken, strict=True):
             started = time.perf_counter()
-            model.run(few)
+            model.everything(few)
             times.append((time.perf_counter() - started) * 1e3 / count)
     return [statistics.median(times) for times in taken]

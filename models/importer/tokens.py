@@ -9,7 +9,7 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from tokenizers import Regex, normalizers
 from tokenizers import Tokenizer as Packaged
@@ -20,7 +20,6 @@ from transformers import (
     SiglipTokenizer,
 )
 
-from models.importer.families import Checkpoint
 from models.importer.folder import CheckpointFolder
 from models.importer.refusal import Refused
 from models.text.tokenizer import Tokenizer
@@ -38,6 +37,34 @@ TEXTS: Final = (
     "a small yellow bird with black wings " * 40,
 )
 """What both tokenizers must agree on: case, punctuation, spaces, other scripts, and a text that is cut."""
+
+
+class Reads(Protocol):
+    """A checkpoint whose texts are read each by itself."""
+
+    @property
+    def folder(self) -> CheckpointFolder:
+        """Where it lies."""
+        ...
+
+    @property
+    def family(self) -> Rows:
+        """What it is."""
+        ...
+
+    @property
+    def model(self) -> Any:
+        """The model, of transformers."""
+        ...
+
+
+class Rows(Protocol):
+    """What of a family its tokens depend on."""
+
+    @property
+    def whole_rows(self) -> bool:
+        """Whether its texts are padded to the full length, and padding is seen."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -74,7 +101,7 @@ class Reading:
         return Tokenizer(packaged, width=width, pad_id=self.pad_id)
 
 
-def reading_of(checkpoint: Checkpoint, texts: Sequence[str] = TEXTS) -> Reading:
+def reading_of(checkpoint: Reads, texts: Sequence[str] = TEXTS) -> Reading:
     """Return the tokenizer that gives what transformers' gives.
 
     Raises:

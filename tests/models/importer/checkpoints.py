@@ -46,7 +46,7 @@ _SENTENCES = (
 
 def clip(folder: Path, *, seed: int = 0, inner: int = 64) -> Path:
     """Write a CLIP; one that is wide inside is large."""
-    tokenizer = _clip_tokenizer()
+    tokenizer = clip_tokenizer()
     torch.manual_seed(seed)
     text = {
         **_TOWER,
@@ -60,7 +60,7 @@ def clip(folder: Path, *, seed: int = 0, inner: int = 64) -> Path:
     model = CLIPModel(
         CLIPConfig(text_config=text, vision_config={**_EYE, "intermediate_size": inner}, projection_dim=24)
     )
-    _spread(model).save_pretrained(folder)
+    spread(model).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     square = {"height": SIDE_PX, "width": SIDE_PX}
     CLIPImageProcessorPil(size={"shortest_edge": SIDE_PX}, crop_size=square).save_pretrained(folder)
@@ -74,7 +74,7 @@ def siglip(folder: Path, *, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     text = {**_TOWER, "vocab_size": pieces, "max_position_embeddings": TOKENS, "projection_size": 32}
     model = SiglipModel(SiglipConfig(text_config=text, vision_config=_EYE))
-    _spread(model).save_pretrained(folder)
+    spread(model).save_pretrained(folder)
     size = {"height": SIDE_PX, "width": SIDE_PX}
     SiglipImageProcessorPil(size=size, resample=3).save_pretrained(folder)
     return folder
@@ -85,7 +85,7 @@ def dinov2(folder: Path, *, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     eye = {key: value for key, value in _EYE.items() if key != "intermediate_size"}
     model = Dinov2Model(Dinov2Config(**{**eye, "image_size": 56}))
-    _spread(model).save_pretrained(folder)
+    spread(model).save_pretrained(folder)
     square = {"height": SIDE_PX, "width": SIDE_PX}
     BitImageProcessorPil(
         size={"shortest_edge": 40}, crop_size=square, image_mean=[0.485, 0.456, 0.406]
@@ -95,7 +95,7 @@ def dinov2(folder: Path, *, seed: int = 0) -> Path:
 
 def openclip(folder: Path, *, seed: int = 0) -> TinyOpenClip:
     """Write an OpenCLIP and return what it must compute."""
-    tokenizer = _clip_tokenizer()
+    tokenizer = clip_tokenizer()
     model = open_clip.write(folder, vocabulary=len(tokenizer), seed=seed)
     tokenizer.save_pretrained(folder)
     return model
@@ -141,7 +141,7 @@ def shard(folder: Path) -> None:
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": placed}), encoding="utf-8")
 
 
-def _spread(model: Any) -> Any:
+def spread(model: Any) -> Any:
     """Let weights be large enough that pictures and texts differ in what comes out."""
     with torch.no_grad():
         for parameter in model.parameters():
@@ -152,7 +152,8 @@ def _spread(model: Any) -> Any:
     return model.eval()
 
 
-def _clip_tokenizer() -> Any:
+def clip_tokenizer() -> Any:
+    """Return a tokenizer of single letters."""
     letters = sorted(ByteLevel.alphabet())
     pieces = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
     return CLIPTokenizer(vocab={piece: number for number, piece in enumerate(pieces)}, merges=[])
