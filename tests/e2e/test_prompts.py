@@ -193,7 +193,7 @@ def test_an_exemplar_without_a_picture_is_no_prompt(calls: Calls) -> None:
 
 
 def test_more_words_than_an_event_holds_are_looked_for_through_both_doors(calls: Calls) -> None:
-    prompts = [Prompt(name=f"{i} {'very ' * 390}long name") for i in range(150)]
+    prompts = [Prompt(name=f"{i} {'x' * 1_900}") for i in range(150)]  # long, but of two tokens
     options = RecognitionOptions(prompts=prompts, find=FindOptions(threshold=1.0))
     assert options.ByteSize() > LIMITS.event_bytes
 
