@@ -128,7 +128,7 @@ def _of(scene: Asked, kind: PromptKind) -> list[int]:
 
 
 def _answers(scene: Asked, prompt: int, iou: Float[np.ndarray, "q m"]) -> list[tuple[float, bool]]:
-    """Return score and rightness of each answer to a prompt; a thing that was found before is not found again."""
+    """Return score and rightness of each answer to a prompt; nothing is found twice."""
     logits = scene.logits[:, [prompt]]
     selection = select(scene.boxes, [logits], np.zeros(1))
     left = scene.answers[:, prompt].copy()

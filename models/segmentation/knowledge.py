@@ -44,7 +44,7 @@ class Knowledge:
         return self._texts.all(texts, missing, lambda batch: self._encoder.read(list(batch)))
 
     def see(self, cutouts: Mapping[str, UInt8[np.ndarray, "_ _ 4"]]) -> Float32[np.ndarray, "n 640"]:
-        """Return what the encoder of pictures takes cut-outs for, by id: on white, as a service prepares them."""
+        """Return what the encoder of pictures takes cut-outs for: on white, as a service prepares them."""
         return self._pictures.all(list(cutouts), cutouts, self._seen)
 
     def _seen(self, cutouts: Sequence[UInt8[np.ndarray, "_ _ 4"]]) -> np.ndarray:

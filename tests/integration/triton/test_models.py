@@ -57,10 +57,29 @@ def batch_of(name: str, size: int, random: np.random.Generator) -> Mapping[str, 
         return {"logits": random.normal(0, 3, (size, 1000)).astype(np.float32)}
     if name == "fovea-local":
         return {"tiles": random.integers(0, 256, (size, 224, 224, 3), dtype=np.uint8)}
-    if name == "fovea-regions":
-        shapes = {"local": (size, 56, 28, 128), "overview": (size, 28, 28, 128), "points": (size, 3, 64, 3)}
-        return {name: random.random(shape, dtype=np.float32) for name, shape in shapes.items()}
+    if name == "fovea-detector":
+        sentences = random.normal(0, 1, (size, 2, 640)).astype(np.float32)
+        return {"images": _drawn(size, random), "sentences": sentences}
+    shapes = {
+        "fovea-detector-text": {"queries": (size, 100, 640), "offsets": (size, 100), "texts": (size, 5, 640)},
+        "fovea-regions": {
+            "local": (size, 56, 28, 128),
+            "overview": (size, 28, 28, 128),
+            "points": (size, 3, 64, 3),
+        },
+    }
+    if name in shapes:
+        return {key: random.random(shape, dtype=np.float32) for key, shape in shapes[name].items()}
     return {"crops": random.integers(0, 256, (size, 224, 224, 3), dtype=np.uint8)}
+
+
+def _drawn(size: int, random: np.random.Generator) -> np.ndarray:
+    """Return pictures of rectangles: in noise proposals are so alike that rounding chooses among them."""
+    pictures = np.full((size, 384, 384, 3), 127, dtype=np.uint8)
+    for picture in pictures:
+        for left, top, width, height in random.integers(20, 180, (12, 4)).tolist():
+            picture[top : top + height, left : left + width] = random.integers(0, 256, 3)
+    return pictures
 
 
 def raised(call: Callable[[], object]) -> FoveaError | None:

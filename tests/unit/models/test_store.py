@@ -71,6 +71,8 @@ def test_those_that_ship_are_there_and_those_of_before() -> None:
         "all-minilm-l6-v2",
         "conse-imagenet-minilm",
         "efficientnet-lite0",
+        "fovea-detector",
+        "fovea-detector-text",
         "fovea-global",
         "fovea-local",
         "fovea-regions",
