@@ -41,21 +41,19 @@ def average_precision(
     size = AREAS.index(area)
     counted = matches.counted[size] * weights[matches.truth_scene]
     wanted = np.bincount(matches.truth_name, counted, len(matches.names))  # (name)
-    asked = wanted > 0
-    if not asked.any():
+    if not wanted.any():
         return math.nan
-    weight = weights[matches.scene] * ~matches.ignored[size, list(ious)]
-    hit = matches.hit[size, list(ious)]
-    right = _running(weight * hit, matches.name)
-    wrong = _running(weight * ~hit, matches.name)
-    precision = _envelope(right / (right + wrong + np.spacing(1)), matches.name)
-    recall = right / np.maximum(wanted, np.finfo(float).tiny)[matches.name]
-    reached = np.searchsorted(_RECALLS, recall.ravel(), side="right").reshape(recall.shape)
-    first = np.diff(matches.name, prepend=-1) > 0
-    gained = np.diff(reached, axis=-1, prepend=0)
-    gained[:, first] = reached[:, first]
-    gained[:, ~asked[matches.name]] = 0
-    return float((gained * precision).sum() / len(_RECALLS) / len(ious) / np.count_nonzero(asked))
+    weight = weights[matches.scene]
+    gained = [
+        _gained(
+            np.where(matches.ignored[size, place], 0, weight),
+            np.flatnonzero(matches.hit[size, place] & ~matches.ignored[size, place]),
+            matches.name,
+            wanted,
+        )
+        for place in ious
+    ]
+    return sum(gained) / len(ious) / int(np.count_nonzero(wanted))
 
 
 def curve(matches: Matches) -> tuple[Float[np.ndarray, "recall"], Float[np.ndarray, "recall"]]:
@@ -69,16 +67,41 @@ def curve(matches: Matches) -> tuple[Float[np.ndarray, "recall"], Float[np.ndarr
     return recall, best_behind
 
 
-def _running(values: Float[np.ndarray, "iou d"], group: Int[np.ndarray, "d"]) -> Float[np.ndarray, "iou d"]:
+def _gained(
+    weight: Float[np.ndarray, "d"],
+    hits: Int[np.ndarray, "h"],
+    name: Int[np.ndarray, "d"],
+    wanted: Float[np.ndarray, "name"],
+) -> float:
+    """Return the sum over names of the mean precision at 101 recalls.
+
+    Precision is best at a hit, and recall grows there alone: nothing else has to be looked at.
+
+    Args:
+        weight: How often each detection counts, those of one name together and by falling scores.
+        hits: Places of those that match.
+        name: Of each detection.
+        wanted: Truths of each name.
+    """
+    group = name[hits]
+    right = _running(weight[hits], group)
+    said = np.concatenate([[0.0], np.cumsum(weight)])
+    together = said[hits + 1] - said[np.searchsorted(name, group)]
+    precision = _envelope(right / np.maximum(together, np.finfo(float).tiny), group)
+    recall = right / np.where(wanted > 0, wanted, 1)[group]
+    reached = np.searchsorted(_RECALLS, recall, side="right")
+    first = np.diff(group, prepend=-1) > 0
+    gained = np.where(first, reached, np.diff(reached, prepend=0))
+    return float((gained * precision)[wanted[group] > 0].sum() / len(_RECALLS))
+
+
+def _running(values: Float[np.ndarray, "h"], group: Int[np.ndarray, "h"]) -> Float[np.ndarray, "h"]:
     """Return the sum of the values of a group so far; groups stand one behind the other."""
-    total = np.cumsum(values, axis=-1)
-    start = np.searchsorted(group, group)
-    return total - np.where(start > 0, total[:, np.maximum(start - 1, 0)], 0)
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    return np.asarray(total[1:] - total[np.searchsorted(group, group)])
 
 
-def _envelope(values: Float[np.ndarray, "iou d"], group: Int[np.ndarray, "d"]) -> Float[np.ndarray, "iou d"]:
+def _envelope(values: Float[np.ndarray, "h"], group: Int[np.ndarray, "h"]) -> Float[np.ndarray, "h"]:
     """Return the best of this value and all behind it in its group; values are in [0, 1]."""
     apart = 2.0 * (group.max(initial=0) - group)  # whoever comes first from behind lies lowest
-    best_behind: np.ndarray = np.maximum.accumulate((values + apart)[:, ::-1], axis=-1)[:, ::-1]
-    found: np.ndarray = best_behind - apart
-    return found
+    return np.asarray(np.maximum.accumulate((values + apart)[::-1])[::-1] - apart)
