@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -218,9 +219,8 @@ class FindRegions:
         return regions, dropped
 
     def _count(self, prompts: Sequence[Prompt], found: int) -> None:
-        for kind in PromptKind:
-            if count := sum(prompt.kind is kind for prompt in prompts):
-                self._counts.asked(kind.value, count)
+        for kind, count in Counter(prompt.kind for prompt in prompts).items():
+            self._counts.asked(kind.value, count)
         self._counts.found(found)
 
 

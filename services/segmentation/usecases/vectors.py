@@ -116,13 +116,15 @@ class PromptVectors:
             InvalidInput, NotFound: An exemplar's picture is not there or no picture; the field says which.
             DeadlineExceeded, Unavailable: A model is not to be had.
         """
-        keys = tuple(self._key(prompts[place], place) for place in places)
+        asked = ((prompts[place], place) for place in places)
+        keys = tuple(
+            self._key(prompt, place) if prompt.kind is PromptKind.EXEMPLAR else prompt.text
+            for prompt, place in asked
+        )
         (rows,) = self.stacks([(self.reader.models(), keys)], lambda _: [self._stacked(prompts, places)])
         return rows
 
-    def _key(self, prompt: Prompt, place: int) -> str | ExemplarKey:
-        if prompt.kind is not PromptKind.EXEMPLAR:
-            return prompt.text
+    def _key(self, prompt: Prompt, place: int) -> ExemplarKey:
         return self._seer(place).key(_picture(prompt, place), field=_field(place))
 
     def _stacked(self, prompts: Sequence[Prompt], places: Sequence[int]) -> Rows:
