@@ -23,6 +23,8 @@ def test_the_demonstration_prints_its_numbers_and_writes_its_report(tmp_path: Pa
         "chance 0.4",
         "AUROC",
         "boxes on sheets",
+        "named right, own box",
+        "named right, oracle box",
     ):
         assert words in ended.stdout
     assert "data:image/webp;base64," in report.read_text(encoding="utf-8")

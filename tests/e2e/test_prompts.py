@@ -12,7 +12,7 @@ from PIL import Image
 
 from examples.demo.scenes import Scene, draw
 from examples.demo.task import Picture, load
-from fovea.gateway.v1 import gateway_pb2
+from fovea.gateway.v1 import collections_pb2, gateway_pb2
 from fovea.kernel.v1.envelope_pb2 import RecognitionOptions
 from fovea.kernel.v1.prompt_pb2 import FindOptions, Prompt
 from fovea.kernel.v1.recognition_pb2 import RECOGNITION_STATE_COMPLETED, Recognition
@@ -190,6 +190,20 @@ def test_an_exemplar_without_a_picture_is_no_prompt(calls: Calls) -> None:
 
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "EXEMPLAR_WITHOUT_PICTURE" in str(refused.value.trailing_metadata())
+
+
+def test_an_exemplar_whose_picture_was_not_kept_is_refused_by_its_place(calls: Calls) -> None:
+    calls.update_collection(
+        image_retention=collections_pb2.ImageRetention(policy=collections_pb2.RETENTION_POLICY_NONE)
+    )
+    (taught,) = calls.remember([("poppy", png("poppy"))])
+    options = RecognitionOptions(prompts=[Prompt(name="owl"), Prompt(exemplar_id=taught.exemplar_id)])
+
+    with pytest.raises(grpc.RpcError) as refused:
+        eventually(lambda: None if calls.recognize(png("fern"), options=options) else 1)
+
+    assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+    assert "options.prompts[1].exemplar_id" in str(refused.value.trailing_metadata())
 
 
 def test_more_words_than_an_event_holds_are_looked_for_through_both_doors(calls: Calls) -> None:

@@ -59,9 +59,9 @@ def _shown(prompt: Prompt, known: Mapping[str, Exemplar], field: str) -> Prompt:
             field=f"{field}.exemplar_id",
             reason="EXEMPLAR_UNKNOWN",
         )
-    if exemplar.image is None:
+    if exemplar.image is None or not exemplar.image.key:
         raise InvalidInput(
-            f"{field} is an exemplar of {exemplar.label!r} without a picture: send its text as a prompt",
+            f"{field} is an exemplar of {exemplar.label!r} without a picture: send a name or phrase instead",
             field=f"{field}.exemplar_id",
             reason="EXEMPLAR_WITHOUT_PICTURE",
         )

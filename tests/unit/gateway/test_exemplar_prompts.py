@@ -31,6 +31,7 @@ IMAGE = ImageReference("d" * 64, "default/default/images/d", "image/png", 10, 20
 PART = Region("0", Box(1.0, 2.0, 3.0, 4.0), RegionOrigin.CALLER)
 SHOWN = Exemplar("shown", "robin", ExemplarKind.IMAGE, image=IMAGE, region=PART)
 NAMED = Exemplar("named", "robin", ExemplarKind.NAME, text="robin")
+IMPORTED = Exemplar("imported", "robin", ExemplarKind.IMAGE, image=replace(IMAGE, key=""))
 BY_ID = Prompt(PromptKind.EXEMPLAR, "shown")
 BY_NAME = Prompt(PromptKind.NAME, "wren")
 FIND = FindOptions(threshold=0.4, overlap=0.7, tiles=True)
@@ -46,7 +47,7 @@ FOUND = Region(
 @pytest.fixture
 def case() -> GatewayCase:
     case = GatewayCase()
-    case.retriever.exemplars = [SHOWN, NAMED]
+    case.retriever.exemplars = [SHOWN, NAMED, IMPORTED]
     return case
 
 
@@ -107,6 +108,7 @@ def test_a_picture_that_the_caller_sends_is_not_believed(case: GatewayCase) -> N
     [
         (Prompt(PromptKind.EXEMPLAR, "nobody"), NotFound, "EXEMPLAR_UNKNOWN"),
         (Prompt(PromptKind.EXEMPLAR, "named"), InvalidInput, "EXEMPLAR_WITHOUT_PICTURE"),
+        (Prompt(PromptKind.EXEMPLAR, "imported"), InvalidInput, "EXEMPLAR_WITHOUT_PICTURE"),
     ],
 )
 @pytest.mark.parametrize("door", ["recognize", "submit"])
