@@ -98,7 +98,7 @@ def prompts_of(
     exemplars: list[str] | None,
     file: Path | None,
 ) -> tuple[Prompt, ...]:
-    """Return what to look for: names, then phrases, sentences and exemplars, each in order."""
+    """Return what to look for, each once: names, then phrases, sentences and exemplars, each in order."""
     given = names or []
     if phrase_like := next((each for each in given if each.lower().startswith(_ARTICLES)), ""):
         say(f"{phrase_like!r} is looked for as a name; --find-phrase minds colours, places and numbers")
@@ -109,7 +109,7 @@ def prompts_of(
         ("sentence", sentences or []),
         ("exemplar", exemplars or []),
     )
-    return tuple(Prompt(text, kind) for kind, texts in kinds for text in texts)
+    return tuple(dict.fromkeys(Prompt(text.strip(), kind) for kind, texts in kinds for text in texts))
 
 
 def find_of(threshold: float | None, overlap: float | None, *, tiles: bool | None) -> Find:

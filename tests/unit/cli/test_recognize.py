@@ -115,7 +115,7 @@ def test_size_and_connection_reach_the_server(run: Run, server: FakeServer, phot
 def test_what_is_looked_for_reaches_the_server_as_typed(
     run: Run, server: FakeServer, photos: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "names.txt").write_text("cup\n\n  traffic light \n", encoding="utf-8")
+    (tmp_path / "names.txt").write_text("cup\n\n  traffic light \ncup\n", encoding="utf-8")
 
     options = ["--find", 'bottle, "green"', "--find-phrase", "the cup on the left", "--find-exemplar", "e7"]
     more = ["--find-sentence", "A cup, with a dent.", "--find-file", tmp_path / "names.txt"]
