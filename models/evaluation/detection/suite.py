@@ -38,10 +38,10 @@ PHOTOS: Final = "photos"
 REFERRING: Final = "referring"
 STUFF: Final = "stuff"
 TITLES: Final = {
-    SEEN: "names trained on, an artist never seen",
+    SEEN: "names trained on",
     UNSEEN: "names never trained on",
-    PHOTOS: "photographs, never trained on",
-    REFERRING: "phrases and sentences",
+    PHOTOS: "photographs",
+    REFERRING: "phrases",
     STUFF: "things on stuff",
 }
 STRANGERS: Final = 100

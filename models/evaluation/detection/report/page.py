@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -11,17 +12,24 @@ from models.evaluation.detection.report import plots, sheet, tables
 from models.evaluation.detection.suite import NAMING_SCENES, TITLES, Results
 from models.evaluation.report.markdown import fill
 from models.evaluation.report.page import FINDING, PAGE, with_part
+from models.segmentation.samples import Sample
 from models.segmentation.scenes import sets
 
 TEMPLATE: Final = Path(__file__).with_name("finding.md")
 _IMAGES: Final = "images"
 
 
-def write(results: Results, docs: Path) -> None:
-    """Put what was measured into the page, which is there, and its pictures beside it."""
+def write(results: Results, docs: Path, drawn: Callable[[str, int], Sample] = sets.evaluation) -> None:
+    """Put what was measured into the page, which is there, and its pictures beside it.
+
+    Args:
+        results: Everything.
+        docs: Folder of the page.
+        drawn: Draws a scene of a set again.
+    """
     plots.finding(results, docs / _IMAGES / "quality-finding.svg")
     place = docs / _IMAGES / "quality-finding.webp"
-    sheet.write(results.seen, TITLES, results.thresholds, sets.evaluation, place)
+    sheet.write(results.seen, TITLES, results.thresholds, drawn, place)
     text = fill(TEMPLATE.read_text(encoding="utf-8"), values(results))
     page = docs / PAGE
     page.write_text(with_part(page.read_text(encoding="utf-8"), FINDING, text), encoding="utf-8")

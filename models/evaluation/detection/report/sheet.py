@@ -25,9 +25,11 @@ _WRONG: Final = "#ff1744"
 _MISSED: Final = "#ffffff"
 _DARK: Final = "#7f0000"
 _TINT: Final = 0.4
-_LINES: Final = 9
-_WIDE: Final = 46
-_PANEL_INCHES: Final = (3.3, 4.5)
+_LINES: Final = 8
+_WIDE: Final = 44
+_FONT_POINTS: Final = 8
+_PITCH_POINTS: Final = 10
+_PANEL_INCHES: Final = (3.3, 4.7)
 _DPI: Final = 110
 _QUALITY: Final = 80
 _LEAST_THINGS: Final = 2
@@ -51,10 +53,10 @@ def write(
         place: WebP that is written.
     """
     size = (_PANEL_INCHES[0] * len(seen), 2 * _PANEL_INCHES[1])
-    with mpl.rc_context({"font.size": 7}):
+    with mpl.rc_context({"font.family": "DejaVu Sans"}):
         figure = Figure(figsize=size, dpi=_DPI)
         panels = figure.subplots(2, len(seen), squeeze=False)
-        figure.subplots_adjust(left=0.01, right=0.99, top=0.965, bottom=0.13, wspace=0.04, hspace=0.42)
+        figure.subplots_adjust(left=0.01, right=0.99, top=0.97, bottom=0.145, wspace=0.04, hspace=0.43)
         for column, (name, scenes) in enumerate(seen.items()):
             asked = [each.asked() for each in scenes]
             verdicts = [judged(each, _thresholds(each, thresholds)) for each in asked]
@@ -103,9 +105,9 @@ def _panel(axes: Axes, image: UInt8[np.ndarray, "h w 3"], asked: Asked, verdict:
     for place in sorted({place for _, place in verdict.missed}):
         _outline(axes, asked.truths[place].box, _MISSED, dashed=True)
     for row, (text, colour) in enumerate(_legend(asked, verdict)):
-        axes.text(
-            0, -0.03 - 0.052 * row, text, color=colour, va="top", transform=axes.transAxes, clip_on=False
-        )
+        below = (0, -_PITCH_POINTS * (row + 0.4))
+        place = {"xycoords": "axes fraction", "textcoords": "offset points"}
+        axes.annotate(text, (0, 0), below, **place, color=colour, va="top", fontsize=_FONT_POINTS)
 
 
 def _tinted(image: UInt8[np.ndarray, "h w 3"], asked: Asked, verdict: Verdict) -> UInt8[np.ndarray, "h w 3"]:

@@ -147,7 +147,9 @@ def _crops(results: Results, title: str) -> str:
     """Return what the slow way gives: the detector's boxes, an encoder that sees each crop."""
     ways = dict(results.naming).get(title, ())
     found = next((each for each in ways if each.title.startswith("own box, fovea-global")), None)
-    return _DASH if found is None else f"{percent(found.ap50.value)} own boxes, crops named one by one"
+    return (
+        _DASH if found is None else f"{percent(found.ap50.value)} own boxes, each crop named by fovea-global"
+    )
 
 
 def _line(title: str, beside: str, found: Estimate, aim: str) -> list[str]:
