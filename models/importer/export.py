@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -51,6 +51,7 @@ class Parity:
         return f"{text}; pictures prepared here and there are {self.whole:.5f} alike or more"
 
 
+@runtime_checkable
 class Described(Protocol):
     """What a description says of where a model came from."""
 

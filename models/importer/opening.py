@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 import torch
 from safetensors.torch import load_file
@@ -62,6 +62,7 @@ _RUN_CODE: Final = ("auto_map", "quantization_config")
 _NAMED: Final = 3
 
 
+@runtime_checkable
 class Make(Protocol):
     """Which classes of transformers a family is made of."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from tokenizers import Regex, normalizers
 from tokenizers import Tokenizer as Packaged
@@ -39,6 +39,7 @@ TEXTS: Final = (
 """What both tokenizers must agree on: case, punctuation, spaces, other scripts, and a text that is cut."""
 
 
+@runtime_checkable
 class Reads(Protocol):
     """A checkpoint whose texts are read each by itself."""
 
@@ -58,6 +59,7 @@ class Reads(Protocol):
         ...
 
 
+@runtime_checkable
 class Rows(Protocol):
     """What of a family its tokens depend on."""
 

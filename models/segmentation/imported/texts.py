@@ -97,25 +97,38 @@ class JointReader:
         return self._known[_PAD]
 
     def __call__(self, prompts: Sequence[str]) -> list[JointText]:
-        """Return the texts, which have every prompt once, in order.
+        """Return the texts, which have every prompt once, in order. Raises as `row`."""
+        return self.texts([self.row(index, prompt) for index, prompt in enumerate(prompts)])
+
+    def row(self, index: int, prompt: str) -> list[int]:
+        """Return the tokens of a prompt; what would part it in two is left out.
+
+        Args:
+            index: What errors call it.
+            prompt: Any text.
 
         Raises:
-            PromptTooLongError: One does not fit even alone.
-            UnreadablePromptError: Nothing of one can be read.
+            PromptTooLongError: It does not fit even alone.
+            UnreadablePromptError: Nothing of it can be read.
         """
-        rows = [self._row(index, prompt) for index, prompt in enumerate(prompts)]
-        return [self._text(group, rows) for group in self._groups(rows)]
-
-    def _row(self, index: int, prompt: str) -> list[int]:
         encoded = self._packaged.encode(prompt.strip().lower(), add_special_tokens=False).ids
         row = [token for token in encoded if token not in self._parting]
         if all(token == self._known[_UNKNOWN] for token in row):
             raise UnreadablePromptError(index, "has nothing that this detector's tokenizer knows")
-        if len(row) > self._max_tokens - 3:
-            raise PromptTooLongError(index, tokens=len(row), limit=self._max_tokens - 3)
+        if len(row) > self.longest:
+            raise PromptTooLongError(index, tokens=len(row), limit=self.longest)
         return row
 
-    def _groups(self, rows: Sequence[list[int]]) -> Iterator[list[int]]:
+    @property
+    def longest(self) -> int:
+        """The most tokens of one prompt: as many as fit between start, stop and end."""
+        return self._max_tokens - 3
+
+    def texts(self, rows: Sequence[Sequence[int]]) -> list[JointText]:
+        """Return the texts of prompts' tokens, which have every prompt once, in order."""
+        return [self._text(group, rows) for group in self._groups(rows)]
+
+    def _groups(self, rows: Sequence[Sequence[int]]) -> Iterator[list[int]]:
         group: list[int] = []
         length = 2  # the start and the end
         for index, row in enumerate(rows):
@@ -127,7 +140,7 @@ class JointReader:
         if group:
             yield group
 
-    def _text(self, group: Sequence[int], rows: Sequence[list[int]]) -> JointText:
+    def _text(self, group: Sequence[int], rows: Sequence[Sequence[int]]) -> JointText:
         ids: Int64[np.ndarray, "1 token"] = np.full((1, self._max_tokens), self._known[_PAD], dtype=np.int64)
         spans = np.zeros((len(group), self._max_tokens), dtype=np.bool_)
         ids[0, 0] = self._known[_START]

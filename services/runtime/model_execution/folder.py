@@ -158,6 +158,23 @@ class Detection(_Strict):
     thresholds: Thresholds
 
 
+class Finding(_Strict):
+    """What a detector or masker that was imported finds things by.
+
+    Attributes:
+        by: All texts of a request read together as one, so that no answer is independent of the others;
+            each text by itself; or boxes, of which it makes masks.
+        fit: Whether a picture keeps its aspect in the square's upper left, or fills the square.
+        partner: The model that reads texts, or that draws masks, for it.
+        threshold: The score that its publishers use; not calibrated here.
+    """
+
+    by: Literal["joint texts", "texts", "boxes"]
+    fit: Literal["corner", "stretch"] = "corner"
+    partner: str = ""
+    threshold: Share = 0.0
+
+
 class Description(_Strict):
     """What `model.toml` says."""
 
@@ -176,6 +193,7 @@ class Description(_Strict):
     crops: Crops | None = None
     texts: Texts | None = None
     detection: Detection | None = None
+    finding: Finding | None = None
     name_templates: tuple[NameTemplate, ...] = ()
     """Of a text model: the sentences that a class's name is read in, each once with `{}` for the name; their
     embeddings are averaged. Without any, the name is read as it is."""
