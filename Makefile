@@ -74,7 +74,7 @@ check: proto lint types imports test ## Everything that needs no torch and no se
 data: setup ## Fetch the data sets of `make eval` and of training into ~/.cache/fovea
 	$(PYTHON) -m models.data
 
-eval: data $(TRAINING)/ready ## Measure the encoders; writes docs/quality.md and its plots (untrained folds: 20 minutes each)
+eval: data $(TRAINING)/ready ## Measure the models; writes docs/quality.md and its plots (untrained folds: 20 minutes each)
 	$(PYTHON) -m models.evaluation
 
 demo: proto ## Teach a few hundred classes, recognise other artists' pictures of them, write demo-report.html
