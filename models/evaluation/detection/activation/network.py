@@ -26,7 +26,7 @@ from models.vision.efficientnet.export import CHECKPOINT, CHECKPOINT_SHA256, PAC
 from models.vision.efficientnet.network import PIXEL_OFFSET, PIXEL_SCALE, EfficientNetLite0
 
 _THRESHOLDS = tuple(step / 10 for step in range(1, 10))
-_COARSE = 96
+_COARSE = 48
 _HALF = 0.5
 
 
@@ -79,7 +79,7 @@ def activations(trunk: EfficientNetLite0, picture: UInt8[np.ndarray, "side side 
 
 
 def _best(maps: Tensor, mask: Tensor, shown: tuple[slice, slice]) -> float:
-    """Return the IoU of the class and threshold that fit best at a quarter of the resolution."""
+    """Return the IoU of the class and threshold that fit best at an eighth of the resolution."""
     coarse = functional.interpolate(maps[None], (_COARSE, _COARSE), mode="bilinear")[0]
     wanted = functional.interpolate(mask[None, None].float(), (_COARSE, _COARSE), mode="area")[0, 0] > _HALF
     low, high = coarse.amin((1, 2), keepdim=True), coarse.amax((1, 2), keepdim=True)
