@@ -50,7 +50,7 @@ Pictures = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(no_args_is_help=True, help="Bring public encoders into the model store.")
+    group = typer.Typer(no_args_is_help=True, help="Bring public encoders and detectors into the model store.")
     app.add_typer(group, name="models", rich_help_panel="Server")
     group.command(
         "import",
@@ -58,6 +58,7 @@ def add_to(app: typer.Typer) -> None:
             "fovea models import clip-vit-base-patch32/",
             "fovea models import dinov2-base/ --name dino --variant int8",
             "fovea models import siglip/ --out store --triton repository",
+            "fovea models import grounding-dino-tiny/ --name gd",
         ),
     )(import_checkpoint)
     group.command(
@@ -77,10 +78,11 @@ def import_checkpoint(
         Path | None, typer.Option(metavar="FOLDER", help="Render Triton's model repository here, too.")
     ] = None,
 ) -> None:
-    """Import a checkpoint of CLIP, OpenCLIP, SigLIP or DINOv2 from a local folder: safetensors only.
+    """Import a checkpoint from a local folder of safetensors: of an encoder, a detector, or a maker of masks.
 
-    Each tower becomes a model that is compared with transformers before it counts. Nothing in the folder is
-    run, and nothing outside it is read.
+    Encoders are CLIP, OpenCLIP, SigLIP and DINOv2; detectors GroundingDINO and OWLv2; masks are made by SAM
+    and SAM 2. Each part becomes a model that is compared with transformers before it counts. Nothing in the
+    folder is run, and nothing outside it is read.
     """
     if triton is not None and importlib.util.find_spec(RENDERER.partition(".")[0]) is None:
         raise typer.BadParameter("rendering for Triton needs a checkout of Fovea", param_hint="--triton")

@@ -23,6 +23,7 @@ from models.importer.export import TOLERANCE
 from models.segmentation.imported.masks import BoxMasks
 from models.segmentation.pixels import mask, reach
 from models.segmentation.prepared import draw, whole
+from services.kernel.errors import InvalidInput, Unsupported
 from services.kernel.vocabulary import PromptKind
 from services.runtime.model_execution.store import ModelStore
 from services.segmentation.adapters.imported import (
@@ -219,6 +220,37 @@ def test_prompts_become_boxes_and_boxes_masks_in_pixels_of_the_picture(
         window.right - window.left,
     )
     assert [name.partition("@")[0] for name in masker.models()] == ["sam-image", "sam-masks"]
+
+
+@pytest.mark.parametrize(
+    ("family", "prompt", "reason"),
+    [
+        ("gd", "a" * 200, "TEXT_TOO_LONG"),
+        ("gd", "🐧 …", "TEXT_UNREADABLE"),
+        ("owl", "a bird " * 20, "TEXT_TOO_LONG"),
+    ],
+)
+def test_a_prompt_that_would_have_to_be_cut_is_refused_by_its_words(
+    detectors: Detectors, family: str, prompt: str, reason: str
+) -> None:
+    detectors(family)
+    asked = imported_detection(f"{family}-boxes", detectors.opened())
+    reader = ImportedTexts(detectors.models(*sorted(asked.wanted.names)), asked)
+
+    with pytest.raises(InvalidInput, match=f"the prompt '{prompt[:9]}") as caught:
+        reader.encode(["fine", prompt])
+
+    assert (caught.value.reason, caught.value.field) == (reason, "prompts")
+
+
+def test_what_finds_nothing_by_texts_is_no_detector_and_the_other_way_round(detectors: Detectors) -> None:
+    detectors("sam")
+    detectors("owl")
+
+    with pytest.raises(Unsupported, match="sam-image finds nothing by texts"):
+        imported_detection("sam-image", detectors.opened())
+    with pytest.raises(Unsupported, match="owl-boxes makes no masks"):
+        imported_masks("owl-boxes", detectors.opened())
 
 
 def test_what_a_sam_sees_outside_the_picture_does_not_count(detectors: Detectors) -> None:
