@@ -27,7 +27,7 @@ from services.runtime.backbone import open_backbone
 from services.runtime.grpc_channel import open_channel
 from services.runtime.main import exit_code_of, run, start_logging
 from services.runtime.process import Process
-from services.segmentation.assembly import Finder, FindingCounters, open_detection, wanted_by
+from services.segmentation.assembly import Finder, FindingCounters, open_ways, wanted_by
 from services.segmentation.assembly import assemble as assemble_segmentation
 from services.segmentation.settings import SegmentationSettings
 
@@ -50,13 +50,13 @@ def main() -> None:
         resources = backbone.resources
         metrics = resources.metrics
         encoding, segmentation = EncodingSettings.load(), SegmentationSettings.load()
-        detection = open_detection(segmentation)
-        models, senses = open_models(encoding, metrics.models, also=wanted_by(detection))
+        ways = open_ways(segmentation)
+        models, senses = open_models(encoding, metrics.models, also=wanted_by(ways))
         internal = (
             assemble_segmentation(
                 segmentation,
                 backbone.store,
-                None if detection is None else Finder(models, detection),
+                None if ways is None else Finder(models, ways),
                 version=version,
                 metrics=FindingCounters(metrics.caches, metrics.finding),
             ),

@@ -9,8 +9,9 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from fovea.segmentation.v1 import segmentation_pb2_grpc
+from models.segmentation.imported.masks import MaskModels
 from services.kernel.sharing import Once, Turns
-from services.kernel.texts import KnownTexts, TextKey
+from services.kernel.texts import KnownTexts, TextEncoder, TextKey
 from services.kernel.vocabulary import Embedding
 from services.runtime import deadline
 from services.runtime.assembly import Assembly
@@ -27,11 +28,20 @@ from services.runtime.stored_maps import StoredMaps
 from services.runtime.stream_workers import Workers
 from services.runtime.topics import TOPICS
 from services.segmentation.adapters.described import Detection, detection
+from services.segmentation.adapters.imported import (
+    ImportedDetection,
+    ImportedDetector,
+    ImportedMasks,
+    ImportedTexts,
+    imported_detection,
+    imported_masks,
+)
 from services.segmentation.adapters.models import ModelDetector, ModelExemplarEncoder
 from services.segmentation.domain.finding import Tiling
 from services.segmentation.domain.seen import Seen, SeenKey
 from services.segmentation.entrypoints.handlers import OnImagesSubmitted
 from services.segmentation.entrypoints.servicer import SegmentationServicer
+from services.segmentation.ports import Detector, ExemplarEncoder, Masker
 from services.segmentation.settings import SegmentationSettings
 from services.segmentation.usecases import (
     DrawMaps,
@@ -51,6 +61,7 @@ from services.segmentation.usecases import (
 
 _LOG: Final = logging.getLogger(__name__)
 _TOPIC: Final = "images.submitted"
+_NOTHING: Final = Wanted()
 
 
 @dataclass(frozen=True)
@@ -62,11 +73,43 @@ class FindingCounters:
 
 
 @dataclass(frozen=True)
+class Ways:
+    """How things are found: by our own detector or an imported one, and who makes masks if that does not."""
+
+    detection: Detection | ImportedDetection
+    masks: MaskModels | None = None
+    wanted: Wanted = _NOTHING
+
+
+@dataclass(frozen=True)
 class Finder:
     """How things are found, and what runs the models for it."""
 
     models: ModelExecution
-    detection: Detection
+    ways: Ways
+
+    def detector(self) -> Detector:
+        """Return what sees squares."""
+        if isinstance(self.ways.detection, ImportedDetection):
+            return ImportedDetector(self.models, self.ways.detection)
+        return ModelDetector(self.models, self.ways.detection)
+
+    def reader(self) -> TextEncoder:
+        """Return what reads prompts."""
+        if isinstance(self.ways.detection, ImportedDetection):
+            return ImportedTexts(self.models, self.ways.detection)
+        return ModelTextEncoder(self.models, self.ways.detection.reading)
+
+    def seer(self) -> ExemplarEncoder | None:
+        """Return what sees pictures of what is looked for; an imported detector reads texts alone."""
+        found = self.ways.detection
+        if isinstance(found, ImportedDetection) or found.exemplars is None:
+            return None
+        return ModelExemplarEncoder(self.models, found.exemplars, space=found.reading.space)
+
+    def masker(self) -> Masker | None:
+        """Return what makes masks of boxes, if something does."""
+        return None if self.ways.masks is None else ImportedMasks(self.models, self.ways.masks)
 
 
 def assemble(
@@ -89,12 +132,13 @@ def assemble(
     metrics = metrics or FindingCounters()
     stages = Stages(version)
     passes = None if finder is None else _passes(settings, store, finder, metrics.caches)
-    find = None if passes is None else FindRegions(passes, deadline, metrics.finding)
+    find = None
+    if finder is not None and passes is not None:
+        find = FindRegions(passes, deadline, metrics.finding, masker=finder.masker())
     propose = ProposeRegions(stages, check=deadline.check, find=find)
     draw = DrawMaps(passes, StoredMaps(store, topic="regions.proposed"), stages)
     workers = Workers(threads=2 * settings.finds_at_once, item_timeout_s=settings.find_item_timeout_s)
     at_once = min(settings.finds_at_once, TOPICS[_TOPIC].settings.partitions)
-    detector = None if finder is None else ModelDetector(finder.models, finder.detection)
     return Assembly(
         name="segmentation",
         servicers=(
@@ -106,7 +150,7 @@ def assemble(
         ),
         subscriptions=(Subscription(_TOPIC, "segmentation", OnImagesSubmitted(propose), workers=at_once),),
         background=(workers,),
-        checks={} if detector is None else {"detector": detector.models},
+        checks={} if finder is None else {"detector": finder.detector().models},
     )
 
 
@@ -114,7 +158,7 @@ def _passes(
     settings: SegmentationSettings, store: ObjectStore, finder: Finder, metrics: CacheMetrics
 ) -> Passes:
     images = StoredImages(store)
-    detector = ModelDetector(finder.models, finder.detection)
+    detector = finder.detector()
     seen: Once[SeenKey, Seen] = Once(
         deadline,
         most=settings.kept_passes_mb * 1_000_000,
@@ -130,7 +174,6 @@ def _passes(
 def _vectors(
     settings: SegmentationSettings, images: StoredImages, finder: Finder, metrics: CacheMetrics
 ) -> PromptVectors:
-    reading, sight = finder.detection.reading, finder.detection.exemplars
     texts: Once[TextKey, Embedding] = Once(deadline, most=settings.kept_prompts, counts=metrics.of("prompts"))
     stacks: Once[StackKey, Rows] = Once(
         deadline,
@@ -139,17 +182,16 @@ def _vectors(
         counts=metrics.of("prompt_lists"),
     )
     exemplars = None
-    if sight is not None:
+    seer = finder.seer()
+    if seer is not None:
         kept: Once[ExemplarKey, Row] = Once(
             deadline, most=settings.kept_prompts, counts=metrics.of("exemplars")
         )
-        encoder = ModelExemplarEncoder(finder.models, sight, space=reading.space)
-        exemplars = Exemplars(images, encoder, kept)
-    reader = ModelTextEncoder(finder.models, reading)
-    return PromptVectors(reader, KnownTexts(texts, deadline), exemplars, stacks)
+        exemplars = Exemplars(images, seer, kept)
+    return PromptVectors(finder.reader(), KnownTexts(texts, deadline), exemplars, stacks)
 
 
-def open_detection(settings: SegmentationSettings) -> Detection | None:
+def open_ways(settings: SegmentationSettings) -> Ways | None:
     """Return how things are found; None without a detector.
 
     Raises:
@@ -157,27 +199,34 @@ def open_detection(settings: SegmentationSettings) -> Detection | None:
         Corrupt: A file is not the one that its model describes.
         Unsupported: It is no detector.
     """
-    opened = OpenedModels(ModelStore(settings.model_folder))
-    return _detection(settings, opened)
+    return _ways(settings, OpenedModels(ModelStore(settings.model_folder)))
 
 
 def open_finder(settings: SegmentationSettings, metrics: ModelMetrics) -> Finder | None:
-    """Return the detector and what runs it; None without one. Raises as `open_detection`."""
+    """Return how things are found, and what runs the models; None without one. Raises as `open_ways`."""
     opened = OpenedModels(ModelStore(settings.model_folder))
-    found = _detection(settings, opened)
-    return None if found is None else Finder(run_models(settings, opened, found.wanted, metrics), found)
+    ways = _ways(settings, opened)
+    return None if ways is None else Finder(run_models(settings, opened, ways.wanted, metrics), ways)
 
 
-def wanted_by(found: Detection | None) -> Wanted:
+def wanted_by(ways: Ways | None) -> Wanted:
     """Return the models that a process has to run so that things are found."""
-    return Wanted() if found is None else found.wanted
+    return _NOTHING if ways is None else ways.wanted
 
 
-def _detection(settings: SegmentationSettings, opened: OpenedModels) -> Detection | None:
+def _ways(settings: SegmentationSettings, opened: OpenedModels) -> Ways | None:
     name = settings.detector_model
     if not name:
         return None
     if name not in opened and "detector_model" not in settings.model_fields_set:
         _LOG.warning("%s is not in the model folder: nothing will be found by prompts", name)
         return None
-    return detection(name, opened)
+    found: Detection | ImportedDetection
+    if opened(name).description.finding is None:
+        found = detection(name, opened)
+    else:
+        found = imported_detection(name, opened)
+    if not settings.mask_model:
+        return Ways(found, wanted=found.wanted)
+    masks, wanted = imported_masks(settings.mask_model, opened)
+    return Ways(found, masks, found.wanted | wanted)

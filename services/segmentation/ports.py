@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float, Float32, UInt8
 
+from models.segmentation.imported.masks import SeenPicture
 from models.vision.preparation import PreparationSettings
 from services.kernel.vocabulary import ImageReference, PromptKind
 from services.segmentation.domain.seen import Seen
@@ -47,6 +48,10 @@ class Detector(Protocol):
         """Return the score above which something counts as found, by the kind of prompt."""
         ...
 
+    def fused(self) -> frozenset[PromptKind]:
+        """Return the kinds of prompts that are read together with the image; others are independent of it."""
+        ...
+
     def look(
         self,
         squares: UInt8[np.ndarray, "n side side 3"],
@@ -69,6 +74,32 @@ class Detector(Protocol):
         texts: Float32[np.ndarray, "t dim"],
     ) -> Float32[np.ndarray, "q t"]:
         """Return the logit of each place of a square for each text. Raises Unavailable, DeadlineExceeded."""
+        ...
+
+
+@runtime_checkable
+class Masker(Protocol):
+    """Makes masks of boxes, for detectors that make none; safe to use from many threads."""
+
+    def models(self) -> tuple[str, ...]:
+        """Return `name@digest` of each model that takes part."""
+        ...
+
+    def see(self, picture: UInt8[np.ndarray, "h w 3"]) -> SeenPicture:
+        """Return what a picture looks like, whatever box is asked. Raises Unavailable, DeadlineExceeded."""
+        ...
+
+    def masks(
+        self, seen: SeenPicture, boxes: Float[np.ndarray, "box 4"]
+    ) -> Float32[np.ndarray, "box rows columns"]:
+        """Return the logits of the mask of each box, in cells of the square that was seen.
+
+        Args:
+            seen: Of `see`.
+            boxes: Left, top, right, bottom in pixels of the picture, at least one.
+
+        Raises Unavailable, DeadlineExceeded.
+        """
         ...
 
 

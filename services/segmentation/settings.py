@@ -15,6 +15,11 @@ class SegmentationSettings(ModelSettings):
         default="fovea-detector",
         description="finds what prompts name; empty: nothing does; the shipped one may be missing as well",
     )
+    mask_model: str = Field(
+        default="",
+        description="makes masks of the boxes of a detector that makes none, such as an imported SAM; empty:"
+        " nothing does",
+    )
     tiles_from_px: int = Field(
         default=1600,
         ge=1,

@@ -9,8 +9,10 @@ from types import MappingProxyType
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float, Float32, UInt8
 
+from models.segmentation.imported.masks import SeenPicture
+from models.segmentation.prepared import whole
 from models.vision.preparation import DEFAULTS, PreparationSettings
 from services.kernel.vectors import Vectors
 from services.kernel.vocabulary import NAME_SPACE, PromptKind
@@ -51,6 +53,7 @@ class PaintedDetector:
     before: Callable[[], None] = _nothing
     identities: tuple[str, ...] = ("painted@1", "scored@1")
     masks: bool = True
+    together: frozenset[PromptKind] = frozenset({PromptKind.PHRASE, PromptKind.SENTENCE})
     passes: list[tuple[int, int]] = field(default_factory=list)
     scored: list[int] = field(default_factory=list)
 
@@ -62,6 +65,9 @@ class PaintedDetector:
 
     def thresholds(self) -> Mapping[PromptKind, float]:
         return CALIBRATED
+
+    def fused(self) -> frozenset[PromptKind]:
+        return self.together
 
     def look(
         self,
@@ -146,6 +152,29 @@ class ColourSeer:
         self.batches.append(len(crops))
         shares = np.stack([_painted(crop).mean(axis=(1, 2)) for crop in crops])  # (n, 3)
         return unit_rows(np.concatenate([shares, np.full((len(crops), 1), 0.1)], axis=1))
+
+
+@dataclass
+class HalfMasker:
+    """Takes the left half of each box for the thing."""
+
+    seen: list[tuple[int, ...]] = field(default_factory=list)
+
+    def models(self) -> tuple[str, ...]:
+        return ("halves@1",)
+
+    def see(self, picture: UInt8[np.ndarray, "h w 3"]) -> SeenPicture:
+        self.seen.append(picture.shape[:2])
+        return SeenPicture(whole(picture.shape[1], picture.shape[0], side_px=SIDE_PX), {})
+
+    def masks(
+        self, seen: SeenPicture, boxes: Float[np.ndarray, "box 4"]
+    ) -> Float32[np.ndarray, "box rows columns"]:
+        cells = seen.square.to_square(boxes) * SIDE_PX
+        found = np.full((len(boxes), SIDE_PX, SIDE_PX), -_SURE, dtype=np.float32)
+        for number, (left, top, right, bottom) in enumerate(cells.astype(int).tolist()):
+            found[number, top:bottom, left : (left + right) // 2] = _SURE
+        return found
 
 
 @dataclass

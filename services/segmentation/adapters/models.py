@@ -40,6 +40,10 @@ class ModelDetector:
         """Return what the detector was calibrated to."""
         return self._detection.thresholds
 
+    def fused(self) -> frozenset[PromptKind]:
+        """Return the kinds that say more than a name."""
+        return frozenset({PromptKind.PHRASE, PromptKind.SENTENCE})
+
     def look(
         self,
         squares: UInt8[np.ndarray, "n side side 3"],

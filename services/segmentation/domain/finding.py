@@ -21,7 +21,6 @@ SCORED_AT_ONCE: Final = 2560
 """Prompts whose vectors and scores are in memory at a time, as APE has it."""
 MOST_HITS: Final = 2 * LIMITS.regions_per_image + 1
 """Taken from each pass: some are parts of others, and one more says that there were more."""
-FUSED_KINDS: Final = frozenset({PromptKind.PHRASE, PromptKind.SENTENCE})
 _INSIDE: Final = 0.7
 """Share of a box that was cut by its tile which another has to hold to be what it is a part of."""
 _TOUCHING: Final = 1 / 64
@@ -33,18 +32,23 @@ class Plan:
     """Which prompts are asked together, by their places.
 
     Attributes:
-        independent: Names and exemplars: the image is seen without them, and no answer depends on another.
-        fused: Phrases and sentences: a pass for each group.
+        independent: The image is seen without them, and no answer depends on another: names and exemplars.
+        fused: Read together with the image, a pass for each group: phrases and sentences.
     """
 
     independent: tuple[int, ...]
     fused: tuple[tuple[int, ...], ...]
 
 
-def planned(prompts: Sequence[Prompt]) -> Plan:
-    """Return which prompts are asked together, each group in their order."""
-    fused = [place for place, prompt in enumerate(prompts) if prompt.kind in FUSED_KINDS]
-    alone = (place for place, prompt in enumerate(prompts) if prompt.kind not in FUSED_KINDS)
+def planned(prompts: Sequence[Prompt], together: frozenset[PromptKind]) -> Plan:
+    """Return which prompts are asked together, each group in their order.
+
+    Args:
+        prompts: All of them.
+        together: The kinds that are read together with the image.
+    """
+    fused = [place for place, prompt in enumerate(prompts) if prompt.kind in together]
+    alone = (place for place, prompt in enumerate(prompts) if prompt.kind not in together)
     groups = (tuple(fused[start : start + FUSED_AT_ONCE]) for start in range(0, len(fused), FUSED_AT_ONCE))
     return Plan(tuple(alone), tuple(groups))
 

@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64
 
 from models.segmentation.outputs import Rules, select
-from models.segmentation.pixels import mask, mask_logits, reach
 from models.segmentation.prepared import Square
 from services.kernel.limits import LIMITS
 from services.kernel.sharing import TimeLimit
@@ -20,7 +19,6 @@ from services.kernel.vocabulary import (
     FindOptions,
     FoundBy,
     ImageReference,
-    Mask,
     Prompt,
     PromptKind,
     Region,
@@ -29,9 +27,10 @@ from services.kernel.vocabulary import (
 from services.segmentation.domain import finding
 from services.segmentation.domain.finding import Hit
 from services.segmentation.domain.seen import Seen
-from services.segmentation.domain.shapes import placed, runs
-from services.segmentation.ports import Detector, FindingCounts
+from services.segmentation.domain.shapes import runs
+from services.segmentation.ports import Detector, FindingCounts, Masker
 from services.segmentation.usecases.look import Look, Picture
+from services.segmentation.usecases.outlines import Outline, Outlines, drawn, masked
 from services.segmentation.usecases.vectors import PromptVectors
 
 REGIONS_CAPPED: Final = "regions_capped"
@@ -63,11 +62,13 @@ class Turn:
         places: The prompts that were asked, by their places in the request.
         seen: What was seen.
         boxes: Of all views one after the other, in pixels of the image.
+        fused: Whether the prompts were read together with the image.
     """
 
     places: tuple[int, ...]
     seen: Seen
     boxes: Float[np.ndarray, "n 4"]
+    fused: bool
 
 
 class Passes:
@@ -100,20 +101,19 @@ class Passes:
 
     def __call__(self, picture: Picture, prompts: Sequence[Prompt]) -> Iterator[Turn]:
         """Yield each pass, with the prompts that were asked in it."""
-        plan = finding.planned(prompts)
+        plan = finding.planned(prompts, self._detector.fused())
         if plan.independent:
             self._check_exemplars(prompts, plan.independent)
-            yield _turn(plan.independent, picture.seen(), picture.views)
+            yield _turn(plan.independent, picture.seen(), picture.views, fused=False)
         for places in plan.fused:
             self._limit.check()
-            yield _turn(places, picture.seen_with(self._vectors(prompts, places)), picture.views)
+            yield _turn(places, picture.seen_with(self._vectors(prompts, places)), picture.views, fused=True)
 
     def logits(self, turn: Turn, prompts: Sequence[Prompt]) -> Iterator[Float32[np.ndarray, "n t"]]:
         """Yield the logits of all places for some prompts at a time, in the order of the pass's prompts."""
         for start in range(0, len(turn.places), finding.SCORED_AT_ONCE):
             some = turn.places[start : start + finding.SCORED_AT_ONCE]
-            fused = prompts[some[0]].kind in finding.FUSED_KINDS
-            texts = None if fused else self._vectors(prompts, some)
+            texts = None if turn.fused else self._vectors(prompts, some)
             parts = []
             for view in range(len(turn.seen.queries)):
                 self._limit.check()
@@ -128,9 +128,9 @@ class Passes:
             self._vectors(prompts, pictured[start : start + finding.SCORED_AT_ONCE])
 
 
-def _turn(places: tuple[int, ...], seen: Seen, views: Sequence[Square]) -> Turn:
+def _turn(places: tuple[int, ...], seen: Seen, views: Sequence[Square], *, fused: bool) -> Turn:
     boxes = [view.to_image(found.astype(np.float64)) for view, found in zip(views, seen.boxes, strict=True)]
-    return Turn(places, seen, np.concatenate(boxes))
+    return Turn(places, seen, np.concatenate(boxes), fused)
 
 
 class FindRegions:
@@ -140,6 +140,7 @@ class FindRegions:
         passes: Has the image looked at.
         limit: When to give up.
         counts: Is told what was asked and found.
+        masker: Makes masks where the detector makes none; None: boxes are all there is then.
         most_runs: Run lengths of all masks of one image.
     """
 
@@ -149,11 +150,13 @@ class FindRegions:
         limit: TimeLimit,
         counts: FindingCounts,
         *,
+        masker: Masker | None = None,
         most_runs: int = LIMITS.mask_runs_per_image,
     ) -> None:
         self._passes = passes
         self._limit = limit
         self._counts = counts
+        self._masker = masker
         self._most_runs = most_runs
 
     def __call__(self, image: ImageReference, prompts: Sequence[Prompt], options: FindOptions) -> Found:
@@ -165,20 +168,26 @@ class FindRegions:
         """
         least = self._passes.thresholds(prompts, options)
         picture = self._passes.picture(image, options)
-        turns: list[Turn] = []
+        outlines = Outlines(picture.views)
         hits: list[Hit] = []
+        masks = True
         rules = Rules(across=options.overlap, most=finding.MOST_HITS)
-        for turn in self._passes(picture, prompts):
-            hits += self._hits(turn, len(turns), prompts, least, rules)
-            turns.append(turn)
-        hits = finding.whole_ones(finding.best_first(hits), picture.views)
+        for number, turn in enumerate(self._passes(picture, prompts)):
+            fresh = self._hits(turn, number, prompts, least, rules)
+            hits = finding.best_first([*hits, *fresh])[: finding.MOST_HITS]
+            outlines.keep(hits, turn.seen, turn=number)
+            masks = bool(turn.seen.mask_queries.shape[2])
+        hits = finding.whole_ones(hits, picture.views)
         if options.overlap is not None:
             hits = finding.distinct(hits, options.overlap)
         kept = hits[: LIMITS.regions_per_image]
-        regions, dropped = self._regions(image, kept, turns, picture.views, least)
+        masker = None if masks else self._masker
+        found = outlines.of(kept) if masker is None else masked(masker, picture, kept)
+        regions, dropped = self._regions(image, kept, found, least)
         self._count(prompts, len(regions))
         rungs = [REGIONS_CAPPED] * (len(kept) < len(hits)) + [MASKS_DROPPED] * dropped
-        return Found(tuple(regions), self._passes.models(prompts), tuple(rungs))
+        models = (*self._passes.models(prompts), *(masker.models() if masker and kept else ()))
+        return Found(tuple(regions), models, tuple(rungs))
 
     def _hits(
         self,
@@ -199,8 +208,7 @@ class FindRegions:
         self,
         image: ImageReference,
         hits: Sequence[Hit],
-        turns: Sequence[Turn],
-        views: Sequence[Square],
+        outlines: Iterator[Outline | None],
         least: Float64[np.ndarray, "t"],
     ) -> tuple[list[Region], bool]:
         """Return the regions, and whether masks of some had to be left out."""
@@ -211,8 +219,8 @@ class FindRegions:
             self._limit.check()
             found_by = FoundBy(hit.prompt, hit.score, float(least[hit.prompt]))
             region = Region(str(number), Box(*hit.box), RegionOrigin.PROMPT, found_by=found_by)
-            drawn = None if dropped else mask_of(image, hit, turns[hit.turn].seen, views[hit.view])
-            with_mask = replace(region, mask=drawn)
+            outline = None if dropped else next(outlines)
+            with_mask = replace(region, mask=drawn(image, hit, outline)) if outline else region
             left -= runs(with_mask)
             dropped = dropped or left < 0
             regions.append(region if dropped else with_mask)
@@ -222,16 +230,3 @@ class FindRegions:
         for kind, count in Counter(prompt.kind for prompt in prompts).items():
             self._counts.asked(kind.value, count)
         self._counts.found(found)
-
-
-def mask_of(image: ImageReference, hit: Hit, seen: Seen, view: Square) -> Mask | None:
-    """Return which pixels show what was found; nothing where that cannot be told and the whole box counts."""
-    if not seen.mask_queries.shape[2]:
-        return None
-    features = seen.mask_features[hit.view]
-    (logits,) = mask_logits(seen.mask_queries[hit.view, hit.query][np.newaxis], features)
-    window = reach(np.array(hit.box), view, logits.shape[1])
-    drawn = mask(logits, view, window)
-    if not drawn.any():
-        return None
-    return Mask(image.height_px, image.width_px, placed(drawn, window.left, window.top, image))

@@ -88,9 +88,13 @@ class Picture:
     def _data(self) -> bytes:
         return self.images.read(self.image)
 
+    def pixels(self) -> UInt8[np.ndarray, "h w 3"]:
+        """Return the image; it is not kept, for it may be large. Raises as `seen`."""
+        return decoded(self._data, self.image)
+
     @cached_property
     def _squares(self) -> UInt8[np.ndarray, "n side side 3"]:
-        pixels = decoded(self._data, self.image)
+        pixels = self.pixels()
         return np.stack([draw(pixels, view) for view in self.views])
 
     def _passed(self, sentences: Float32[np.ndarray, "m dim"] | None) -> Seen:

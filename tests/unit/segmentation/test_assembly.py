@@ -10,7 +10,7 @@ from fovea.segmentation.v1 import segmentation_pb2 as pb
 from fovea.segmentation.v1 import segmentation_pb2_grpc
 from services.kernel.errors import NotFound, Unsupported
 from services.runtime.metrics import ModelMetrics
-from services.segmentation.assembly import assemble, open_detection, open_finder
+from services.segmentation.assembly import assemble, open_finder, open_ways
 from services.segmentation.settings import SegmentationSettings
 from tests.fakes.object_store import InMemoryStore
 from tests.fakes.serving import served
@@ -53,15 +53,15 @@ def test_a_detector_may_be_left_out(tmp_path: Path) -> None:
     nothing = SegmentationSettings.load(detector_model="")
     missing = SegmentationSettings.load(model_folder=tmp_path)
 
-    assert open_detection(nothing) is None
+    assert open_ways(nothing) is None
     assert open_finder(missing, ModelMetrics(CollectorRegistry())) is None
 
 
 def test_a_detector_that_is_asked_for_by_name_has_to_be_there() -> None:
     with pytest.raises(NotFound):
-        open_detection(SegmentationSettings.load(detector_model="eagle-eye"))
+        open_ways(SegmentationSettings.load(detector_model="eagle-eye"))
 
 
 def test_a_model_that_is_no_detector_is_refused() -> None:
     with pytest.raises(Unsupported, match="is no detector"):
-        open_detection(SegmentationSettings.load(detector_model="fovea-global"))
+        open_ways(SegmentationSettings.load(detector_model="fovea-global"))

@@ -25,7 +25,7 @@ from services.kernel.vocabulary import (
 from services.segmentation.usecases import FindRegions, Found
 from services.segmentation.usecases.find import MASKS_DROPPED, REGIONS_CAPPED
 from tests.fakes.encoding import GivenTime
-from tests.fakes.finding import PaintedDetector
+from tests.fakes.finding import HalfMasker, PaintedDetector
 from tests.fakes.found import BLUE, IMAGE, PICTURE, RED, FakeSegmentation, painted, stored
 
 NOTHING_SAID = FindOptions()
@@ -427,3 +427,42 @@ def test_a_detector_that_is_down_is_unavailable() -> None:
 
     with pytest.raises(Unavailable):
         find(names("red"), segmentation=FakeSegmentation(detector=PaintedDetector(before=down)))
+
+
+def test_hundreds_of_phrases_hold_no_more_than_what_stays() -> None:
+    phrases = [Prompt(PromptKind.PHRASE, f"the red one, number {number}") for number in range(300)]
+
+    found = find(phrases)
+
+    (mask,) = {region.mask for region in found.regions}
+    (box,) = {region.box for region in found.regions}
+    assert mask is not None
+    assert box == pytest.approx(RED, abs=2)
+    assert found.rungs == (REGIONS_CAPPED,)
+
+
+def test_a_detector_without_masks_has_another_model_make_them_of_its_boxes() -> None:
+    segmentation = FakeSegmentation(detector=PaintedDetector(masks=False))
+    masker = HalfMasker()
+    masking = FindRegions(segmentation.passes, segmentation.limit, segmentation.counts, masker=masker)
+
+    found = masking(IMAGE, names("red", "blue"), NOTHING_SAID)
+    nothing = masking(IMAGE, names("green"), NOTHING_SAID)
+
+    for region in found.regions:
+        assert region.mask is not None
+        drawn = masks.bounding_box(masks.decode(region.mask.counts, width_px=96, height_px=72))
+        middle = (region.box.left + region.box.right) / 2
+        assert (drawn.left, drawn.right) == pytest.approx((region.box.left, middle), abs=3)
+    assert found.models[-1] == "halves@1"
+    assert masker.seen == [(72, 96)]
+    assert nothing.models[-1] != "halves@1"
+
+
+def test_a_detector_that_reads_all_texts_with_the_image_is_asked_so() -> None:
+    segmentation = FakeSegmentation(detector=PaintedDetector(together=frozenset(PromptKind)))
+
+    found = find([*names("red"), Prompt(PromptKind.PHRASE, "the blue one")], segmentation=segmentation)
+
+    assert by_prompt(found).keys() == {0, 1}
+    assert segmentation.detector.passes == [(1, 2)]
