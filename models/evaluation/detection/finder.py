@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int, UInt8
 
 from models.evaluation.detection.answers import packed, truths_of, verified_of
 from models.evaluation.detection.evidence import Evidence, Regions
 from models.evaluation.detection.panoptic import UNLABELLED, Segment, fates
 from models.evaluation.detection.semantic import VOID, NamedPixels, named_pixels
-from models.evaluation.encoders import STORE, Encoder, Model, trained
+from models.evaluation.encoders import STORE, Model, trained
 from models.files import digest
 from models.segmentation import maps, outputs, pixels, prepared
 from models.segmentation.maps import Kept
@@ -54,6 +54,8 @@ class Graph(Protocol):
 
 Read = Callable[[Sequence[str]], Float32[np.ndarray, "n dim"]]
 """Encodes texts."""
+See = Callable[[UInt8[np.ndarray, "n 224 224 3"]], dict[str, Float32[np.ndarray, "n dim"]]]
+"""Encodes crops into named spaces."""
 
 
 class Finder:
@@ -155,12 +157,14 @@ class Shipped:
 
     Attributes:
         finder: Runs it.
-        encoder: Whose space its prompts are in.
+        see: Sees crops in the space of its prompts.
+        eye: Digest of whoever sees crops.
         digest: Of the models, and of the code that reads what they say.
     """
 
     finder: Finder
-    encoder: Encoder
+    see: See
+    eye: str
     digest: str
 
 
@@ -172,7 +176,8 @@ def shipped(store: Path = STORE) -> Shipped:
     parts = [images.digest, scorer.digest, encoder.digest, *map(digest, sources)]
     return Shipped(
         Finder(images, scorer, encoder.read, {kind: float(calibrated[kind]) for kind in PromptKind}),
-        encoder,
+        encoder.see,
+        encoder.digest,
         hashlib.sha256(" ".join(parts).encode()).hexdigest(),
     )
 

@@ -7,16 +7,17 @@ here. The encoder takes one pass for each region, the detector one for all.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, UInt8
 
 from models.evaluation.detection.answers import Answers, Asked, box_iou
 from models.evaluation.detection.evidence import Evidence
+from models.evaluation.detection.finder import Read, See
 from models.evaluation.detection.prompted import RIGHT
 from models.evaluation.emoji import VOTES
 from models.evaluation.encoders import NAMES
@@ -29,9 +30,6 @@ REGIONS: Final = 12
 """Regions of a scene that the encoder is shown: the surest after doubles are suppressed."""
 _DOUBLES: Final = 0.5
 _NO_MASK: Final = b""
-
-See = Callable[[UInt8[np.ndarray, "n 224 224 3"]], dict[str, Float32[np.ndarray, "n dim"]]]
-Read = Callable[[Sequence[str]], Float32[np.ndarray, "n dim"]]
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,9 @@ from models.segmentation.scenes import sets
 from models.segmentation.scenes.sources import Names, Use, drawings
 
 _TOLD_EVERY_S: Final = 20.0
+
+Draw = Callable[[str, int], Sample]
+"""Draws a scene of a set by its number."""
 
 
 @cache
@@ -49,12 +52,19 @@ class Asking:
     stuff: frozenset[str] | None = None
 
 
-def look(shipped: Shipped, asking: Asking, folder: Path) -> list[Evidence]:
-    """Return what the detector made of scenes, from a folder where it was kept or is then."""
+def look(shipped: Shipped, asking: Asking, folder: Path, drawn: Draw = sets.evaluation) -> list[Evidence]:
+    """Return what the detector made of scenes, from a folder where it was kept or is then.
+
+    Args:
+        shipped: The detector.
+        asking: What is asked.
+        folder: For what was seen.
+        drawn: Draws a scene of a set.
+    """
     kept = Kept(folder / _key(shipped, asking))
     missing = [scene for scene in range(asking.count) if scene not in kept]
     told = time.perf_counter()
-    for scene, sample in _samples(asking, missing):
+    for scene, sample in _samples(asking, missing, drawn):
         kept.save(shipped.finder.find(sample, scene, vocabulary=asking.vocabulary, stuff=asking.stuff))
         if time.perf_counter() - told > _TOLD_EVERY_S:
             print(f"{asking.name}: {scene + 1} of {asking.count} scenes", flush=True)
@@ -62,11 +72,11 @@ def look(shipped: Shipped, asking: Asking, folder: Path) -> list[Evidence]:
     return [kept.load(scene) for scene in range(asking.count)]
 
 
-def _samples(asking: Asking, scenes: Sequence[int]) -> Iterator[tuple[int, Sample]]:
+def _samples(asking: Asking, scenes: Sequence[int], drawn: Draw) -> Iterator[tuple[int, Sample]]:
     if not asking.strangers:
-        yield from ((scene, sets.evaluation(asking.name, scene)) for scene in scenes)
+        yield from ((scene, drawn(asking.name, scene)) for scene in scenes)
     elif scenes:
-        every = [sets.evaluation(asking.name, scene) for scene in range(asking.count)]
+        every = [drawn(asking.name, scene) for scene in range(asking.count)]
         pool = drawings(Use.EVALUATION, Names.SEEN)
         for scene in scenes:
             names = [pool.name(thing.label) for thing in every[scene].things]
@@ -75,5 +85,6 @@ def _samples(asking: Asking, scenes: Sequence[int]) -> Iterator[tuple[int, Sampl
 
 def _key(shipped: Shipped, asking: Asking) -> str:
     """Return a name for all that decides what is kept: the detector, the code that draws, what is asked."""
-    asked = repr((asking.name, asking.strangers, asking.vocabulary, sorted(asking.stuff or ())))
+    others = (asking.strangers, asking.count) if asking.strangers else None
+    asked = repr((asking.name, others, asking.vocabulary, asking.stuff and sorted(asking.stuff)))
     return hashlib.sha256(f"{shipped.digest} {scenes_digest()} {asked}".encode()).hexdigest()[:32]

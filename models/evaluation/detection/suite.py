@@ -46,7 +46,7 @@ TITLES: Final = {
 }
 STRANGERS: Final = 100
 INTER_SCENES: Final = 100
-NAMING_SCENES: Final = 150
+NAMING_SCENES: Final = 100
 _POOLS: Final = {SEEN: Names.SEEN, UNSEEN: Names.UNSEEN, PHOTOS: Names.PHOTOS}
 _ATTRIBUTES: Final = frozenset((COLOUR, SIZE, POSITION))
 
@@ -202,8 +202,8 @@ class Suite:
         ]
 
     def _naming(self, name: str) -> list[Naming]:
-        encoder = self._shipped.encoder
-        crops = Crops(encoder.see, self._shipped.finder.read, self._cache / f"crops-{encoder.digest[:32]}")
+        seen_before = self._cache / f"crops-{self._shipped.eye[:32]}"
+        crops = Crops(self._shipped.see, self._shipped.finder.read, seen_before)
         ways: dict[str, list[Named]] = {title: [] for title in _WAYS}
         for each in self._seen[name][:NAMING_SCENES]:
             image = sets.evaluation(name, each.scene).image

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from models.evaluation.detection.floors import ACTIVATION_SCENES
 from models.evaluation.detection.naming import REGIONS
+from models.evaluation.detection.passes import Draw
 from models.evaluation.detection.report import plots, sheet, tables
 from models.evaluation.detection.suite import NAMING_SCENES, TITLES, Results
 from models.evaluation.report.markdown import fill
 from models.evaluation.report.page import FINDING, PAGE, with_part
-from models.segmentation.samples import Sample
 from models.segmentation.scenes import sets
 
 TEMPLATE: Final = Path(__file__).with_name("finding.md")
 _IMAGES: Final = "images"
 
 
-def write(results: Results, docs: Path, drawn: Callable[[str, int], Sample] = sets.evaluation) -> None:
+def write(results: Results, docs: Path, drawn: Draw = sets.evaluation) -> None:
     """Put what was measured into the page, which is there, and its pictures beside it.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +17,9 @@ from PIL import Image
 
 from models.evaluation.detection.answers import Asked, unpacked
 from models.evaluation.detection.evidence import Evidence
+from models.evaluation.detection.passes import Draw
 from models.evaluation.detection.verdicts import Verdict, judged
-from models.segmentation.samples import PromptKind, Sample
+from models.segmentation.samples import PromptKind
 
 _RIGHT: Final = "#00c853"
 _WRONG: Final = "#ff1744"
@@ -40,7 +41,7 @@ def write(
     seen: Mapping[str, Sequence[Evidence]],
     titles: Mapping[str, str],
     thresholds: Mapping[PromptKind, float],
-    drawn: Callable[[str, int], Sample],
+    drawn: Draw,
     place: Path,
 ) -> None:
     """Draw two scenes of each set: above, one of the better quarter; below, one of the worst tenth.
@@ -105,9 +106,16 @@ def _panel(axes: Axes, image: UInt8[np.ndarray, "h w 3"], asked: Asked, verdict:
     for place in sorted({place for _, place in verdict.missed}):
         _outline(axes, asked.truths[place].box, _MISSED, dashed=True)
     for row, (text, colour) in enumerate(_legend(asked, verdict)):
-        below = (0, -_PITCH_POINTS * (row + 0.4))
-        place = {"xycoords": "axes fraction", "textcoords": "offset points"}
-        axes.annotate(text, (0, 0), below, **place, color=colour, va="top", fontsize=_FONT_POINTS)
+        axes.annotate(
+            text,
+            (0, 0),
+            (0, -_PITCH_POINTS * (row + 0.4)),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            color=colour,
+            va="top",
+            fontsize=_FONT_POINTS,
+        )
 
 
 def _tinted(image: UInt8[np.ndarray, "h w 3"], asked: Asked, verdict: Verdict) -> UInt8[np.ndarray, "h w 3"]:

@@ -22,6 +22,7 @@ from models.evaluation.detection.suite import (
     Pointing,
     Results,
 )
+from models.evaluation.detection.verdicts import judged
 from models.evaluation.report.markdown import BadTemplate, fill
 from models.evaluation.report.page import FINDING, PAGE, part, with_part
 from models.segmentation.samples import PromptKind
@@ -112,7 +113,7 @@ def test_a_sheet_shows_a_good_and_a_bad_scene_of_each_set(seen: list[Evidence], 
 
 def test_scenes_are_chosen_by_what_is_right_in_them(seen: list[Evidence]) -> None:
     asked = [each.asked() for each in seen]
-    verdicts = [sheet.judged(each, np.full(len(each.prompts), 0.5)) for each in asked]
+    verdicts = [judged(each, np.full(len(each.prompts), 0.5)) for each in asked]
 
     good, bad = sheet.chosen(asked, verdicts)
 
