@@ -19,7 +19,7 @@ from fovea import Client, Collection, Lesson, Options
 _ALONE_PER_VENDOR = 20
 _ON_SHEETS_PER_VENDOR = 48
 _UNKNOWN_PART = 4
-_SCENES = 24
+_SCENES = 16
 _OPTIONS = Options(size=ANSWER_SIZE)
 T = TypeVar("T")
 
