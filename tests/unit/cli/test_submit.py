@@ -58,6 +58,13 @@ def test_what_is_looked_for_is_submitted_and_what_was_found_is_printed(
     assert row.split()[1:4] == ["0", "bottle", "90.0%"]
 
 
+def test_a_watch_says_where_nothing_was_found(run: Run, server: FakeServer, photos: Path) -> None:
+    run("submit", photos / "a.jpg", "--find", "missing")
+    server.gateway.watched = list(server.gateway.records.values())
+
+    assert "nothing found" in run("watch", "--count", "1").stdout
+
+
 def test_a_watch_prints_records_and_tokens(run: Run, server: FakeServer, photos: Path) -> None:
     run("submit", photos, "--submission-id", "monday")
     server.gateway.watched = list(server.gateway.records.values())
