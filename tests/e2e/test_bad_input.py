@@ -9,7 +9,6 @@ from grpc_status import rpc_status
 
 from fovea.gateway.v1 import gateway_pb2, memory_pb2
 from fovea.kernel.v1.envelope_pb2 import RecognitionOptions
-from fovea.kernel.v1.prompt_pb2 import Prompt
 from fovea.kernel.v1.recognition_pb2 import RECOGNITION_STATE_FAILED
 from fovea.kernel.v1.region_pb2 import Box, Mask, Shape
 from services.kernel.limits import LIMITS
@@ -116,15 +115,6 @@ def test_a_wrong_option_is_named(calls: Calls, options: RecognitionOptions, fiel
 
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert field in _details(refused.value)[1]
-
-
-def test_text_prompts_are_not_there_yet_and_say_so(calls: Calls) -> None:
-    options = RecognitionOptions(prompts=[Prompt(name="bottle")])
-
-    with pytest.raises(grpc.RpcError, match="detector") as refused:
-        calls.recognize(pictures.png("poppy"), options=options)
-
-    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_an_unknown_collection_is_named(calls: Calls) -> None:
