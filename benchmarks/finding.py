@@ -49,6 +49,14 @@ class Found:
     memory_bytes: int
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A picture as either side takes it."""
+
+    data: bytes
+    image: image_pb2.ImageReference
+
+
 def measure(*, rounds: int = _ROUNDS) -> Found:
     """Run all sides in turn, on vectors of names that were read before."""
     names = _names(_ALL)
@@ -73,7 +81,7 @@ def measure(*, rounds: int = _ROUNDS) -> Found:
         passes = in_turn(sides, pictures, rounds=rounds)
         streams = in_turn(
             {"service": _streaming(finding, names[:_FEW]), "bare": _looping()},
-            new_pictures(_STREAMED, side_px=_SIDE_PX + 1),
+            _stored(finding, new_pictures(_STREAMED, side_px=_SIDE_PX + 1)),
             rounds=rounds,
         )
     return Found(
@@ -168,18 +176,22 @@ def _one_by_one(finding: Finding, names: Sequence[prompt_pb2.Prompt]) -> Callabl
     return run
 
 
-def _streaming(finding: Finding, names: Sequence[prompt_pb2.Prompt]) -> Callable[[Sequence[bytes]], None]:
-    return lambda pictures: finding.stream([finding.put(data) for data in pictures], names)
+def _stored(finding: Finding, pictures: Callable[[], list[bytes]]) -> Callable[[], list[Picture]]:
+    return lambda: [Picture(data, finding.put(data)) for data in pictures()]
 
 
-def _looping() -> Callable[[Sequence[bytes]], None]:
+def _streaming(finding: Finding, names: Sequence[prompt_pb2.Prompt]) -> Callable[[Sequence[Picture]], None]:
+    return lambda pictures: finding.stream([picture.image for picture in pictures], names)
+
+
+def _looping() -> Callable[[Sequence[Picture]], None]:
     texts = np.eye(640, dtype=np.float32)[:_FEW]
     loops = [BareGraphs(texts) for _ in os.sched_getaffinity(0)]
     pool = ThreadPoolExecutor(len(loops))
 
-    def run(pictures: Sequence[bytes]) -> None:
+    def run(pictures: Sequence[Picture]) -> None:
         shares = [pictures[part :: len(loops)] for part in range(len(loops))]
-        list(pool.map(lambda loop, share: [loop.find(data) for data in share], loops, shares))
+        list(pool.map(lambda loop, share: [loop.find(each.data) for each in share], loops, shares))
 
     return run
 

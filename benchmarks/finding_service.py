@@ -26,6 +26,7 @@ from tests.fakes.object_store import InMemoryStore
 from tests.fakes.serving import served
 
 _TIMEOUT_S = 600.0
+_OUTPUTS = ["queries", "offsets", "boxes", "mask_queries", "mask_features", "texts"]
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,8 @@ class BareGraphs:
         """Return the logits of one picture."""
         pixels = decode(data, limits=IMAGE_LIMITS)
         square = draw(pixels, whole(pixels.shape[1], pixels.shape[0]))
-        names = ["queries", "offsets"]
-        queries, offsets = self._detector.run(names, {"images": square[np.newaxis], "sentences": self._none})
-        asked = {"queries": queries, "offsets": offsets, "texts": self._texts}
+        seen = self._detector.run(_OUTPUTS, {"images": square[np.newaxis], "sentences": self._none})
+        asked = {"queries": seen[0], "offsets": seen[1], "texts": self._texts}
         (logits,) = self._scorer.run(["logits"], asked)
         found: np.ndarray = logits[0]
         return found

@@ -120,7 +120,7 @@ def whole_ones(hits: Sequence[Hit], views: Sequence[Square]) -> list[Hit]:
     """
     if len(views) == 1 or not hits:
         return list(hits)
-    boxes = np.array([hit.box for hit in hits])  # (hit, 4)
+    boxes = _boxes(hits)
     prompts = np.array([hit.prompt for hit in hits])
     cut = np.array([_is_cut(hit, views) for hit in hits])
     areas = _areas(boxes)
@@ -139,7 +139,7 @@ def distinct(hits: Sequence[Hit], overlap: float) -> list[Hit]:
     """
     if not hits:
         return []
-    doubles: Bool[np.ndarray, "n n"] = iou(np.array([hit.box for hit in hits])) > overlap
+    doubles: Bool[np.ndarray, "n n"] = iou(_boxes(hits)) > overlap
     kept: list[int] = []
     for place in range(len(hits)):
         if not doubles[place, kept].any():
@@ -158,6 +158,10 @@ def _is_cut(hit: Hit, views: Sequence[Square]) -> bool:
         or (right >= window.right - slack and window.right < picture.right)
         or (bottom >= window.bottom - slack and window.bottom < picture.bottom)
     )
+
+
+def _boxes(hits: Sequence[Hit]) -> Float64[np.ndarray, "hit 4"]:
+    return np.array([hit.box for hit in hits], dtype=np.float64)
 
 
 def _areas(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n"]:

@@ -87,9 +87,9 @@ def _window(corners: Float64[np.ndarray, "corner 2"], image: ImageReference) -> 
 def placed(drawn: Bool[np.ndarray, "h w"], left: int, top: int, image: ImageReference) -> tuple[int, ...]:
     """Return the run lengths of a part, with its upper left pixel at (left, top), in the whole image."""
     height_px, width_px = image.height_px, drawn.shape[1]
-    columns = np.zeros((height_px, width_px), dtype=np.bool_)
-    columns[top : top + drawn.shape[0]] = drawn
-    first, *counts = masks.encode(columns)
+    columns = np.zeros((width_px, height_px), dtype=np.bool_)  # each in one piece, as runs go along them
+    columns[:, top : top + drawn.shape[0]] = drawn.T
+    first, *counts = masks.encode(columns.T)
     after = (image.width_px - left - width_px) * height_px
     if len(counts) % 2 == 0:  # the last run is of zeros
         counts[-1] += after
