@@ -20,6 +20,8 @@ from fovea.client import Region
 from models.vision import masks
 
 _SHOWN = 4
+_MOST = 12
+"""Regions of one scene that are drawn, the surest: more would hide each other."""
 _INKS = ((11, 107, 114), (196, 88, 24), (96, 62, 158), (40, 120, 50), (176, 36, 90), (32, 90, 170))
 _TINT = 0.38
 _EDGE_PX = 2
@@ -75,7 +77,7 @@ def _number(name: str, text: str) -> Html:
 def _figure(answer: SceneAnswer) -> Html:
     if answer.found.failure:
         return tag("p", f"✗ failed: {answer.found.failure.message}")
-    regions = answer.found.regions
+    regions = answer.found.regions[:_MOST]
     things = ", ".join(thing.picture.label for thing in answer.scene.things)
     boxes = [_box(region, number) for number, region in enumerate(regions, start=1)]
     shown = encoded(_drawn(answer), alt=f"A scene with {things}; what was found is tinted")
@@ -122,7 +124,9 @@ def _missed(answer: SceneAnswer) -> Html | None:
     silent = [i for i in range(len(answer.scene.prompts)) if not answer.regions_of(i)]
     missing = [f"✗ “{answer.scene.prompts[i].text}”" for i in silent if answer.scene.answers[i]]
     absent = [f"✓ “{answer.scene.prompts[i].text}”" for i in silent if not answer.scene.answers[i]]
-    lines = [("Not found", missing), ("Not there, and not found", absent)]
+    more = len(answer.found.regions) - _MOST
+    rest = [f"{more} more regions, less sure"] if more > 0 else []
+    lines = [("Not shown", rest), ("Not found", missing), ("Not there, and not found", absent)]
     return tag("div", [_line(words, texts) for words, texts in lines if texts], class_="silent")
 
 
@@ -134,7 +138,7 @@ def _drawn(answer: SceneAnswer) -> bytes:
     """Return the scene with each outline tinted and edged, as WebP."""
     with Image.open(io.BytesIO(answer.scene.encoded)) as opened:
         pixels = np.asarray(opened.convert("RGB"), dtype=np.float32).copy()
-    for number, region in enumerate(answer.found.regions):
+    for number, region in enumerate(answer.found.regions[:_MOST]):
         if region.mask is not None:
             height_px, width_px = pixels.shape[:2]
             inside = masks.decode(region.mask.counts, width_px=width_px, height_px=height_px)

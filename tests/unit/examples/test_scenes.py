@@ -167,3 +167,17 @@ def test_the_report_draws_outlines_and_says_of_each_prompt_what_came_of_it(
     assert "is none of the drawings" in written
     assert "Not found: ✗ “lamp”" in written
     assert "data:image/webp;base64," in written
+
+
+def test_a_scene_full_of_guesses_shows_the_surest_and_says_how_many_more(
+    answer: SceneAnswer, tmp_path: Path
+) -> None:
+    packed = io.BytesIO()
+    Image.new("RGB", (20, 10), "white").save(packed, "PNG")
+    crowded = replace(answer.found, regions=answer.found.regions * 4)
+    shown = replace(answer, scene=replace(answer.scene, encoded=packed.getvalue()), found=crowded)
+
+    written = "".join(report.section(replace(findings(tmp_path), scenes=(shown,))))
+
+    assert written.count('class="asked"') == 12
+    assert "8 more regions, less sure" in written
