@@ -1,0 +1,1 @@
+"""Teaches the detector what somebody's own pictures show."""
