@@ -79,6 +79,8 @@ class PromptKind(enum.Enum):
     SENTENCE = "sentence"
     EXEMPLAR = "exemplar"
 
+    __hash__ = object.__hash__  # each is one object; Enum's own hash takes longer than all else of a prompt
+
 
 @dataclass(frozen=True)
 class ExemplarPicture:

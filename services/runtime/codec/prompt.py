@@ -67,6 +67,8 @@ def _read_prompt(message: prompt_pb2.Prompt, *, field: str) -> Prompt:
 
 def _require_distinct(prompts: Sequence[Prompt], *, field: str) -> None:
     """Raise InvalidInput for a repeated prompt: each thing would be found twice, and recognised twice."""
+    if len({prompt.text for prompt in prompts}) == len(prompts):
+        return
     seen: dict[tuple[PromptKind, str], int] = {}
     for i, prompt in enumerate(prompts):
         first = seen.setdefault((prompt.kind, prompt.text), i)
