@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -14,6 +14,14 @@ from torch import nn
 from models.importer import tokens
 from models.importer.description import described_file
 from models.importer.detectors.checking import Squares, checked, difference, likeness
+from models.importer.detectors.describing import (
+    FREE,
+    finding,
+    head_of,
+    images,
+    texts_in_words,
+    token_rows,
+)
 from models.importer.detectors.families import DetectorCheckpoint
 from models.importer.detectors.network import (
     BoxMasks,
@@ -31,7 +39,6 @@ from models.importer.running import Model
 
 MAPS: Final = ("coarse", "fine", "finer")
 """What a masker sees of a picture; SAM sees the first alone."""
-_FREE: Final = -1
 _INFINITE: Final = (-np.inf, np.inf)
 Folders = Callable[[str], Path]
 Tensors = Mapping[str, np.ndarray]
@@ -81,19 +88,19 @@ def _write_joint(
     rows = {key: np.repeat(row, 2, axis=0) for key, row in caption(reader).items()}
     queries = int(model.config.num_queries)
     description = {
-        **_head(
+        **head_of(
             checkpoint,
             f"{name}-boxes",
             "detector",
-            f"{_texts_in_words(most)} All prompts of a text are read together.",
+            f"{texts_in_words(most)} All prompts of a text are read together.",
         ),
         "texts": {"max_tokens": most, "padding": "max_tokens", "pad_id": reader.pad_id},
-        "finding": _finding(checkpoint),
+        "finding": finding(checkpoint),
         "files": [described_file(folder / tokens.FILE, role="tokenizer")],
-        "inputs": [_images(checkpoint), *_tokens(most, model.config.text_config.vocab_size)],
+        "inputs": [images(checkpoint), *token_rows(most, model.config.text_config.vocab_size)],
         "outputs": [
-            tensor("boxes", "FP32", (_FREE, queries, 4), "batch, query, left top right bottom", (-1.0, 2.0)),
-            tensor("logits", "FP32", (_FREE, queries, most), "batch, query, token", _INFINITE),
+            tensor("boxes", "FP32", (FREE, queries, 4), "batch, query, left top right bottom", (-1.0, 2.0)),
+            tensor("logits", "FP32", (FREE, queries, most), "batch, query, token", _INFINITE),
         ],
     }
     given = {**noise.inputs(sized=False), **rows}
@@ -136,14 +143,14 @@ def _write_separate(
     with torch.inference_mode():
         places, dim = tower(torch.from_numpy(noise.drawn))[0].shape[1:]
     description = {
-        **_head(checkpoint, f"{name}-boxes", "detector", f"Each prompt is read by itself, by {name}-text."),
-        "finding": _finding(checkpoint, partner=f"{name}-text"),
-        "inputs": [_images(checkpoint)],
+        **head_of(checkpoint, f"{name}-boxes", "detector", f"Each prompt is read by itself, by {name}-text."),
+        "finding": finding(checkpoint, partner=f"{name}-text"),
+        "inputs": [images(checkpoint)],
         "outputs": [
-            tensor("queries", "FP32", (_FREE, places, dim), "batch, place, dim", _INFINITE),
-            tensor("offsets", "FP32", (_FREE, places), "batch, place", _INFINITE),
-            tensor("boxes", "FP32", (_FREE, places, 4), "batch, place, left top right bottom", (-1.0, 2.0)),
-            tensor("objectness", "FP32", (_FREE, places), "batch, place", _INFINITE),
+            tensor("queries", "FP32", (FREE, places, dim), "batch, place, dim", _INFINITE),
+            tensor("offsets", "FP32", (FREE, places), "batch, place", _INFINITE),
+            tensor("boxes", "FP32", (FREE, places, 4), "batch, place, left top right bottom", (-1.0, 2.0)),
+            tensor("objectness", "FP32", (FREE, places), "batch, place", _INFINITE),
         ],
     }
     write(tower, _torch(noise.inputs(sized=False)), folder, description)
@@ -152,7 +159,7 @@ def _write_separate(
         "preprocessing": reading.words,
         "texts": {"max_tokens": reading.max_tokens, "padding": reading.padding, "pad_id": reading.pad_id},
         "files": [described_file(texts / tokens.FILE, role="tokenizer")],
-        "inputs": _tokens(_FREE, model.config.text_config.vocab_size),
+        "inputs": token_rows(FREE, model.config.text_config.vocab_size),
         "outputs": [embeddings("embeddings", dim, f"{name}.names")],
     }
     write(reads, _torch({key: each[:3] for key, each in rows.items()}), texts, read)
@@ -197,14 +204,14 @@ def _write_masks(
         maps = dict(zip(MAPS, (each.numpy() for each in tower(*_torch(given).values())), strict=False))
     folder, masks = folders(f"{name}-image"), folders(f"{name}-masks")
     shapes = [
-        tensor(key, "FP32", (_FREE, *each.shape[1:]), "batch, channel, row, column", _INFINITE)
+        tensor(key, "FP32", (FREE, *each.shape[1:]), "batch, channel, row, column", _INFINITE)
         for key, each in maps.items()
     ]
-    sizes = [tensor("sizes", "INT64", (_FREE, 2), "batch, rows and columns", (1, checkpoint.pixels.side_px))]
+    sizes = [tensor("sizes", "INT64", (FREE, 2), "batch, rows and columns", (1, checkpoint.pixels.side_px))]
     description = {
-        **_head(checkpoint, f"{name}-image", "image encoder", f"Seen once; {name}-masks makes the masks."),
-        "finding": _finding(checkpoint, partner=f"{name}-masks"),
-        "inputs": [_images(checkpoint), *(sizes if sized else ())],
+        **head_of(checkpoint, f"{name}-image", "image encoder", f"Seen once; {name}-masks makes the masks."),
+        "finding": finding(checkpoint, partner=f"{name}-masks"),
+        "inputs": [images(checkpoint), *(sizes if sized else ())],
         "outputs": shapes,
     }
     write(tower, _torch(given), folder, description)
@@ -220,15 +227,15 @@ def _write_masks(
             tensor(
                 "boxes",
                 "FP32",
-                (_FREE, _FREE, 4),
+                (FREE, FREE, 4),
                 "batch, box, left top right bottom",
                 (0.0, checkpoint.pixels.side_px),
             ),
             *shapes,
         ],
         "outputs": [
-            tensor("masks", "FP32", (_FREE, _FREE, *side), "batch, box, row, column", _INFINITE),
-            tensor("scores", "FP32", (_FREE, _FREE), "batch, box", (0.0, 1.0)),
+            tensor("masks", "FP32", (FREE, FREE, *side), "batch, box, row, column", _INFINITE),
+            tensor("scores", "FP32", (FREE, FREE), "batch, box", (0.0, 1.0)),
         ],
     }
     write(decoder, _torch(asked), masks, described)
@@ -272,43 +279,6 @@ def _parity(
     random = checked(apart(noise), name=name)
     real = checked(apart(Squares.real(checkpoint, paths)), name=name)
     return Parity(random, real, len(paths), likeness(checkpoint, paths))
-
-
-def _head(checkpoint: DetectorCheckpoint, name: str, what: str, more: str) -> dict[str, Any]:
-    side, channels = checkpoint.pixels.side_px, checkpoint.pixels.channels
-    how = "stretched to" if checkpoint.family.stretched else "longer side to the side, upper left of"
-    return {
-        **head(checkpoint, name, what),
-        "preprocessing": f"models/segmentation/imported/squares.py: {how} {side} x {side} pixels. "
-        f"In the graph: times {checkpoint.pixels.rescale:.6g}, minus {channels.mean}, "
-        f"over {channels.std}. {more}",
-    }
-
-
-def _finding(checkpoint: DetectorCheckpoint, *, partner: str = "") -> dict[str, Any]:
-    family = checkpoint.family
-    return {
-        "by": family.by,
-        "fit": "stretch" if family.stretched else "corner",
-        "partner": partner,
-        "threshold": family.threshold,
-    }
-
-
-def _images(checkpoint: DetectorCheckpoint) -> dict[str, Any]:
-    side = checkpoint.pixels.side_px
-    return tensor("images", "UINT8", (_FREE, side, side, 3), "batch, row, column, RGB", (0, 255))
-
-
-def _tokens(length: int, vocabulary: int) -> list[dict[str, Any]]:
-    return [
-        tensor("input_ids", "INT64", (_FREE, length), "batch, token", (0, vocabulary - 1)),
-        tensor("attention_mask", "INT64", (_FREE, length), "batch, token", (0, 1)),
-    ]
-
-
-def _texts_in_words(most: int) -> str:
-    return f"models/segmentation/imported/texts.py with the tokenizer beside it: at most {most} tokens."
 
 
 def _boxes(squares: Squares) -> np.ndarray:

@@ -60,10 +60,11 @@ def joint_tokenizer(checkpoint: DetectorCheckpoint, max_tokens: int) -> tuple[st
 
 def caption(reader: JointReader) -> dict[str, np.ndarray]:
     """Return one text of all prompts of the check. Raises Refused if they do not fit into one."""
-    texts = reader(PROMPTS)
-    if len(texts) != 1:
-        raise Refused("the model reads too few tokens at a time to be checked")
-    return texts[0].tokens.tensors()
+    try:
+        (text,) = reader(PROMPTS)
+    except ValueError as error:  # one is too long, or there is more than one text
+        raise Refused("the model reads too few tokens at a time to be checked") from error
+    return text.tokens.tensors()
 
 
 def _reader(content: str, max_tokens: int) -> JointReader:
