@@ -69,10 +69,7 @@ def thresholds(scenes: Sequence[Asked], firing: float = FIRING) -> dict[PromptKi
         best = scene.logits.max(0)
         for prompt in np.flatnonzero(~scene.answers.any(0)).tolist():
             absent[scene.kinds[prompt]].append(float(best[prompt]))
-    return {
-        kind: float(sigmoid(np.float32(np.quantile(np.array(logits), 1 - firing))))
-        for kind, logits in absent.items()
-    }
+    return {kind: _score(float(np.quantile(np.array(logits), 1 - firing))) for kind, logits in absent.items()}
 
 
 def measured(scenes: Sequence[Asked], kind: PromptKind, threshold: float) -> Measures:
@@ -90,7 +87,7 @@ def measured(scenes: Sequence[Asked], kind: PromptKind, threshold: float) -> Mea
                 best = int(scene.logits[:, prompt].argmax())
                 first.append(bool(iou[best, asked_for].max() >= _HIT))
                 masks.append(float(scene.overlaps[best, asked_for].max()))
-                present.append(bool(sigmoid(scene.logits[best, prompt]) > threshold))
+                present.append(_score(float(scene.logits[best, prompt])) > threshold)
     count = len(first)
     shares = [float(np.mean(values)) if values else 0.0 for values in (first, masks, present)]
     return Measures(average_precision(answered, things), *shares, prompts=count)
@@ -121,6 +118,10 @@ def overlap(boxes: Float[np.ndarray, "n 4"], others: Float[np.ndarray, "m 4"]) -
     areas = [np.prod(np.maximum(each[:, 2:] - each[:, :2], 0), axis=-1) for each in (boxes, others)]
     union: np.ndarray = areas[0][:, None] + areas[1][None] - common
     return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+
+
+def _score(logit: float) -> float:
+    return float(sigmoid(np.array([logit], dtype=np.float32))[0])
 
 
 def _of(scene: Asked, kind: PromptKind) -> list[int]:

@@ -27,8 +27,8 @@ ALIKE: Final = 0.9
 """Cosine of two names from which on neither is said to be wrong of the other's thing."""
 EXEMPLARS: Final = 0.25
 """Share of the names of a batch that are put as a picture."""
-BANK: Final = 64
-"""Room for phrases of other pictures."""
+BANK: Final = 16
+"""Phrases of other pictures that each picture is asked beside its own."""
 PHRASES: Final = frozenset({PromptKind.PHRASE, PromptKind.SENTENCE})
 
 Vectors = Mapping[str, np.ndarray]

@@ -24,7 +24,6 @@ from models.segmentation.samples import Prompt, PromptKind, Sample, Thing
 
 SHARD: Final = 64
 CELL_PX: Final = 4
-CELLS: Final = SIDE_PX // CELL_PX
 _TRUTH: Final = "truth.json"
 _MASKS: Final = "masks.npy"
 _OPENED: Final = 512
@@ -64,17 +63,18 @@ class Lesson:
     verified: frozenset[int] | None
 
 
-def lesson(sample: Sample, read: Read) -> Lesson:
+def lesson(sample: Sample, read: Read, *, side_px: int = SIDE_PX) -> Lesson:
     """Return a sample as a lesson: its picture drawn into the square, read, and its truth likewise."""
     height_px, width_px = sample.image.shape[:2]
-    square = whole(width_px, height_px)
+    square = whole(width_px, height_px, side_px=side_px)
+    cells = side_px // CELL_PX
     seen = read(draw(sample.image, square)[None])
     boxes = [(thing.box.left, thing.box.top, thing.box.right, thing.box.bottom) for thing in sample.things]
     masks = [_covered(thing, square) for thing in sample.things]
     return Lesson(
         maps=tuple(np.asarray(each[0]).astype(np.float16) for each in seen),
         boxes=square.to_square(np.array(boxes, np.float64).reshape(-1, 4)).astype(np.float32),
-        masks=np.array(masks, np.uint8).reshape(-1, CELLS, CELLS),
+        masks=np.array(masks, np.uint8).reshape(-1, cells, cells),
         answers=tuple(thing.answers for thing in sample.things),
         stuff=tuple(thing.stuff for thing in sample.things),
         labels=tuple(thing.label for thing in sample.things),

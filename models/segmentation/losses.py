@@ -20,9 +20,12 @@ from torch import Tensor
 from models.segmentation.alignment.network import score
 from models.segmentation.assignment.losses import NONE, Assignment, assign, iou, sampled
 from models.segmentation.masking.network import mask_logits
-from models.segmentation.measures.losses import dice, direction, distance, focal, giou, pixelwise
+from models.segmentation.measures.losses import around, dice, direction, distance, focal, giou, pixelwise
 from models.segmentation.network import Found, Layer
 from models.segmentation.proposals.network import Proposals
+
+_REACH: Final = 0.2
+"""Of a true box's sides, beyond which its mask is not looked at; boxes that are found are off by less."""
 
 
 class Supervision(Enum):
@@ -234,15 +237,19 @@ def _boxes(
 
 
 def _masks(found: Found, targets: Sequence[Target], pairs: _Pairs, weights: Weights) -> dict[str, Tensor]:
-    """Return the masks' terms; only masks of boxes that learn from something are made."""
+    """Return the masks' terms; only masks of boxes that learn from something are made.
+
+    Only what is in the true box or near it counts: elsewhere a mask is cut off when it is drawn.
+    """
     pixels = shape = found.mask_queries.new_zeros(())
     for image, target in enumerate(targets):
         of = pairs.images == image
         if bool(of.any()):
             own = mask_logits(found.mask_queries[image, pairs.boxes[of]], found.mask_features[image])
             wished = target.masks[pairs.things[of]].to(own.dtype)
-            pixels = pixels + pixelwise(own, wished).sum()
-            shape = shape + dice(own, wished).sum()
+            near = around(target.boxes[pairs.things[of]], own.shape[-1], reach=_REACH)
+            pixels = pixels + pixelwise(own, wished, near).sum()
+            shape = shape + dice(own, wished, near).sum()
     count = max(1, len(pairs.images))
     return {"masks": weights.masks * pixels / count, "dice": weights.dice * shape / count}
 

@@ -17,6 +17,31 @@ MIXTURE: Final = (
 
 
 @dataclass(frozen=True)
+class NamingSettings:
+    """How the region reader is taught names.
+
+    Attributes:
+        steps: Of the whole.
+        batch: Things a step.
+        rate: Learning rate of AdamW.
+        decay: Its weight decay.
+        clip: Longest gradient.
+        warm_up_steps: In which the rate rises; then it falls, half a cosine, to the end.
+        second: Share of things that are asked for by another name.
+        seed: Of what is drawn.
+    """
+
+    steps: int = 4000
+    batch: int = 128
+    rate: float = 2e-3
+    decay: float = 0.05
+    clip: float = 1.0
+    warm_up_steps: int = 100
+    second: float = 0.25
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class TrainingSettings:
     """What a run is made of.
 
@@ -36,13 +61,13 @@ class TrainingSettings:
     """
 
     mixture: tuple[tuple[str, Share], ...] = field(default=MIXTURE)
-    steps: int = 3700
+    steps: int = 3250
     batch: int = 8
     rate: float = 1e-3
     decay: float = 0.05
     clip: float = 0.5
     warm_up_steps: int = 200
-    words: float = 2.0
+    words: float = 1.0
     teaching: float = 2.0
     seed: int = 0
     saved_every: int = 100

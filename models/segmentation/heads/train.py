@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from models.segmentation.bank.network import Bank
 from models.segmentation.data import BANK, Batch, Vocabulary, batch
 from models.segmentation.lessons import Lesson
-from models.segmentation.losses import Target, Weights, criterion
+from models.segmentation.losses import Weights, criterion
 from models.segmentation.network import Detector, Found, Maps
 from models.segmentation.recipe import TrainingSettings
 from models.segmentation.sampling import drawn
@@ -24,7 +24,8 @@ Lessons = Callable[[str, int], Lesson]
 """Takes the name of a data set and the number of a scene in it."""
 Report = Callable[[int, Mapping[str, float]], None]
 """Takes the step and the terms of its loss."""
-_SETTLING: Final = 32
+_SETTLED: Final = 8
+"""Lessons at a time."""
 
 
 class Pupil(nn.Module):
@@ -38,7 +39,7 @@ class Pupil(nn.Module):
     def __init__(self, detector: Detector, data_sets: Sequence[str]) -> None:
         super().__init__()
         self.detector = detector
-        self.bank = Bank(data_sets, capacity=BANK)
+        self.bank = Bank(data_sets)
         self._data_sets = tuple(data_sets)
 
     def get_extra_state(self) -> dict[str, tuple[Tensor, Tensor]]:
@@ -60,7 +61,16 @@ def learn(  # noqa: PLR0913  (a run is all of this)
     checkpoint: Path,
     report: Report,
 ) -> None:
-    """Train from this or the checkpoint's step on."""
+    """Train from this or the checkpoint's step on.
+
+    Args:
+        pupil: Whose detector's norms are settled.
+        lessons: Where they are.
+        vocabulary: Of all of them.
+        settings: How.
+        checkpoint: Where the run is kept.
+        report: Called after each step.
+    """
     order = drawn(dict(settings.mixture), settings.steps * settings.batch, seed=settings.seed)
     device = next(pupil.parameters()).device
     detector = pupil.detector
@@ -70,8 +80,6 @@ def learn(  # noqa: PLR0913  (a run is all of this)
         numbers = order[step * settings.batch : (step + 1) * settings.batch]
         return batch([lessons(*each) for each in numbers], vocabulary, rng).to(device)
 
-    if not checkpoint.is_file():
-        settle(detector, (taken(step) for step in range(min(_SETTLING, settings.steps))))
     optimiser = torch.optim.AdamW(_groups(detector, settings), lr=settings.rate)
     run = Run(optimiser, pupil, checkpoint, settings.steps, settings, clip=settings.clip)
     weights = Weights(words=settings.words, teacher=settings.teaching)
@@ -79,49 +87,60 @@ def learn(  # noqa: PLR0913  (a run is all of this)
         pupil.train()
         standards(detector).eval()
         torch.manual_seed(settings.seed + step)  # of the samples that losses draw
-        given = taken(step)
+        given = with_bank(pupil.bank, taken(step))
         found = detector.find(Maps(given.levels), given.sentences)
-        terms = criterion(found, *asked(pupil.bank, given, found), weights)
+        terms = criterion(found, given.targets, asked(given, found), weights)
         run.descend(torch.stack(list(terms.values())).sum())
         report(step, {name: float(term.detach()) for name, term in terms.items()})
 
 
-def asked(bank: Bank, given: Batch, found: Found) -> tuple[list[Target], Tensor]:
-    """Return what each picture is asked: names, or its phrases as they were fused, and those of the bank.
+def with_bank(bank: Bank, given: Batch) -> Batch:
+    """Return a batch with phrases of earlier pictures behind each picture's own, known to be absent.
 
-    Returns:
-        Targets, in which the phrases of the bank are known to be absent; and texts (b, t, 640).
+    The picture is read with them, too: who was not would be told from a phrase that was by that alone. The
+    bank remembers the batch's own phrases.
     """
-    columns = given.targets[0].answers.shape[1]
-    rows: list[Tensor] = []
-    targets = list(given.targets)
+    rows, counts, targets = [], [], []
     for row, (target, count) in enumerate(zip(given.targets, given.phrases, strict=True)):
-        texts = given.names
+        own = given.sentences[row, :count]
         if count:
-            own = found.texts[row, :count]
             subjects = torch.tensor(given.subjects[row], device=own.device)
-            others = bank.negatives(given.data_sets[row], own.detach(), subjects)[-BANK:]
-            texts = torch.cat([own, others])
-            known = _marked(target.verified, count, len(texts))
-            targets[row] = replace(target, verified=known)
-        rows.append(nn.functional.pad(texts, (0, 0, 0, columns - len(texts))))
+            others = bank.negatives(given.data_sets[row], own, subjects)
+            rows.append(torch.cat([own, others[torch.randperm(len(others))[:BANK]]]))
+            targets.append(replace(target, verified=_marked(target.verified, count, len(rows[-1]))))
+        else:
+            rows.append(given.sentences[row, :1])  # the token that stands for names
+            targets.append(target)
+        counts.append(count and len(rows[-1]))
     for row, count in enumerate(given.phrases):
+        about = torch.tensor(given.about[row], device=given.sentences.device, dtype=torch.int64)
         if count:
-            about = torch.tensor(given.about[row], device=found.texts.device)
-            bank.remember(given.data_sets[row], found.texts[row, :count][about >= 0], about[about >= 0])
-    return targets, torch.stack(rows)
+            bank.remember(given.data_sets[row], given.sentences[row, :count][about >= 0], about[about >= 0])
+    sentences = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    return replace(given, sentences=sentences, phrases=tuple(counts), targets=tuple(targets))
 
 
-def settle(detector: Detector, batches: Iterator[Batch]) -> None:
+def asked(given: Batch, found: Found) -> Tensor:
+    """Return what each picture is asked (b, t, 640): names, or phrases as they were fused with it."""
+    columns = given.targets[0].answers.shape[1]
+    rows = [found.texts[row, :count] if count else given.names for row, count in enumerate(given.phrases)]
+    return torch.stack([nn.functional.pad(texts, (0, 0, 0, columns - len(texts))) for texts in rows])
+
+
+def settle(detector: Detector, lessons: Sequence[Lesson]) -> None:
     """Measure mean and spread of the trunk's maps, which never change afterwards."""
     norms = standards(detector)
+    device = next(detector.parameters()).device
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # the mean of all batches
+        norm.momentum = None  # the mean over all
     norms.train()
     with torch.no_grad():
-        for given in batches:
-            detector.find(Maps(given.levels), given.sentences)
+        for start in range(0, len(lessons), _SETTLED):
+            several = zip(*(each.maps for each in lessons[start : start + _SETTLED]), strict=True)
+            levels = [torch.from_numpy(np.stack(maps)).to(device, torch.float32) for maps in several]
+            nothing = torch.zeros(len(levels[0]), 1, detector.settings.texts, device=device)
+            detector.find(Maps(tuple(levels)), nothing)
     norms.eval()
 
 

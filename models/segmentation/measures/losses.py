@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -52,19 +52,50 @@ def giou(boxes: Float[Tensor, "n 4"], truths: Float[Tensor, "n 4"]) -> Float[Ten
     return common / union.clamp(min=_TINY) - (around - union) / around.clamp(min=_TINY)
 
 
-def pixelwise(logits: Float[Tensor, "n h w"], truths: Float[Tensor, "n h w"]) -> Float[Tensor, "n"]:
-    """Return the mean binary cross-entropy of each mask's pixels; a truth may be a share of its pixel."""
-    return functional.binary_cross_entropy_with_logits(logits, truths, reduction="none").mean((1, 2))
+def pixelwise(
+    logits: Float[Tensor, "n h w"], truths: Float[Tensor, "n h w"], within: Bool[Tensor, "n h w"]
+) -> Float[Tensor, "n"]:
+    """Return the mean binary cross-entropy of pixels of each mask; a truth may be a share of its pixel.
+
+    Args:
+        logits: Of the pixels.
+        truths: Likewise.
+        within: Which of them count.
+    """
+    missed = functional.binary_cross_entropy_with_logits(logits, truths, reduction="none")
+    return (missed * within).sum((1, 2)) / within.sum((1, 2)).clamp(min=1)
 
 
-def dice(logits: Float[Tensor, "n h w"], truths: Float[Tensor, "n h w"]) -> Float[Tensor, "n"]:
+def dice(
+    logits: Float[Tensor, "n h w"], truths: Float[Tensor, "n h w"], within: Bool[Tensor, "n h w"]
+) -> Float[Tensor, "n"]:
     """Return one less twice the common part over both masks' parts; one pixel more than there is of each.
 
     So large and small masks count alike, and two empty ones are equal.
+
+    Args:
+        logits: Of the pixels.
+        truths: Likewise.
+        within: Which of them count.
     """
-    found = torch.sigmoid(logits)
-    both = (found * truths).sum((1, 2))
-    return 1 - (2 * both + 1) / (found.sum((1, 2)) + truths.sum((1, 2)) + 1)
+    found, wished = torch.sigmoid(logits) * within, truths * within
+    both = (found * wished).sum((1, 2))
+    return 1 - (2 * both + 1) / (found.sum((1, 2)) + wished.sum((1, 2)) + 1)
+
+
+def around(boxes: Float[Tensor, "n 4"], cells: int, *, reach: float) -> Bool[Tensor, "n cells cells"]:
+    """Return which cells of a square are in each box, or beyond it by a share of its sides and one cell.
+
+    Args:
+        boxes: Left, top, right, bottom as shares of the square.
+        cells: Along its side.
+        reach: The share.
+    """
+    margin = reach * (boxes[:, 2:] - boxes[:, :2]) + 1 / cells
+    low, high = boxes[:, :2] - margin, boxes[:, 2:] + margin
+    at = (torch.arange(cells, device=boxes.device) + 0.5) / cells
+    inside = (at > low[..., None]) & (at < high[..., None])  # (n, 2, cells)
+    return inside[:, 1, :, None] & inside[:, 0, None, :]
 
 
 def direction(vectors: Float[Tensor, "n d"], truths: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:

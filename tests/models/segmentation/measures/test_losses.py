@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from models.segmentation.measures.losses import dice, direction, distance, focal, giou, pixelwise
+from models.segmentation.measures.losses import around, dice, direction, distance, focal, giou, pixelwise
 
 BOX = torch.tensor([[0.0, 0.0, 0.4, 0.2]])
 
@@ -75,17 +75,37 @@ def test_dice_tells_equal_half_and_disjoint_masks_apart() -> None:
     logits = torch.full((3, 4, 4), -40.0)
     logits[0, :2] = logits[1, :1] = logits[2, 2:] = 40
 
-    assert dice(logits, truth).tolist() == pytest.approx([0, 1 - 9 / 13, 1 - 1 / 17], abs=1e-6)
+    found = dice(logits, truth, torch.ones(3, 4, 4, dtype=torch.bool))
+
+    assert found.tolist() == pytest.approx([0, 1 - 9 / 13, 1 - 1 / 17], abs=1e-6)
 
 
 def test_two_empty_masks_are_equal() -> None:
-    assert dice(torch.full((1, 4, 4), -40.0), torch.zeros(1, 4, 4)).item() == pytest.approx(0, abs=1e-6)
+    everywhere = torch.ones(1, 4, 4, dtype=torch.bool)
+
+    assert dice(torch.full((1, 4, 4), -40.0), torch.zeros(1, 4, 4), everywhere).item() == pytest.approx(
+        0, abs=1e-6
+    )
 
 
 def test_pixels_count_alike_and_may_be_shares() -> None:
     logits, truth = torch.zeros(2, 3, 5), torch.full((2, 3, 5), 0.3)
 
-    assert pixelwise(logits, truth).tolist() == pytest.approx([math.log(2)] * 2)
+    everywhere = torch.ones(2, 3, 5, dtype=torch.bool)
+
+    assert pixelwise(logits, truth, everywhere).tolist() == pytest.approx([math.log(2)] * 2)
+
+
+def test_what_is_far_from_a_box_counts_nowhere() -> None:
+    near = around(torch.tensor([[0.25, 0.5, 0.5, 0.75]]), 8, reach=0.0)
+    logits, truth = torch.full((1, 8, 8), 40.0), torch.zeros(1, 8, 8)
+    truth[near] = 1
+
+    assert near[0].nonzero().min(0).values.tolist() == [3, 1]
+    assert near[0].nonzero().max(0).values.tolist() == [6, 4]
+    assert pixelwise(logits, truth, near).item() == pytest.approx(0, abs=1e-6)
+    assert dice(logits, truth, near).item() == pytest.approx(0, abs=1e-6)
+    assert pixelwise(-logits, truth, near).item() == pytest.approx(40)
 
 
 def test_only_the_direction_of_a_vector_counts() -> None:
