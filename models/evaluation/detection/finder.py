@@ -234,7 +234,7 @@ def _masks(seen: Seen, boxes: Float[np.ndarray, "q 4"], size: tuple[int, int]) -
     found = []
     for own, box in zip(logits, boxes, strict=True):
         window = pixels.reach(box, seen.square, own.shape[-1])
-        whole_mask: Bool[np.ndarray, "h w"] = np.zeros((height_px, width_px), dtype=np.bool_)
+        whole_mask: Bool[np.ndarray, "h w"] = np.zeros((height_px, width_px), np.bool_, order="F")
         whole_mask[window.rows, window.columns] = pixels.mask(own, seen.square, window)
         found.append(packed(whole_mask))
     return found

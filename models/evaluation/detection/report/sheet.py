@@ -24,10 +24,14 @@ from models.segmentation.samples import PromptKind
 _RIGHT: Final = "#00c853"
 _WRONG: Final = "#ff1744"
 _MISSED: Final = "#ffffff"
+_BOTH: Final = "#ff9100"
+_GREEN: Final = "#00733a"
 _DARK: Final = "#7f0000"
+_GREY: Final = "#555555"
+_ROWS: Final = ("one of the better quarter", "one of the worst tenth")
 _TINT: Final = 0.4
 _LINES: Final = 8
-_WIDE: Final = 44
+_WIDE: Final = 40
 _FONT_POINTS: Final = 8
 _PITCH_POINTS: Final = 10
 _PANEL_INCHES: Final = (3.3, 4.7)
@@ -57,13 +61,15 @@ def write(
     with mpl.rc_context({"font.family": "DejaVu Sans"}):
         figure = Figure(figsize=size, dpi=_DPI)
         panels = figure.subplots(2, len(seen), squeeze=False)
-        figure.subplots_adjust(left=0.01, right=0.99, top=0.97, bottom=0.145, wspace=0.04, hspace=0.43)
+        figure.subplots_adjust(left=0.022, right=0.99, top=0.97, bottom=0.145, wspace=0.04, hspace=0.43)
         for column, (name, scenes) in enumerate(seen.items()):
             asked = [each.asked() for each in scenes]
             verdicts = [judged(each, _thresholds(each, thresholds)) for each in asked]
             for row, scene in enumerate(chosen(asked, verdicts)):
                 _panel(panels[row, column], drawn(name, scene).image, asked[scene], verdicts[scene])
             panels[0, column].set_title(titles[name], fontsize=9)
+        for row, text in enumerate(_ROWS):
+            figure.text(0.008, 0.97 - 0.5 * row, text, rotation=90, va="top", fontsize=9)
         pixels = io.BytesIO()
         figure.savefig(pixels, format="png")
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -88,24 +94,18 @@ def _thresholds(asked: Asked, thresholds: Mapping[PromptKind, float]) -> Float[n
 
 
 def _panel(axes: Axes, image: UInt8[np.ndarray, "h w 3"], asked: Asked, verdict: Verdict) -> None:
-    axes.imshow(_tinted(image, asked, verdict))
+    regions = _regions(verdict)
+    axes.imshow(_tinted(image, asked, verdict, regions))
     axes.set_axis_off()
     axes.set_anchor("N")
-    for number, (box, right) in enumerate(zip(verdict.answers.boxes.tolist(), verdict.right, strict=True), 1):
-        colour = _RIGHT if right else _WRONG
+    for number, (mask, colour) in enumerate(regions.items(), start=1):
+        box = verdict.answers.boxes[int(np.argmax(verdict.answers.mask == mask))].tolist()
         _outline(axes, box, colour)
-        axes.text(
-            box[0] + 3,
-            box[1] + 3,
-            str(number),
-            color="white",
-            va="top",
-            fontsize=7,
-            bbox={"facecolor": colour, "edgecolor": "none", "pad": 1.2},
-        )
+        label = {"facecolor": colour, "edgecolor": "none", "pad": 1.2}
+        axes.text(box[0] + 3, box[1] + 3, str(number), color="white", va="top", fontsize=7, bbox=label)
     for place in sorted({place for _, place in verdict.missed}):
         _outline(axes, asked.truths[place].box, _MISSED, dashed=True)
-    for row, (text, colour) in enumerate(_legend(asked, verdict)):
+    for row, (text, colour) in enumerate(_legend(asked, verdict, list(regions))):
         axes.annotate(
             text,
             (0, 0),
@@ -118,13 +118,24 @@ def _panel(axes: Axes, image: UInt8[np.ndarray, "h w 3"], asked: Asked, verdict:
         )
 
 
-def _tinted(image: UInt8[np.ndarray, "h w 3"], asked: Asked, verdict: Verdict) -> UInt8[np.ndarray, "h w 3"]:
+def _regions(verdict: Verdict) -> dict[int, str]:
+    """Return the colour of each region that answers something, the surest first."""
+    verdicts: dict[int, set[bool]] = {}
+    for mask, right in zip(verdict.answers.mask.tolist(), verdict.right, strict=True):
+        verdicts.setdefault(mask, set()).add(right)
+    return {
+        mask: _BOTH if len(each) > 1 else _RIGHT if True in each else _WRONG
+        for mask, each in verdicts.items()
+    }
+
+
+def _tinted(
+    image: UInt8[np.ndarray, "h w 3"], asked: Asked, verdict: Verdict, regions: Mapping[int, str]
+) -> UInt8[np.ndarray, "h w 3"]:
     drawn = image.astype(np.float32)
-    said = verdict.answers
-    for place, right in enumerate(verdict.right):
-        mask = unpacked(said.masks[said.mask[place]], asked.width_px, asked.height_px)
-        colour = np.array(mpl.colors.to_rgb(_RIGHT if right else _WRONG)) * 255
-        drawn[mask] = (1 - _TINT) * drawn[mask] + _TINT * colour
+    for mask, colour in reversed(regions.items()):
+        inside = unpacked(verdict.answers.masks[mask], asked.width_px, asked.height_px)
+        drawn[inside] = (1 - _TINT) * drawn[inside] + _TINT * 255 * np.array(mpl.colors.to_rgb(colour))
     return np.rint(drawn).astype(np.uint8)
 
 
@@ -136,21 +147,21 @@ def _outline(axes: Axes, box: Sequence[float], colour: str, *, dashed: bool = Fa
     )
 
 
-def _legend(asked: Asked, verdict: Verdict) -> list[tuple[str, str]]:
+def _legend(asked: Asked, verdict: Verdict, regions: Sequence[int]) -> list[tuple[str, str]]:
     """Return lines of text and their colours: what was answered, what was missed, what was rejected."""
     said = verdict.answers
     lines = []
-    for number, (prompt, score, right) in enumerate(
-        zip(said.prompts.tolist(), said.scores.tolist(), verdict.right, strict=True), 1
+    for mask, prompt, score, right in zip(
+        said.mask.tolist(), said.prompts.tolist(), said.scores.tolist(), verdict.right, strict=True
     ):
-        text = _short(f"{number}  {asked.prompts[prompt].text}")
-        lines.append((f"{text}  {score:.2f}", "#00733a" if right else _DARK))
+        text = _short(f"{regions.index(mask) + 1}  {asked.prompts[prompt].text}")
+        lines.append((f"{text}  {score:.2f}", _GREEN if right else _DARK))
     missed = dict.fromkeys(asked.prompts[prompt].text for prompt, _ in verdict.missed)
-    lines += [(_short(f"missed: {text}"), "#555555") for text in missed]
+    lines += [(_short(f"missed: {text}"), _GREY) for text in missed]
     quiet = set(asked.absent()) - set(said.prompts.tolist())
     if len(lines) > _LINES:
-        lines = [*lines[: _LINES - 1], (f"and {len(lines) - _LINES + 1} more", "#555555")]
-    lines.append((f"{len(quiet)} of {len(asked.absent())} absent prompts: no answer", "#222222"))
+        lines = [*lines[: _LINES - 1], (f"and {len(lines) - _LINES + 1} more", _GREY)]
+    lines.append((f"{len(quiet)} of {len(asked.absent())} absent prompts: no answer", "black"))
     return lines
 
 
