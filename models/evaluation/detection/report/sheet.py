@@ -133,7 +133,7 @@ def _tinted(
     image: UInt8[np.ndarray, "h w 3"], asked: Asked, verdict: Verdict, regions: Mapping[int, str]
 ) -> UInt8[np.ndarray, "h w 3"]:
     drawn = image.astype(np.float32)
-    for mask, colour in reversed(regions.items()):
+    for mask, colour in reversed(list(regions.items())):
         inside = unpacked(verdict.answers.masks[mask], asked.width_px, asked.height_px)
         drawn[inside] = (1 - _TINT) * drawn[inside] + _TINT * 255 * np.array(mpl.colors.to_rgb(colour))
     return np.rint(drawn).astype(np.uint8)
