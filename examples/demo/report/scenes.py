@@ -58,12 +58,16 @@ def _table(row: Finding) -> Html:
         "tr", tag("th", "", scope="col"), *(_number("th", text) for text in ("Share", "95 % interval", "of"))
     )
     rows = [tag("tr", tag("th", words, scope="row"), *_cells(share)) for words, share in lines]
-    note = (
-        f"Outlines that were found overlap the true ones by {decimal(row.mask_iou)} on average (intersection "
-        f"over union). {row.beside} regions were found by names where no thing is."
-    )
+    note = f"Regions that names found where no thing is: {row.beside}. {_outlines(row)}"
     table = tag("table", tag("thead", head), tag("tbody", rows))
     return tag("div", tag("div", table, class_="scroll", tabindex="0"), tag("p", note))
+
+
+def _outlines(row: Finding) -> str:
+    if not row.found.hits:
+        return ""
+    iou = decimal(row.mask_iou)
+    return f"Outlines that were found overlap the true ones by {iou} on average (intersection over union)."
 
 
 def _cells(share: Share) -> list[Html]:
