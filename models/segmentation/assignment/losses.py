@@ -63,8 +63,7 @@ def assign(overlap: Float[Tensor, "b m n"], *, least: float, most: int) -> Assig
     value, truth = overlap.max(1)  # (b, n)
     near = torch.where(value >= least, truth, NONE)
     wanted = torch.where(needed != NONE, needed, near)
-    rank = torch.where(needed != NONE, value + 1, value)  # what is needed comes first
-    ranks = torch.zeros_like(overlap).scatter(1, wanted.clamp(min=0)[:, None], rank[:, None])
+    ranks = torch.zeros_like(overlap).scatter(1, wanted.clamp(min=0)[:, None], value[:, None])
     ranks = torch.where(wanted[:, None] == NONE, 0, ranks)
     best, places = ranks.topk(min(most, ranks.shape[2]), dim=2)  # (b, m, most)
     numbers = torch.arange(overlap.shape[1], device=overlap.device)[None, :, None].expand_as(places)

@@ -59,7 +59,7 @@ def test_two_queries_two_prompts_and_four_pixels_as_worked_by_hand() -> None:
     masks = np.array(
         [
             [[_logit(0.9), _logit(0.9)], [_logit(0.1), _logit(0.40)]],
-            [[_logit(0.2), _logit(0.8)], [_logit(0.9), _logit(0.45)]],
+            [[_logit(0.2), _logit(0.8)], [_logit(0.52), _logit(0.45)]],
         ],
         dtype=np.float32,
     )
@@ -127,6 +127,20 @@ def test_what_two_squares_found_comes_together_on_one_map() -> None:
     assert (found[:, 4:] == 1).all()
     assert (things.ids[:, :4] == 1).all()
     assert (things.ids[:, 4:] == 2).all()
+
+
+def test_where_two_squares_show_the_same_their_evidence_adds_up() -> None:
+    left, right = Square(Box(0, 0, 4, 4), 4, 4, 4), Square(Box(2, 0, 6, 4), 4, 4, 4)
+    kept = Kept(
+        _array([4], [4]),
+        np.full((2, 4, 4), _logit(0.3), dtype=np.float32),
+        np.array([[0, 0, 4, 4], [2, 0, 6, 4]], dtype=np.float64),
+        (left, right),
+    )
+
+    found = semantic(kept, width_px=6, height_px=4)
+
+    assert found[0].tolist() == [NOTHING, NOTHING, 0, 0, NOTHING, NOTHING]
 
 
 def test_a_mask_does_not_reach_far_beyond_its_box() -> None:

@@ -101,6 +101,16 @@ def test_no_more_than_the_most_stay() -> None:
     assert found.logits.tolist() == sorted(scores.ravel().tolist(), reverse=True)[:300]
 
 
+def test_thousands_of_doubles_and_equals_are_looked_through_in_order() -> None:
+    boxes = np.tile(FAR[:1], (60, 1))  # all doubles of the first
+    scores = np.repeat(np.arange(4, dtype=np.float32), 100)[None].repeat(60, axis=0)
+
+    found = select(boxes, [scores], np.zeros(400))
+
+    assert found.queries.tolist() == [0] * 300
+    assert found.prompts.tolist() == [*range(300, 400), *range(200, 300), *range(100, 200)]
+
+
 def test_of_equal_scores_the_earlier_prompt_then_the_earlier_query_comes_first() -> None:
     found = select(FAR, [np.ones((3, 2), dtype=np.float32)], _half(2))
 

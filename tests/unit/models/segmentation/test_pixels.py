@@ -68,10 +68,11 @@ def test_a_window_is_that_part_of_the_whole(data: st.DataObject) -> None:
     assert np.array_equal(mask(cells, square, window), everything[window.rows, window.columns] > 0)
 
 
-def test_what_the_padding_holds_is_not_read() -> None:
-    square = whole(200, 100)
-    cells = np.ones((CELLS, CELLS), dtype=np.float32)
-    cells[CELLS // 2 :] = -1e9
+@pytest.mark.parametrize(("width_px", "height_px"), [(200, 100), (100, 200)])
+def test_what_the_padding_holds_is_not_read(width_px: int, height_px: int) -> None:
+    square = whole(width_px, height_px)
+    cells = np.full((CELLS, CELLS), -1e9, dtype=np.float32)
+    cells[: height_px * CELLS // 200, : width_px * CELLS // 200] = 1
 
     assert drawn(cells, square, square.window) == pytest.approx(1)
 

@@ -42,8 +42,9 @@ def test_65_pixels_are_enough() -> None:
     assert len(components(mask)) == 1
 
 
-def test_pixels_that_touch_at_a_corner_hang_together() -> None:
-    mask = _field(Box(0, 0, 10, 10), Box(10, 10, 20, 20))
+@pytest.mark.parametrize("left", [0, 10])
+def test_pixels_that_touch_at_a_corner_hang_together(left: int) -> None:
+    mask = _field(Box(left, 0, left + 10, 10), Box(10 - left, 10, 20 - left, 20))
 
     (found,) = components(mask)
 
