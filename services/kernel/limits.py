@@ -30,6 +30,8 @@ class Limits:
     """Prompts that one image may be searched with."""
     prompts_per_map: int = 2_560
     """Prompts that one map may tell apart."""
+    phrases_per_map: int = 256
+    """Phrases and sentences among them: what each pass over the image finds for them is held."""
     map_side_px: int = 2_048
     """Longer side of a map that says for each pixel what it shows."""
     prompt_characters: int = 2_000

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -21,6 +23,7 @@ SCORED_AT_ONCE: Final = 2560
 """Prompts whose vectors and scores are in memory at a time, as APE has it."""
 MOST_HITS: Final = 2 * LIMITS.regions_per_image + 1
 """Taken from each pass: some are parts of others, and one more says that there were more."""
+_KIND_OF: Final = attrgetter("kind")
 _INSIDE: Final = 0.7
 """Share of a box that was cut by its tile which another has to hold to be what it is a part of."""
 _TOUCHING: Final = 1 / 64
@@ -40,6 +43,11 @@ class Plan:
     fused: tuple[tuple[int, ...], ...]
 
 
+def kinds(prompts: Sequence[Prompt]) -> Counter[PromptKind]:
+    """Return how many prompts there are of each kind; thousands cost next to nothing."""
+    return Counter(map(_KIND_OF, prompts))
+
+
 def planned(prompts: Sequence[Prompt], together: frozenset[PromptKind]) -> Plan:
     """Return which prompts are asked together, each group in their order.
 
@@ -47,6 +55,8 @@ def planned(prompts: Sequence[Prompt], together: frozenset[PromptKind]) -> Plan:
         prompts: All of them.
         together: The kinds that are read together with the image.
     """
+    if together.isdisjoint(kinds(prompts)):
+        return Plan(tuple(range(len(prompts))), ())
     fused = [place for place, prompt in enumerate(prompts) if prompt.kind in together]
     alone = (place for place, prompt in enumerate(prompts) if prompt.kind not in together)
     groups = (tuple(fused[start : start + FUSED_AT_ONCE]) for start in range(0, len(fused), FUSED_AT_ONCE))
@@ -84,7 +94,9 @@ def thresholds(
     prompts: Sequence[Prompt], calibrated: Mapping[PromptKind, float], *, asked: float | None
 ) -> Float64[np.ndarray, "t"]:
     """Return what each prompt's score has to exceed: what was asked for, else as its kind is calibrated."""
-    return np.array([calibrated[prompt.kind] if asked is None else asked for prompt in prompts])
+    if asked is not None:
+        return np.full(len(prompts), asked)
+    return np.array(list(map(calibrated.__getitem__, map(_KIND_OF, prompts))))
 
 
 class Hit(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -123,6 +122,8 @@ class Passes:
 
     def _check_exemplars(self, prompts: Sequence[Prompt], places: Sequence[int]) -> None:
         """Have exemplars seen before the image is: one that is wrong costs no pass."""
+        if PromptKind.EXEMPLAR not in finding.kinds(prompts):
+            return
         pictured = [place for place in places if prompts[place].kind is PromptKind.EXEMPLAR]
         for start in range(0, len(pictured), finding.SCORED_AT_ONCE):
             self._vectors(prompts, pictured[start : start + finding.SCORED_AT_ONCE])
@@ -227,6 +228,6 @@ class FindRegions:
         return regions, dropped
 
     def _count(self, prompts: Sequence[Prompt], found: int) -> None:
-        for kind, count in Counter(prompt.kind for prompt in prompts).items():
+        for kind, count in finding.kinds(prompts).items():
             self._counts.asked(kind.value, count)
         self._counts.found(found)

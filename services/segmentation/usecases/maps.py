@@ -17,8 +17,9 @@ from models.segmentation.pixels import mask_logits
 from models.segmentation.prepared import Square, views
 from services.kernel.errors import InvalidInput, Unsupported
 from services.kernel.limits import LIMITS
-from services.kernel.vocabulary import FindOptions, ImageReference, Prompt, Stage
+from services.kernel.vocabulary import FindOptions, ImageReference, Prompt, PromptKind, Stage
 from services.segmentation.domain import shapes
+from services.segmentation.domain.finding import kinds
 from services.segmentation.ports import MapStore
 from services.segmentation.usecases.find import Passes, Turn
 from services.segmentation.usecases.stages import Stages
@@ -214,6 +215,13 @@ def _require_prompts(order: MapOrder) -> None:
     if count > LIMITS.prompts_per_map:
         raise InvalidInput(
             f"prompts has {count} entries; a map tells at most {LIMITS.prompts_per_map} apart",
+            field="prompts",
+            reason="TOO_MANY_PROMPTS",
+        )
+    asked = kinds(order.prompts)
+    if asked[PromptKind.PHRASE] + asked[PromptKind.SENTENCE] > LIMITS.phrases_per_map:
+        raise InvalidInput(
+            f"prompts has more than {LIMITS.phrases_per_map} phrases and sentences; draw several maps",
             field="prompts",
             reason="TOO_MANY_PROMPTS",
         )

@@ -16,6 +16,7 @@ from services.kernel.regions import whole_image
 from services.kernel.sharing import Once
 from services.kernel.texts import KnownTexts, TextEncoder
 from services.kernel.vocabulary import Box, ExemplarPicture, Prompt, PromptKind, Region
+from services.segmentation.domain import finding
 from services.segmentation.ports import ExemplarEncoder, ImageSource
 
 Rows = Float32[np.ndarray, "t dim"]
@@ -105,7 +106,7 @@ class PromptVectors:
 
     def models(self, prompts: Sequence[Prompt]) -> tuple[str, ...]:
         """Return `name@digest` of each model that takes part for these prompts."""
-        kinds = {prompt.kind for prompt in prompts}
+        kinds = finding.kinds(prompts).keys()
         found = self.reader.models() if kinds - {PromptKind.EXEMPLAR} else ()
         return found + (self.exemplars.models() if self.exemplars and PromptKind.EXEMPLAR in kinds else ())
 

@@ -105,9 +105,11 @@ def test_a_map_of_nothing_or_of_too_much_is_refused() -> None:
     segmentation = FakeSegmentation()
     many = [Prompt(PromptKind.NAME, str(number)) for number in range(LIMITS.prompts_per_map + 1)]
 
+    phrases = [Prompt(PromptKind.PHRASE, str(number)) for number in range(LIMITS.phrases_per_map + 1)]
     for order, reason in (
         (MapOrder(IMAGE, []), "PROMPTS_MISSING"),
         (MapOrder(IMAGE, many), "TOO_MANY_PROMPTS"),
+        (MapOrder(IMAGE, phrases), "TOO_MANY_PROMPTS"),
         (MapOrder(IMAGE, PROMPTS, stuff=frozenset({3})), "PROMPT_UNKNOWN"),
     ):
         with pytest.raises(InvalidInput) as caught:
