@@ -13,7 +13,9 @@ from models.segmentation.calibration import Asked
 from models.segmentation.data import PHRASES
 from models.segmentation.lessons import Lesson
 from models.segmentation.masking.network import mask_logits
+from models.segmentation.measures.losses import around
 from models.segmentation.network import Detector, Maps
+from models.segmentation.pixels import REACH
 
 _COVERED = 128
 
@@ -45,6 +47,7 @@ def _asked(detector: Detector, each: Lesson, texts: Mapping[str, np.ndarray]) ->
     for row, indices in enumerate(each.answers):
         answers[row, sorted(indices)] = True
     masks = mask_logits(found.mask_queries, found.mask_features)[0] > 0
+    masks &= around(last.boxes[0], masks.shape[-1], reach=REACH)  # as they are drawn
     return Asked(
         kinds=tuple(prompt.kind for prompt in each.prompts),
         boxes=last.boxes[0].cpu().numpy(),

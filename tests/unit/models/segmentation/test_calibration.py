@@ -1,0 +1,80 @@
+"""Answers are counted as by hand, and thresholds let few absent prompts through."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.segmentation.calibration import Asked, average_precision, lines, measured, overlap, thresholds
+from models.segmentation.samples import PromptKind
+
+NAME, PHRASE = PromptKind.NAME, PromptKind.PHRASE
+
+
+def asked(logits: list[list[float]], answers: list[list[bool]], kinds: tuple[PromptKind, ...]) -> Asked:
+    """Return a scene of two things, left and right, and three queries: left, right, nowhere."""
+    boxes = np.array([[0, 0, 0.5, 1], [0.5, 0, 1, 1], [0.9, 0.9, 1, 1]], np.float32)
+    truth = boxes[:2]
+    masks = np.array([[0.9, 0], [0, 0.7], [0, 0]], np.float32)
+    return Asked(kinds, boxes, np.array(logits, np.float32), truth, np.array(answers, np.bool_), masks)
+
+
+def test_precision_is_the_area_below_the_best_precision_that_is_still_to_come() -> None:
+    answered = [(0.9, True), (0.8, False), (0.7, True), (0.6, False)]
+
+    assert average_precision(answered, 2) == pytest.approx((1 + 2 / 3) / 2)
+    assert average_precision(answered, 4) == pytest.approx((1 + 2 / 3) / 4)
+    assert average_precision([], 3) == 0.0
+    assert average_precision([(0.9, False)], 1) == 0.0
+
+
+def test_the_order_of_answers_does_not_matter_their_scores_do() -> None:
+    answered = [(0.1, True), (0.9, False)]
+
+    assert average_precision(answered, 1) == average_precision(answered[::-1], 1) == 0.5
+
+
+def test_overlap_is_shared_area_over_common_area() -> None:
+    boxes = np.array([[0, 0, 2, 2], [5, 5, 6, 6], [1, 1, 1, 3]], np.float32)
+
+    assert overlap(boxes, np.array([[0, 0, 1, 2]], np.float32)).tolist() == [[0.5], [0.0], [0.0]]
+
+
+def test_a_right_answer_counts_once_and_its_mask_is_compared() -> None:
+    scene = asked([[4, -4], [3, -5], [-9, -9]], [[True, False], [False, False]], (NAME, NAME))
+
+    found = measured([scene], NAME, 0.5)
+
+    assert found.prompts == 1
+    assert found.precision == 1.0
+    assert found.first == found.present == 1.0
+    assert found.mask == pytest.approx(0.9)
+
+
+def test_the_best_box_elsewhere_is_a_miss() -> None:
+    scene = asked([[1, -4], [3, -5], [-9, -9]], [[True, False], [False, False]], (NAME, NAME))
+
+    found = measured([scene], NAME, 0.99)
+
+    assert (found.first, found.present, found.precision) == (0.0, 0.0, 0.5)
+
+
+def test_a_threshold_lets_its_share_of_absent_prompts_through_each_kind_for_itself() -> None:
+    random = np.random.default_rng(0)
+    scenes = [
+        asked(random.normal(0, 1, (3, 2)).tolist(), [[False, False]] * 2, (NAME, PHRASE)) for _ in range(500)
+    ]
+    chosen = thresholds(scenes, 0.1)
+
+    for place, kind in enumerate((NAME, PHRASE)):
+        best = np.array([scene.logits[:, place].max() for scene in scenes])
+        assert (1 / (1 + np.exp(-best)) > chosen[kind]).mean() == pytest.approx(0.1, abs=0.005)
+    assert chosen[NAME] != chosen[PHRASE]
+
+
+def test_each_set_and_kind_has_a_line() -> None:
+    scene = asked([[4, -4], [3, -5], [-9, -9]], [[True, False], [False, True]], (NAME, PHRASE))
+
+    said = lines({"drawn": [scene]}, {NAME: 0.5})
+
+    assert [line.split(":")[0] for line in said] == ["drawn name", "drawn phrase"]
