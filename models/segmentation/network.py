@@ -10,6 +10,7 @@ from typing import Final
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.segmentation.alignment.network import Alignment
 from models.segmentation.attention.network import Values
@@ -17,6 +18,7 @@ from models.segmentation.masking.network import MaskHead
 from models.segmentation.proposals.network import Proposals, Proposer, corners, middles
 from models.segmentation.pyramid.network import Downward, Laterals
 from models.segmentation.reading.network import RegionReader
+from models.segmentation.refining.network import Refiner
 from models.segmentation.settings import DEFAULTS, DetectorSettings
 from models.segmentation.transformer.network import DecoderLayer, Encoder
 from models.vision.efficientnet.network import (
@@ -103,6 +105,7 @@ class Detector(nn.Module):
         self.values = Values(settings.width, heads=settings.heads)  # one for all layers: three would cost
         self.decoder = nn.ModuleList(DecoderLayer(settings) for _ in range(settings.decoder_layers))
         self.reader = RegionReader(settings, CHANNELS[:3], HEAD_CHANNELS, stride=STRIDES[-1])
+        self.refiner = Refiner(settings, CHANNELS[:3])
         self.widen = nn.Linear(settings.width, settings.aligned)
         widths = [settings.width] * (settings.decoder_layers - 1) + [settings.aligned]
         self.alignments = nn.ModuleList(Alignment(width, settings.texts) for width in widths)
@@ -133,18 +136,20 @@ class Detector(nn.Module):
             sentences: Vectors of phrases or sentences, which are shown to the picture; fewer than s are
                 filled up with rows of zeros. For names, one row of zeros (`Fusion` says why).
         """
-        levels = [norm(each.float()) for norm, each in zip(self.norms, maps.levels, strict=True)]
-        fine, middle, coarse = self.laterals(levels[1:])
-        (middle, coarse), texts = self.encoder([middle, coarse], sentences)
-        pyramid = [self.down(middle, fine), middle, coarse]
-        proposals, seen = self.proposer(torch.cat([each.flatten(2) for each in pyramid], 2).transpose(1, 2))
+        levels = self.standardised(maps)
+        pyramid, texts = self._pyramid(levels, sentences)
+        proposals, seen = self.proposer(_cells(pyramid))
         chosen = self.proposer.choose(proposals)
         start = middles(_at(proposals.boxes, chosen).detach())
         boxes, read = self._refine(self.start(_at(seen, chosen)), start, pyramid)
-        regions = self.reader(boxes[-1], levels[:3], self._deep(maps.levels[-1]))
-        read.append(self.widen(read[-1]) + regions)
-        aligned = [head(each) for head, each in zip(self.alignments, [*read[:-2], read[-1]], strict=True)]
-        mask_queries, features = self.masks(levels[0], pyramid[0], read[-2])
+        mask_queries, features = self.masks(levels[0], pyramid[0], read[-1])
+        if not self.training:  # what learns by itself shall not come between the decoder and its losses
+            boxes[-1], fits = self.refiner(boxes[-1], levels[:3])
+        regions = self.widen(read[-1]) + self.reader(boxes[-1], levels[:3], self._deep(maps.levels[-1]))
+        aligned = [head(each) for head, each in zip(self.alignments, [*read[:-1], regions], strict=True)]
+        if not self.training:
+            queries, offsets = aligned[-1]
+            aligned[-1] = queries, offsets + self.settings.fits_weigh * functional.logsigmoid(fits)
         return Found(
             proposals,
             tuple(Layer(box, *pair) for box, pair in zip(boxes, aligned, strict=True)),
@@ -153,6 +158,27 @@ class Detector(nn.Module):
             features,
             texts,
         )
+
+    def propose(self, maps: Maps) -> Float[Tensor, "b q 4"]:
+        """Return where there may be something, whatever it is, best first."""
+        nothing = torch.zeros(len(maps.levels[0]), 1, self.settings.texts, device=maps.levels[0].device)
+        pyramid, _ = self._pyramid(self.standardised(maps), nothing)
+        proposals, _ = self.proposer(_cells(pyramid))
+        return _at(proposals.boxes, self.proposer.choose(proposals))
+
+    def look(self, maps: Maps, boxes: Float[Tensor, "b q 4"]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what the region reader sees in given boxes; see `RegionReader.look`."""
+        return self.reader.look(boxes, self.standardised(maps)[:3], self._deep(maps.levels[-1]))
+
+    def standardised(self, maps: Maps) -> list[Float[Tensor, "b _c _h _w"]]:
+        """Return what the trunk saw, each channel on one scale."""
+        return [norm(each.float()) for norm, each in zip(self.norms, maps.levels, strict=True)]
+
+    def _pyramid(self, levels: Sequence[Tensor], sentences: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return the levels of strides 8, 16 and 32, and the sentences, as they changed each other."""
+        fine, middle, coarse = self.laterals(levels[1:])
+        (middle, coarse), texts = self.encoder([middle, coarse], sentences)
+        return [self.down(middle, fine), middle, coarse], texts
 
     def _refine(
         self, queries: Tensor, boxes: Tensor, pyramid: Sequence[Tensor]
@@ -171,6 +197,11 @@ class Detector(nn.Module):
         with torch.no_grad():
             head = self.trunk.head(coarsest.float())
         return self.deep_norm(head)
+
+
+def _cells(maps: Sequence[Float[Tensor, "b c _h _w"]]) -> Float[Tensor, "b cells c"]:
+    """Return the cells of all levels, one level after the other, row by row."""
+    return torch.cat([each.flatten(2) for each in maps], 2).transpose(1, 2)
 
 
 def _at(rows: Float[Tensor, "b n c"], chosen: Int64[Tensor, "b q"]) -> Float[Tensor, "b q c"]:

@@ -56,30 +56,36 @@ class RegionReader(nn.Module):
         maps: Sequence[Float[Tensor, "b _c _h _w"]],
         deep: Float[Tensor, "b deep side side"],
     ) -> Float[Tensor, "b q aligned"]:
-        """Return a vector for each box.
+        """Return a vector for each box; see `look` and `think`."""
+        return self.think(*self.look(boxes, maps, deep))
+
+    @torch.no_grad()
+    def look(
+        self,
+        boxes: Float[Tensor, "b q 4"],
+        maps: Sequence[Float[Tensor, "b _c _h _w"]],
+        deep: Float[Tensor, "b deep side side"],
+    ) -> tuple[Float[Tensor, "b q points channels"], Float[Tensor, "b q deep"], Float[Tensor, "b q 6"]]:
+        """Return what is seen in each box, before anything is made of it; nothing here learns.
 
         Args:
             boxes: Left, top, right, bottom as shares of the side.
             maps: Read at points.
             deep: Averaged over the box.
         """
-        with torch.no_grad():
-            points = self._points(boxes)
-            read = torch.cat([_read(each, points) for each in maps], -1)  # (b, q, p * p, channels)
-            mean = self._mean(deep, points)
-            geometry = _geometry(boxes)
+        points = grid(boxes, self.steps)
+        return read(maps, points), self._mean(deep, points), _geometry(boxes)
+
+    def think(
+        self,
+        read: Float[Tensor, "b q points channels"],
+        mean: Float[Tensor, "b q deep"],
+        geometry: Float[Tensor, "b q 6"],
+    ) -> Float[Tensor, "b q aligned"]:
+        """Return a vector for what was seen in each box."""
         seen = torch.relu(self.seen(read))
         hidden = self.placed(torch.relu(self.keep(seen)).flatten(2)) + self.mean(seen.mean(2))
         return self.output(functional.gelu(hidden + self.deep(mean) + self.geometry(geometry)))
-
-    def _points(self, boxes: Tensor) -> Tensor:
-        """Return x and y of each point, row by row, (b, q, p * p, 2)."""
-        start, size = boxes[:, :, None, :2], boxes[:, :, None, 2:] - boxes[:, :, None, :2]
-        at = start + size * self.steps[:, None]  # (b, q, p, 2)
-        side = at.shape[2]
-        x = at[:, :, None, :, 0].expand(-1, -1, side, -1)
-        y = at[:, :, :, None, 1].expand(-1, -1, -1, side)
-        return torch.stack([x, y], -1).flatten(2, 3)
 
     def _mean(self, deep: Tensor, points: Tensor) -> Tensor:
         """Return the mean over each box's points, (b, q, deep).
@@ -100,10 +106,28 @@ class RegionReader(nn.Module):
         return (1 - (place[..., None] - self.cells).abs()).clamp(min=0).mean(2)
 
 
-def _read(each: Tensor, points: Tensor) -> Tensor:
-    """Return (b, q, points, channels); beyond the edge is what is at the edge."""
-    read = functional.grid_sample(each, 2 * points - 1, padding_mode="border", align_corners=False)
-    return read.permute(0, 2, 3, 1)
+def grid(boxes: Float[Tensor, "b q 4"], steps: Float[Tensor, "p"]) -> Float[Tensor, "b q p*p 2"]:
+    """Return x and y of points in boxes, row by row.
+
+    Args:
+        boxes: Left, top, right, bottom.
+        steps: Where points are along a side, 0 to 1 from edge to edge; what is beyond lies around the box.
+    """
+    start, size = boxes[:, :, None, :2], boxes[:, :, None, 2:] - boxes[:, :, None, :2]
+    at = start + size * steps[:, None]  # (b, q, p, 2)
+    side = len(steps)
+    x = at[:, :, None, :, 0].expand(-1, -1, side, -1)
+    y = at[:, :, :, None, 1].expand(-1, -1, -1, side)
+    return torch.stack([x, y], -1).flatten(2, 3)
+
+
+def read(
+    maps: Sequence[Float[Tensor, "b _c _h _w"]], points: Float[Tensor, "b q p 2"]
+) -> Float[Tensor, "b q p channels"]:
+    """Return what stands at points in all maps, side by side; beyond the edge is what is at the edge."""
+    at = 2 * points - 1
+    found = [functional.grid_sample(each, at, padding_mode="border", align_corners=False) for each in maps]
+    return torch.cat(found, 1).permute(0, 2, 3, 1)
 
 
 def _geometry(boxes: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""Boxes that are moved by what is seen in and around them."""
