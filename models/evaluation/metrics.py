@@ -28,14 +28,8 @@ class Share:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval of Wilson (JASA 22, 1927), which stays sensible near 0 and 1."""
-        if not self.count:
-            return (0.0, 1.0)
-        n, p = self.count, self.value
-        middle = p + _Z_95**2 / (2 * n)
-        reach = _Z_95 * math.sqrt(p * (1 - p) / n + _Z_95**2 / (4 * n**2))
-        scale = 1 + _Z_95**2 / n
-        return (max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale))
+        """The 95 % interval of Wilson."""
+        return wilson(self.value, float(self.count))
 
 
 @dataclass(frozen=True)
@@ -45,6 +39,16 @@ class Mean:
     value: float
     half: float
     count: int
+
+
+def wilson(value: float, count: float) -> tuple[float, float]:
+    """Return the 95 % interval of a share of so many (Wilson, JASA 22, 1927); sensible near 0 and 1."""
+    if not count:
+        return (0.0, 1.0)
+    middle = value + _Z_95**2 / (2 * count)
+    reach = _Z_95 * math.sqrt(value * (1 - value) / count + _Z_95**2 / (4 * count**2))
+    scale = 1 + _Z_95**2 / count
+    return (max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale))
 
 
 def share(hits: Sequence[bool] | np.ndarray) -> Share:

@@ -14,7 +14,7 @@ from models.evaluation.detection import calibration, semantic
 from models.evaluation.detection.answers import Asked
 from models.evaluation.detection.calibration import Bin
 from models.evaluation.detection.evidence import Evidence
-from models.evaluation.detection.intervals import Estimate, estimate
+from models.evaluation.detection.intervals import Estimate, estimate, estimate_share
 from models.evaluation.detection.matching import AREAS, Matches, Shape, match
 from models.evaluation.detection.naming import Named
 from models.evaluation.detection.panoptic import Segment, quality
@@ -127,7 +127,7 @@ def groups(asked: Sequence[Asked], names: Sequence[str]) -> list[Group]:
 def pointing(found: Sequence[Pointed], scenes: int) -> tuple[Estimate, Estimate]:
     """Return how many best boxes are right, and the mean IoU of the best masks."""
     return (
-        estimate(partial(accuracy, found), scenes, len(found)),
+        estimate_share(partial(accuracy, found), scenes, len(found)),
         estimate(partial(mean_mask_iou, found), scenes, len(found)),
     )
 
@@ -179,7 +179,7 @@ def naming(title: str, found: Sequence[Named]) -> Naming:
     """Return how well regions were named in one way."""
     right = np.array([each for one in found for each in one.right], dtype=np.float64)
     scene = np.repeat(np.arange(len(found)), [len(one.right) for one in found])
-    share = estimate(
+    share = estimate_share(
         lambda weights: float((right * weights[scene]).sum() / max(weights[scene].sum(), 1)),
         len(found),
         len(right),
@@ -210,7 +210,7 @@ def _average(matches: Matches, *, ious: Sequence[int] = range(10), area: str = "
 
 def _accepted(found: Sequence[Offered], scenes: int, *, present: bool) -> Estimate:
     count = sum(each.present == present for each in found)
-    return estimate(partial(accepted_share, found, present=present), scenes, count)
+    return estimate_share(partial(accepted_share, found, present=present), scenes, count)
 
 
 def _of_kind(asked: Asked, kind: PromptKind) -> Asked:

@@ -10,6 +10,8 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float
 
+from models.evaluation.metrics import wilson
+
 DRAWS: Final = 100
 _SEED: Final = 1993
 _Z_95: Final = 1.959964
@@ -24,22 +26,17 @@ class Estimate:
 
     Attributes:
         value: The figure itself; not a number if nothing was counted.
-        half: Half the width of the interval.
+        interval: From where to where.
         count: How many it was counted over; tables say of what.
     """
 
     value: float
-    half: float
+    interval: tuple[float, float]
     count: int
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The interval as far as a share goes."""
-        return max(0.0, self.value - self.half), min(1.0, self.value + self.half)
 
 
 def estimate(statistic: Statistic, scenes: int, count: int) -> Estimate:
-    """Return a figure with its interval: the standard error is that of the bootstrap over scenes.
+    """Return an average with its interval: the figure and 1.96 standard errors of the bootstrap over scenes.
 
     The figure stays in the middle: percentiles of the draws would lean to one side, because a name that few
     scenes ask for loses its false alarms in many draws. Source: Efron and Tibshirani, An Introduction to the
@@ -50,14 +47,38 @@ def estimate(statistic: Statistic, scenes: int, count: int) -> Estimate:
         scenes: How many there are.
         count: What the table shall say it was counted over.
     """
+    value, error = _with_error(statistic, scenes)
+    low, high = value - _Z_95 * error, value + _Z_95 * error
+    return Estimate(value, (max(0.0, low), min(1.0, high)), count)
+
+
+def estimate_share(statistic: Statistic, scenes: int, count: int) -> Estimate:
+    """Return a share of `count` with Wilson's interval of as many as would vary as much as these scenes do.
+
+    Where none or all are hits, no draw varies, and it is that of all of them. Source of the effective size:
+    Kish, Survey Sampling (1965), section 8.2.
+
+    Args:
+        statistic: As `estimate`.
+        scenes: Likewise.
+        count: Of what it is a share.
+    """
+    value, error = _with_error(statistic, scenes)
+    if math.isnan(value):
+        return Estimate(value, (0.0, 1.0), count)
+    effective = min(float(count), value * (1 - value) / error**2) if error else float(count)
+    return Estimate(value, wilson(value, effective), count)
+
+
+def _with_error(statistic: Statistic, scenes: int) -> tuple[float, float]:
+    """Return the figure and its standard error."""
     value = statistic(np.ones(scenes))
     if math.isnan(value):
-        return Estimate(value, math.nan, count)
+        return value, math.nan
     rng = np.random.default_rng(_SEED)
     even = np.full(scenes, 1 / scenes)
     drawn = [statistic(rng.multinomial(scenes, even).astype(np.float64)) for _ in range(DRAWS)]
-    known = [each for each in drawn if not math.isnan(each)]
-    return Estimate(value, _Z_95 * float(np.std(known, ddof=1)), count)
+    return value, float(np.nanstd(drawn, ddof=1))
 
 
 def weighted_mean(values: Float[np.ndarray, "n"], weights: Float[np.ndarray, "n"]) -> float:

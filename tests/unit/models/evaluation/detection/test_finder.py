@@ -118,4 +118,5 @@ def test_an_interval_of_one_scene_has_no_width() -> None:
     found = figures.ap50([finder().find(sample("red", "blue"), 0).asked()])
 
     assert DRAWS > 1
-    assert (found.half, found.count) == (0, 2)
+    assert found.interval == (found.value, found.value)
+    assert found.count == 2

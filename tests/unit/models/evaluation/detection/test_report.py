@@ -28,8 +28,8 @@ from models.evaluation.report.page import FINDING, PAGE, part, with_part
 from models.segmentation.samples import PromptKind
 from tests.unit.models.evaluation.detection.test_finder import THRESHOLDS, finder, sample
 
-KNOWN = Estimate(0.8125, 0.05, 40)
-NOTHING = Estimate(float("nan"), float("nan"), 0)
+KNOWN = Estimate(0.8125, (0.7625, 0.8625), 40)
+NOTHING = Estimate(float("nan"), (0.0, 1.0), 0)
 SHAPES: tuple[Shape, ...] = ("bbox", "segm")
 SETS = (SEEN, UNSEEN, PHOTOS)
 
