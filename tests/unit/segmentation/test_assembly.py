@@ -8,10 +8,11 @@ from prometheus_client import CollectorRegistry
 from fovea.kernel.v1 import image_pb2, prompt_pb2
 from fovea.segmentation.v1 import segmentation_pb2 as pb
 from fovea.segmentation.v1 import segmentation_pb2_grpc
-from services.kernel.errors import NotFound, Unsupported
+from services.kernel.errors import NotFound, Unavailable, Unsupported
 from services.runtime.metrics import ModelMetrics
-from services.segmentation.assembly import assemble, open_finder, open_ways
+from services.segmentation.assembly import Finder, assemble, open_finder, open_ways
 from services.segmentation.settings import SegmentationSettings
+from tests.fakes.models import FunctionModels, Tensors
 from tests.fakes.object_store import InMemoryStore
 from tests.fakes.serving import served
 
@@ -65,3 +66,21 @@ def test_a_detector_that_is_asked_for_by_name_has_to_be_there() -> None:
 def test_a_model_that_is_no_detector_is_refused() -> None:
     with pytest.raises(Unsupported, match="is no detector"):
         open_ways(SegmentationSettings.load(detector_model="fovea-global"))
+
+
+def test_it_is_ready_when_the_detector_is_and_at_once_without_one() -> None:
+    def away(_: Tensors) -> Tensors:
+        raise Unavailable("nobody is there")
+
+    ways = open_ways(SETTINGS)
+    assert ways is not None
+    there = FunctionModels({"fovea-detector": away, "fovea-detector-text": away})
+    elsewhere = FunctionModels({})
+
+    (ready,) = assemble(SETTINGS, InMemoryStore(), Finder(there, ways), version="1").checks.values()
+    (unready,) = assemble(SETTINGS, InMemoryStore(), Finder(elsewhere, ways), version="1").checks.values()
+
+    ready()
+    with pytest.raises(NotFound):
+        unready()
+    assert not assemble(SETTINGS, InMemoryStore(), None, version="1").checks
