@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from models.export import GRAPH, STORE, compare, halve, round_as_halved, stamp, write_graph
 from models.segmentation.alignment.network import Scores
 from models.segmentation.network import Detector
+from models.segmentation.proposals.network import Proposals
 from models.vision.efficientnet.export import fold_norms
 
 DETECTOR: Final = "fovea-detector"
@@ -22,6 +23,9 @@ OUTPUTS: Final = ("queries", "offsets", "boxes", "objectness", "mask_queries", "
 TOLERANCE: Final = 1e-4
 _EXAMPLES = 2
 _SENTENCES = 3
+_ROUNDING = 1e-5
+"""Far more than graph and torch differ by."""
+_TRIES = 4
 
 
 class ImagePass(nn.Module):
@@ -79,7 +83,7 @@ def write(detector: Detector, store: Path) -> None:
     queries = rng.standard_normal((_EXAMPLES, settings.queries, settings.texts), dtype=np.float32)
     _graph(
         ImagePass(halved).eval(),
-        {"images": _pictures(rng, settings.side_px), "sentences": sentences},
+        {"images": _pictures(halved, rng, sentences), "sentences": sentences},
         store / DETECTOR / "1",
         OUTPUTS,
         {"images": ("n",), "sentences": ("n", "s")},
@@ -117,12 +121,37 @@ def _graph(
     compare(folder, inputs, expected, tolerance=TOLERANCE * max(1.0, largest))
 
 
-def _pictures(rng: np.random.Generator, side_px: int) -> np.ndarray:
-    """Return pictures of rectangles, whose proposals are less alike than those of noise."""
-    pictures = np.full((_EXAMPLES, side_px, side_px, 3), 127, np.uint8)
-    for picture in pictures:
-        for left, top, right, bottom in rng.integers(0, side_px, (20, 4)).tolist():
-            picture[min(top, bottom) : max(top, bottom), min(left, right) : max(left, right)] = rng.integers(
-                0, 256, 3
+def _pictures(detector: Detector, rng: np.random.Generator, sentences: np.ndarray) -> np.ndarray:
+    """Return pictures in which no two proposals are so alike that rounding decides between them."""
+    found: list[np.ndarray] = []
+    while len(found) < len(sentences):
+        picture = _picture(rng, detector.settings.side_px)
+        if _clear(detector, picture, sentences[len(found)]):
+            found.append(picture)
+    return np.stack(found)
+
+
+def _clear(detector: Detector, picture: np.ndarray, sentences: np.ndarray) -> bool:
+    """Tell whether the same queries are chosen if all that is proposed differs a little."""
+    with torch.inference_mode():
+        maps = detector.read(torch.from_numpy(picture)[None])
+        proposals = detector.propose(maps, torch.from_numpy(sentences)[None])
+        chosen = detector.proposer.choose(proposals)
+        generator = torch.Generator().manual_seed(0)
+        for _ in range(_TRIES):
+            logits, boxes = (
+                each + _ROUNDING * torch.randn(each.shape, generator=generator)
+                for each in (proposals.logits, proposals.boxes)
             )
-    return pictures
+            if not torch.equal(detector.proposer.choose(Proposals(proposals.anchors, boxes, logits)), chosen):
+                return False
+    return True
+
+
+def _picture(rng: np.random.Generator, side_px: int) -> np.ndarray:
+    """Return rectangles, whose proposals are less alike than those of noise."""
+    picture = np.full((side_px, side_px, 3), 127, np.uint8)
+    for left, top, right, bottom in rng.integers(0, side_px, (20, 4)).tolist():
+        colour = rng.integers(0, 256, 3)
+        picture[min(top, bottom) : max(top, bottom), min(left, right) : max(left, right)] = colour
+    return picture

@@ -71,6 +71,7 @@ class Found:
         mask_queries: Of the last layer; for `masking.network.mask_logits`.
         mask_features: Likewise.
         texts: The sentences as the picture changed them; rows of zeros are as they were.
+        read: What the decoder made of each query in the end.
     """
 
     proposals: Proposals
@@ -79,6 +80,7 @@ class Found:
     mask_queries: Float[Tensor, "b q masks"]
     mask_features: Float[Tensor, "b masks h w"]
     texts: Float[Tensor, "b s texts"]
+    read: Float[Tensor, "b q width"]
 
 
 class Detector(nn.Module):
@@ -157,14 +159,13 @@ class Detector(nn.Module):
             mask_queries,
             features,
             texts,
+            read[-1],
         )
 
-    def propose(self, maps: Maps) -> Float[Tensor, "b q 4"]:
-        """Return where there may be something, whatever it is, best first."""
-        nothing = torch.zeros(len(maps.levels[0]), 1, self.settings.texts, device=maps.levels[0].device)
-        pyramid, _ = self._pyramid(self.standardised(maps), nothing)
-        proposals, _ = self.proposer(_cells(pyramid))
-        return _at(proposals.boxes, self.proposer.choose(proposals))
+    def propose(self, maps: Maps, sentences: Float[Tensor, "b s texts"]) -> Proposals:
+        """Return where there may be something, whatever it is; see `find`."""
+        pyramid, _ = self._pyramid(self.standardised(maps), sentences)
+        return self.proposer(_cells(pyramid))[0]
 
     def look(self, maps: Maps, boxes: Float[Tensor, "b q 4"]) -> tuple[Tensor, Tensor, Tensor]:
         """Return what the region reader sees in given boxes; see `RegionReader.look`."""

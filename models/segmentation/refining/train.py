@@ -94,7 +94,9 @@ def _loss(detector: Detector, lesson: Lesson, settings: RefiningSettings) -> Ten
     truths = torch.from_numpy(lesson.boxes).to(device)[None]
     with torch.no_grad():
         levels = detector.standardised(maps)[:3]
-        proposed = detector.propose(maps)[:, : settings.proposed]
+        proposals = detector.propose(maps, truths.new_zeros(1, 1, detector.settings.texts))
+        best = detector.proposer.choose(proposals)[0, : settings.proposed]
+        proposed = proposals.boxes[:, best]
     boxes = torch.cat([_off(truths, settings), proposed], 1)
     overlap, thing = iou(truths, boxes).max(1)  # (1, n)
     nearest = truths[0, thing[0]][None]
