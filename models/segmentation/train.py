@@ -1,8 +1,11 @@
-"""Trains the detector that ships: `python -m models.segmentation.train [maps|heads|export]`.
+"""Trains the detector that ships: `python -m models.segmentation.train [STAGE]`, or all stages in turn.
 
 1. maps: draws the training scenes and reads each once with the trunk, which stays as it is.
-2. heads: trains everything behind the trunk on what was read.
-3. export: chooses the thresholds on development scenes and writes the folders of the store.
+2. names: teaches the region reader what things are called, from their true boxes.
+3. heads: trains everything behind the trunk on what was read.
+4. boxes: teaches the refiner how boxes that were found are to be moved.
+5. answers: teaches the last layer to tell what was found, all else being as it will be.
+6. export: chooses the thresholds on development scenes and writes the folders of the store.
 
 All go on where they were stopped. A scene is drawn from its number and a step from its own, so a run that
 was stopped ends as one that was not.
@@ -13,7 +16,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -21,15 +24,20 @@ from typing import Final
 import numpy as np
 import torch
 
-from models.segmentation.calibration import lines, thresholds
+from models.segmentation.answering.train import learn_answers, see
+from models.segmentation.calibration import Asked, lines, thresholds
 from models.segmentation.data import Vocabulary
-from models.segmentation.heads.train import Pupil, Report, learn
+from models.segmentation.heads.train import Pupil, Report, learn, settle
 from models.segmentation.judging.data import judged
+from models.segmentation.judging.exemplars import by_exemplar, pictures
 from models.segmentation.knowledge import Knowledge
 from models.segmentation.lessons import Lesson, Read, Shelf, lesson
+from models.segmentation.naming.train import learn_names, views
 from models.segmentation.network import Detector
-from models.segmentation.recipe import TrainingSettings
+from models.segmentation.recipe import AnsweringSettings, NamingSettings, TrainingSettings
+from models.segmentation.refining.train import RefiningSettings, learn_boxes
 from models.segmentation.samples import Sample
+from models.segmentation.scenes.pools import Pool
 from models.segmentation.scenes.sets import development, training
 from models.segmentation.scenes.sources import Names, Use, drawings
 from models.segmentation.shipping.export import ship
@@ -40,9 +48,22 @@ from models.vision.local_encoder.train import load_trunk
 LESSONS: Final = TRAINING / "detector-lessons"
 DEVELOPMENT: Final = {"seen": 128, "unseen": 128, "referring": 128, "stuff": 64}
 """Scenes of each set."""
+_SHOWN: Final = ("seen", "unseen")
+"""Sets whose things are asked for by pictures, too."""
 _VARIETY: Final = 7_171_717
 _WATCHED: Final = 32
+_SETTLING: Final = 256
 _MEAN_OF: Final = 50
+_SAID_EVERY: Final = 250
+_NAMES: Final = "names.pt"
+_REFINER: Final = "boxes.pt"
+_ENDED: Final = "detector.pt"
+_BOXED: Final = ("scenes", "stuff")
+"""Sets whose boxes the refiner learns from."""
+
+
+Kept = Mapping[tuple[str, str], tuple[Shelf, int]]
+"""By use and name of a set: where its lessons are, and how many are needed."""
 
 
 def training_scene(data_set: str, number: int) -> Sample:
@@ -53,7 +74,7 @@ def training_scene(data_set: str, number: int) -> Sample:
 def reader(detector: Detector) -> Read:
     """Return what reads pictures with the detector's trunk."""
     detector.trunk.to(memory_format=torch.channels_last)  # as pictures lie in memory: twice as fast
-    device = next(detector.parameters()).device
+    device = _device(detector)
 
     def read(images: np.ndarray) -> Sequence[np.ndarray]:
         with torch.inference_mode():
@@ -62,7 +83,7 @@ def reader(detector: Detector) -> Read:
     return read
 
 
-def shelves(read: Read, settings: TrainingSettings) -> dict[tuple[str, str], tuple[Shelf, int]]:
+def shelves(read: Read, settings: TrainingSettings) -> Kept:
     """Return where the lessons of each use and set are, and how many are needed."""
     counts = {("training", name): (training_scene, share.size) for name, share in settings.mixture}
     counts |= {("development", name): (development, count) for name, count in DEVELOPMENT.items()}
@@ -75,16 +96,11 @@ def vocabulary(lessons: Sequence[Lesson]) -> Vocabulary:
     """Return what is asked in lessons, and what the encoders that ship know of it."""
     knowledge = Knowledge()
     texts = sorted({prompt.text for each in lessons for prompt in each.prompts})
-    pictures = {
-        drawing.id: drawing.rgba
-        for names in (Names.SEEN, Names.CLIPART)
-        for group in drawings(Use.TRAINING, names).groups.values()
-        for drawing in group
-    }
+    cutouts = _cutouts(drawings(Use.TRAINING, names) for names in (Names.SEEN, Names.CLIPART))
     return Vocabulary(
         lessons,
         dict(zip(texts, knowledge.read(texts), strict=True)),
-        dict(zip(pictures, knowledge.see(pictures), strict=True)),
+        dict(zip(cutouts, knowledge.see(cutouts), strict=True)),
     )
 
 
@@ -95,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("stage", choices=("maps", "heads", "export", "all"), nargs="?", default="all")
+    parser.add_argument("stage", choices=(*_STAGES, "all"), nargs="?", default="all")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     chosen = parser.parse_args(arguments)
@@ -104,19 +120,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.manual_seed(settings.seed)
     detector = Detector(load_trunk()).to(chosen.device)
     kept = shelves(reader(detector), settings)
-    if chosen.stage in ("maps", "all"):
-        for (use, name), (shelf, count) in kept.items():
-            shelf.fill(count, _counter(f"{use} {name}"))
-    if chosen.stage in ("heads", "all"):
-        _heads(detector, kept, settings)
-    if chosen.stage in ("export", "all"):
-        _export(detector, kept, settings)
+    for stage in _STAGES if chosen.stage == "all" else (chosen.stage,):
+        _STAGES[stage](detector, kept, settings)
 
 
-def _heads(
-    detector: Detector, kept: Mapping[tuple[str, str], tuple[Shelf, int]], settings: TrainingSettings
-) -> None:
+def _maps(_: Detector, kept: Kept, __: TrainingSettings) -> None:
+    for (use, name), (shelf, count) in kept.items():
+        shelf.fill(count, _counter(f"{use} {name}"))
+
+
+def _names(detector: Detector, kept: Kept, settings: TrainingSettings) -> None:
+    lessons = _lessons(kept, "training")
+    torch.manual_seed(settings.seed)
+    settle(detector, lessons[:: max(1, len(lessons) // _SETTLING)])
+    seen, names = views(detector, lessons, vocabulary(lessons), seed=settings.seed)
+    learn_names(detector, seen, names.to(_device(detector)), NamingSettings(), _said("names"))
+    _place(settings).mkdir(parents=True, exist_ok=True)
+    torch.save(detector.state_dict(), _place(settings) / _NAMES)
+
+
+def _heads(detector: Detector, kept: Kept, settings: TrainingSettings) -> None:
     known = vocabulary([*_lessons(kept, "training"), *_lessons(kept, "development")])
+    detector.load_state_dict(torch.load(_place(settings) / _NAMES, weights_only=True))
     pupil = Pupil(detector, [name for name, _ in settings.mixture])
     watched = {name: _some(kept["development", name][0], _WATCHED) for name in DEVELOPMENT}
 
@@ -134,27 +159,67 @@ def _heads(
     )
 
 
-def _export(
-    detector: Detector, kept: Mapping[tuple[str, str], tuple[Shelf, int]], settings: TrainingSettings
-) -> None:
-    pupil = Pupil(detector, [name for name, _ in settings.mixture])
-    state = torch.load(checkpoint(settings), weights_only=True, map_location="cpu")
-    pupil.load_state_dict(state["modules"])
-    lessons = _lessons(kept, "development")
-    texts = sorted({prompt.text for each in lessons for prompt in each.prompts})
-    known = dict(zip(texts, Knowledge().read(texts), strict=True))
-    scenes = {name: judged(detector, _some(*kept["development", name]), known) for name in DEVELOPMENT}
+def _boxes(detector: Detector, kept: Kept, settings: TrainingSettings) -> None:
+    _trained(detector, settings)
+    lessons = [each for name in _BOXED for each in _some(*kept["training", name])]
+    learn_boxes(detector, lessons.__getitem__, len(lessons), RefiningSettings(), _said("boxes"))
+    torch.save(detector.refiner.state_dict(), _place(settings) / _REFINER)
+
+
+def _answers(detector: Detector, kept: Kept, settings: TrainingSettings) -> None:
+    _trained(detector, settings)
+    detector.refiner.load_state_dict(torch.load(_place(settings) / _REFINER, weights_only=True))
+    lessons = _lessons(kept, "training")
+    known = vocabulary(lessons)
+    chosen = AnsweringSettings()
+    asked = [each for each in lessons if each.prompts]
+    order = np.random.default_rng(chosen.seed).permutation(len(asked))[: chosen.lessons]
+    detector.eval()
+    found = [see(detector, asked[number], known) for number in order]
+    learn_answers(detector, found, known, chosen, _said("answers"))
+    torch.save(detector.state_dict(), _place(settings) / _ENDED)
+
+
+def _export(detector: Detector, kept: Kept, settings: TrainingSettings) -> None:
+    detector.load_state_dict(torch.load(_place(settings) / _ENDED, weights_only=True))
+    scenes = _judged(detector, kept)
     chosen = thresholds(list(chain(*scenes.values())))
     print("\n".join(lines(scenes, chosen)))
     ship(detector.cpu(), chosen)
 
 
+def _trained(detector: Detector, settings: TrainingSettings) -> None:
+    """Bring a detector to where the run over its heads ended."""
+    pupil = Pupil(detector, [name for name, _ in settings.mixture])
+    pupil.load_state_dict(torch.load(checkpoint(settings), weights_only=True)["modules"])
+
+
+def _judged(detector: Detector, kept: Kept) -> dict[str, list[Asked]]:
+    """Return what is found in all development scenes; things that are asked by name also by a picture."""
+    lessons = {name: _some(*kept["development", name]) for name in DEVELOPMENT}
+    pools = [drawings(Use.TRAINING, Names.SEEN), drawings(Use.DEVELOPMENT, Names.UNSEEN)]
+    shown = pictures(pools)
+    for name in _SHOWN:
+        lessons[f"{name}, by a picture"] = [by_exemplar(each, shown) for each in lessons[name]]
+    knowledge = Knowledge()
+    texts = sorted({prompt.text for each in chain(*lessons.values()) for prompt in each.prompts})
+    cutouts = _cutouts(pools)
+    said = [text for text in texts if text not in cutouts]
+    known = dict(zip(said, knowledge.read(said), strict=True))
+    known |= dict(zip(cutouts, knowledge.see(cutouts), strict=True))
+    return {name: judged(detector, each, known) for name, each in lessons.items()}
+
+
 def checkpoint(settings: TrainingSettings) -> Path:
-    """Return where the run is kept."""
-    return TRAINING / f"detector-{settings.digest}" / "heads.pt"
+    """Return where the run over the heads is kept."""
+    return _place(settings) / "heads.pt"
 
 
-def _lessons(kept: Mapping[tuple[str, str], tuple[Shelf, int]], use: str) -> list[Lesson]:
+def _place(settings: TrainingSettings) -> Path:
+    return TRAINING / f"detector-{settings.digest}"
+
+
+def _lessons(kept: Kept, use: str) -> list[Lesson]:
     return [each for (of, _), (shelf, count) in kept.items() if of == use for each in _some(shelf, count)]
 
 
@@ -164,6 +229,22 @@ def _some(shelf: Shelf, count: int) -> list[Lesson]:
 
 def _shelf(use: str, name: str, draw: Callable[[str, int], Sample], read: Read) -> Shelf:
     return Shelf(LESSONS / use / name, lambda number: lesson(draw(name, number), read))
+
+
+def _cutouts(pools: Iterable[Pool]) -> dict[str, np.ndarray]:
+    return {drawing.id: drawing.rgba for pool in pools for group in pool.groups.values() for drawing in group}
+
+
+def _device(detector: Detector) -> torch.device:
+    return next(detector.parameters()).device
+
+
+def _said(what: str) -> Callable[[int, float], None]:
+    def report(step: int, loss: float) -> None:
+        if (step + 1) % _SAID_EVERY == 0:
+            print(f"{what}, step {step + 1}: loss {loss:.3f}", flush=True)
+
+    return report
 
 
 def _counter(what: str) -> Callable[[int], None]:
@@ -185,6 +266,16 @@ def _reporter(settings: TrainingSettings, watch: Callable[[], None]) -> Report:
             watch()
 
     return report
+
+
+_STAGES: Final = {
+    "maps": _maps,
+    "names": _names,
+    "heads": _heads,
+    "boxes": _boxes,
+    "answers": _answers,
+    "export": _export,
+}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Teaches what scores found boxes against texts, once boxes are found."""
