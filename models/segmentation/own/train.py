@@ -106,7 +106,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     begin(detector, chosen.weights or checkpoint(TrainingSettings()))
     run = chosen.to / _digest(chosen.annotations, chosen.classes)
     found = teach(known, detector, Knowledge(chosen.to).read, recipe(known, chosen.steps), run)
-    print(f"thresholds: {found}; models in {write(detector, found, chosen.to / 'store')}")
+    describe(chosen.to / "store")
+    ship(detector, found, chosen.to / "store")
+    print(f"thresholds: {found}; models in {chosen.to / 'store'}")
 
 
 def begin(detector: Detector, weights: Path) -> None:
@@ -119,14 +121,12 @@ def begin(detector: Detector, weights: Path) -> None:
     detector.load_state_dict({k.removeprefix(start): v for k, v in state.items() if k.startswith(start)})
 
 
-def write(detector: Detector, found: dict[PromptKind, float], store: Path) -> Path:
-    """Write the models into a folder of their own, described as the packaged ones, and return it."""
+def describe(store: Path) -> None:
+    """Make a folder of models, described as the packaged ones are, for graphs to be written beside."""
     for name in (DETECTOR, SCORER):
         place = store / name / "1"
         place.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(STORE / name / "1" / DESCRIPTION, place / DESCRIPTION)
-    ship(detector, found, store)
-    return store
 
 
 def _maker(known: CocoSet, detector: Detector) -> Callable[[int], Lesson]:

@@ -13,12 +13,12 @@ import pytest
 import torch
 from PIL import Image
 
-from models.export import DESCRIPTION, GRAPH
+from models.export import DESCRIPTION, STORE
 from models.segmentation.coco.errors import BadJson
 from models.segmentation.coco.reading import CocoSet, read
 from models.segmentation.export import DETECTOR, SCORER
 from models.segmentation.network import Detector
-from models.segmentation.own.train import begin, main, parts, recipe, teach, write
+from models.segmentation.own.train import begin, describe, main, parts, recipe, teach
 from models.segmentation.samples import PromptKind
 from models.segmentation.settings import DetectorSettings
 from models.vision.efficientnet.network import EfficientNetLite0
@@ -111,15 +111,13 @@ def test_a_detector_learns_and_goes_on_where_it_was(known: CocoSet, tmp_path: Pa
         assert torch.equal(weight, after[name])
 
 
-def test_what_was_learned_is_written_as_models_with_its_threshold(tmp_path: Path) -> None:
-    detector = Detector(EfficientNetLite0(), SMALL)
+def test_the_models_that_are_written_are_described_as_the_packaged_ones(tmp_path: Path) -> None:
+    describe(tmp_path / "store")
 
-    store = write(detector, {PromptKind.NAME: 0.4321}, tmp_path / "store")
-
-    described = tomllib.loads((store / DETECTOR / "1" / DESCRIPTION).read_text(encoding="utf-8"))
-    assert described["detection"]["thresholds"]["name"] == pytest.approx(0.4321)
-    assert (store / DETECTOR / "1" / GRAPH).is_file()
-    assert (store / SCORER / "1" / GRAPH).is_file()
+    for name in (DETECTOR, SCORER):
+        described = tomllib.loads((tmp_path / "store" / name / "1" / DESCRIPTION).read_text(encoding="utf-8"))
+        packaged = tomllib.loads((STORE / name / "1" / DESCRIPTION).read_text(encoding="utf-8"))
+        assert described == packaged
 
 
 def test_without_weights_it_says_that_it_begins_with_nothing(
