@@ -167,25 +167,6 @@ def criterion(
     return terms | _proposals(found.proposals, truth, weights)
 
 
-def answering(
-    layer: Layer, targets: Sequence[Target], texts: Float[Tensor, "b t texts"], weights: Weights = DEFAULTS
-) -> dict[str, Tensor]:
-    """Return the terms `words` and `teacher` of boxes that stay where they are.
-
-    Args:
-        layer: Boxes, and what they are asked with.
-        targets: As in `criterion`, as are the others.
-        texts: Of each picture.
-        weights: What counts.
-    """
-    truth = _gathered(targets, weights)
-    assignment = assign(iou(truth.boxes, layer.boxes), least=weights.decoder_least, most=weights.most)
-    return {
-        "words": weights.words * _words(layer, texts, assignment, truth),
-        "teacher": weights.teacher * _teacher(layer, targets, assignment),
-    }
-
-
 def _gathered(targets: Sequence[Target], weights: Weights) -> _Truth:
     first = targets[0].boxes
     boxes = first.new_zeros(len(targets), max(len(each.boxes) for each in targets) + 1, 4)

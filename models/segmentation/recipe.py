@@ -42,33 +42,6 @@ class NamingSettings:
 
 
 @dataclass(frozen=True)
-class AnsweringSettings:
-    """How the last layer is taught to tell what was found.
-
-    Attributes:
-        lessons: In which things are found, once.
-        steps: Of the whole.
-        batch: Lessons a step.
-        rate: Learning rate of AdamW.
-        decay: Its weight decay.
-        clip: Longest gradient.
-        warm_up_steps: In which the rate rises; then it falls, half a cosine, to the end.
-        teaching: Weight of pointing where the encoder of pictures points.
-        seed: Of what is drawn.
-    """
-
-    lessons: int = 4000
-    steps: int = 1500
-    batch: int = 16
-    rate: float = 7e-4
-    decay: float = 0.05
-    clip: float = 1.0
-    warm_up_steps: int = 50
-    teaching: float = 1.0
-    seed: int = 0
-
-
-@dataclass(frozen=True)
 class TrainingSettings:
     """What a run is made of.
 

@@ -4,8 +4,7 @@
 2. names: teaches the region reader what things are called, from their true boxes.
 3. heads: trains everything behind the trunk on what was read.
 4. boxes: teaches the refiner how boxes that were found are to be moved.
-5. answers: teaches the last layer to tell what was found, all else being as it will be.
-6. export: chooses the thresholds on development scenes and writes the folders of the store.
+5. export: chooses the thresholds on development scenes and writes the folders of the store.
 
 All go on where they were stopped. A scene is drawn from its number and a step from its own, so a run that
 was stopped ends as one that was not.
@@ -24,7 +23,6 @@ from typing import Final
 import numpy as np
 import torch
 
-from models.segmentation.answering.train import learn_answers, see
 from models.segmentation.calibration import Asked, lines, thresholds
 from models.segmentation.data import Vocabulary
 from models.segmentation.heads.train import Pupil, Report, learn, settle
@@ -34,7 +32,7 @@ from models.segmentation.knowledge import Knowledge
 from models.segmentation.lessons import Lesson, Read, Shelf, lesson
 from models.segmentation.naming.train import learn_names, views
 from models.segmentation.network import Detector
-from models.segmentation.recipe import AnsweringSettings, NamingSettings, TrainingSettings
+from models.segmentation.recipe import NamingSettings, TrainingSettings
 from models.segmentation.refining.train import RefiningSettings, learn_boxes
 from models.segmentation.samples import Sample
 from models.segmentation.scenes.pools import Pool
@@ -57,7 +55,6 @@ _MEAN_OF: Final = 50
 _SAID_EVERY: Final = 250
 _NAMES: Final = "names.pt"
 _REFINER: Final = "boxes.pt"
-_ENDED: Final = "detector.pt"
 _BOXED: Final = ("scenes", "stuff")
 """Sets whose boxes the refiner learns from."""
 
@@ -166,22 +163,9 @@ def _boxes(detector: Detector, kept: Kept, settings: TrainingSettings) -> None:
     torch.save(detector.refiner.state_dict(), _place(settings) / _REFINER)
 
 
-def _answers(detector: Detector, kept: Kept, settings: TrainingSettings) -> None:
+def _export(detector: Detector, kept: Kept, settings: TrainingSettings) -> None:
     _trained(detector, settings)
     detector.refiner.load_state_dict(torch.load(_place(settings) / _REFINER, weights_only=True))
-    lessons = _lessons(kept, "training")
-    known = vocabulary(lessons)
-    chosen = AnsweringSettings()
-    asked = [each for each in lessons if each.prompts]
-    order = np.random.default_rng(chosen.seed).permutation(len(asked))[: chosen.lessons]
-    detector.eval()
-    found = [see(detector, asked[number], known) for number in order]
-    learn_answers(detector, found, known, chosen, _said("answers"))
-    torch.save(detector.state_dict(), _place(settings) / _ENDED)
-
-
-def _export(detector: Detector, kept: Kept, settings: TrainingSettings) -> None:
-    detector.load_state_dict(torch.load(_place(settings) / _ENDED, weights_only=True))
     scenes = _judged(detector, kept)
     chosen = thresholds(list(chain(*scenes.values())))
     print("\n".join(lines(scenes, chosen)))
@@ -273,7 +257,6 @@ _STAGES: Final = {
     "names": _names,
     "heads": _heads,
     "boxes": _boxes,
-    "answers": _answers,
     "export": _export,
 }
 

@@ -1,1 +1,0 @@
-"""Teaches what scores found boxes against texts, once boxes are found."""
