@@ -50,7 +50,9 @@ Pictures = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(no_args_is_help=True, help="Bring public encoders and detectors into the model store.")
+    group = typer.Typer(
+        no_args_is_help=True, help="Bring public encoders and detectors into the model store."
+    )
     app.add_typer(group, name="models", rich_help_panel="Server")
     group.command(
         "import",

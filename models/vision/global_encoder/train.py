@@ -24,7 +24,8 @@ import torch
 from models.bridge.export import class_names
 from models.data.cache import cache_folder
 from models.data.sets.emoji import ARTISTS
-from models.export import GRAPH, STORE, digest, write_graph
+from models.export import GRAPH, STORE, write_graph
+from models.files import digest
 from models.text.export import NAME_MEAN, embed
 from models.text.export import load_encoder as load_texts
 from models.vision.global_encoder.data import Picture, learned, pictures

@@ -60,7 +60,7 @@ def batch_of(name: str, size: int, random: np.random.Generator) -> Mapping[str, 
     if name == "fovea-detector":
         sentences = random.normal(0, 1, (size, 2, 640)).astype(np.float32)
         return {"images": _drawn(size, random), "sentences": sentences}
-    shapes = {
+    shapes: dict[str, dict[str, tuple[int, ...]]] = {
         "fovea-detector-text": {"queries": (size, 100, 640), "offsets": (size, 100), "texts": (size, 5, 640)},
         "fovea-regions": {
             "local": (size, 56, 28, 128),

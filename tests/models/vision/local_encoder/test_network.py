@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from models.export import compare, write_graph
+from models.vision.anyres.network import read
 from models.vision.boxes import Box
 from models.vision.efficientnet.network import EfficientNetLite0
-from models.vision.anyres.network import read
 from models.vision.local_encoder.network import CHANNELS, GridReader, LocalEncoder
 from models.vision.local_encoder.points import POINTS, region_points
 
