@@ -47,7 +47,7 @@ def average_precision(
     gained = [
         _gained(
             np.where(matches.ignored[size, place], 0, weight),
-            np.flatnonzero(matches.hit[size, place] & ~matches.ignored[size, place]),
+            np.flatnonzero(matches.hit[size, place]),
             matches.name,
             wanted,
         )
@@ -78,7 +78,8 @@ def _gained(
     Precision is best at a hit, and recall grows there alone: nothing else has to be looked at.
 
     Args:
-        weight: How often each detection counts, those of one name together and by falling scores.
+        weight: How often each detection counts, 0 where it is ignored; those of one name together, and by
+            falling scores.
         hits: Places of those that match.
         name: Of each detection.
         wanted: Truths of each name.
