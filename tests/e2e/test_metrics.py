@@ -12,6 +12,7 @@ import pytest
 
 from fovea.gateway.v1 import collections_pb2
 from fovea.kernel.v1.envelope_pb2 import RecognitionOptions
+from fovea.kernel.v1.prompt_pb2 import FindOptions, Prompt
 from fovea.kernel.v1.recognition_pb2 import Recognition
 from fovea.kernel.v1.region_pb2 import Box, Shape
 from infra.metrics import declared, name_of
@@ -89,6 +90,8 @@ def _work(calls: Calls) -> None:
     lessons: list[tuple[str, bytes | str]] = [("poppy", png("poppy", seed=1)), ("water lily", "water lily")]
     calls.remember([*lessons, ("fern", twin), ("tree fern", twin)])
     assert eventually(lambda: _is_broad(calls.recognize(twin)))  # either fern
+    apart = FindOptions(threshold=0.0, overlap=0.0)  # something is found, and little of it
+    calls.recognize(twin, options=RecognitionOptions(prompts=[Prompt(name="fern")], find=apart))
     calls.recognize(png("poppy", seed=2), options=RecognitionOptions(size=3))
     damaged, _ = wrong()["truncated jpeg"]
     list(calls.submit({"good": png("poppy", seed=3), "dead": damaged}))
