@@ -43,6 +43,7 @@ class Family:
         processor: transformers' class of what prepares its pictures, on Pillow.
         reads: Whether it has a tower for texts.
         whole_rows: Whether its texts are padded to the full length, and padding is seen.
+        attention: How transformers is to compute attention.
         name_templates: The sentences that it was made to read names in, as its publishers use them.
     """
 
@@ -52,6 +53,7 @@ class Family:
     processor: Any
     reads: bool = True
     whole_rows: bool = False
+    attention: str = "eager"
     name_templates: tuple[str, ...] = ("a photo of a {}.",)
 
 
@@ -119,6 +121,7 @@ def opened(folder: CheckpointFolder) -> Checkpoint:
         Refused: It is of no known family, or its files do not agree with one another.
     """
     quiet()
+    folder.weights()  # which says first that there are none, or pickles
     own = folder.has(OPENCLIP_CONFIG) and (
         not folder.has(CONFIG) or folder.weights()[0].name.startswith("open_clip")
     )

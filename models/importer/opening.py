@@ -82,6 +82,11 @@ class Make(Protocol):
         ...
 
     @property
+    def attention(self) -> Any:
+        """How transformers is to compute attention, of the whole or by part."""
+        ...
+
+    @property
     def processor(self) -> Any:
         """The class of what prepares its pictures."""
         ...
@@ -161,7 +166,7 @@ def filled(folder: CheckpointFolder, make: Make, config: Any, tensors: dict[str,
             output_loading_info=True,
             ignore_mismatched_sizes=True,
             dtype=torch.float32,
-            attn_implementation="eager",
+            attn_implementation=make.attention,
         )
     except Exception as error:
         raise Refused(f"{folder.path} does not fit a {make.title}: {error}") from error

@@ -48,6 +48,7 @@ class DetectorFamily:
         threshold: The least score, as its publishers use it; not calibrated.
         stretched: Whether pictures fill the square, or keep their aspect in its upper left.
         whole_rows: As of encoders: its rows of tokens are as long as its longest text.
+        attention: How transformers is to compute attention, of the whole or by part.
     """
 
     title: str
@@ -62,6 +63,7 @@ class DetectorFamily:
     threshold: float = 0.0
     stretched: bool = False
     whole_rows: bool = False
+    attention: Any = "eager"
 
 
 _SAM2: Final = DetectorFamily(
@@ -88,6 +90,8 @@ DETECTORS: Final[Mapping[str, DetectorFamily]] = {
         IMAGENET,
         {"backbone_config": "swin", "text_config": "bert"},
         threshold=0.25,
+        # Eager attention adds its mask, which is of truth values here: nothing would be hidden.
+        attention={"text_config": "sdpa", "backbone_config": "eager"},
     ),
     "owlv2": DetectorFamily(
         "OWLv2",

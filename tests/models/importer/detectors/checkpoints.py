@@ -36,11 +36,12 @@ SIDE_PX = 64
 JOINT_TOKENS = 96
 SEPARATE_TOKENS = 24
 _VOCABULARY = 1120
+_WORDS = 170_000
 _TOWER = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
 
 
-def grounding_dino(folder: Path, *, seed: int = 0, vocabulary: int = _VOCABULARY) -> Path:
-    """Write a GroundingDINO; one with a large vocabulary is large."""
+def grounding_dino(folder: Path, *, seed: int = 0) -> Path:
+    """Write a GroundingDINO that is large, for the words that it could know."""
     torch.manual_seed(seed)
     backbone = SwinConfig(
         image_size=SIDE_PX,
@@ -50,9 +51,7 @@ def grounding_dino(folder: Path, *, seed: int = 0, vocabulary: int = _VOCABULARY
         window_size=3,
         out_indices=[2, 3, 4],
     )
-    text = BertConfig(
-        **{**_TOWER, "num_hidden_layers": 1}, vocab_size=vocabulary, max_position_embeddings=128
-    )
+    text = BertConfig(**{**_TOWER, "num_hidden_layers": 1}, vocab_size=_WORDS, max_position_embeddings=128)
     config = GroundingDinoConfig(
         backbone_config=backbone,
         text_config=text,
@@ -63,7 +62,7 @@ def grounding_dino(folder: Path, *, seed: int = 0, vocabulary: int = _VOCABULARY
         decoder_ffn_dim=32,
         encoder_attention_heads=4,
         decoder_attention_heads=4,
-        d_model=32,
+        d_model=64,
         max_text_len=JOINT_TOKENS,
     )
     spread(GroundingDinoForObjectDetection(config)).save_pretrained(folder)

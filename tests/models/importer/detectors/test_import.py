@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -266,17 +267,18 @@ def test_what_a_sam_sees_outside_the_picture_does_not_count(detectors: Detectors
     np.testing.assert_array_equal(first["coarse"], second["coarse"])
 
 
-def test_a_large_detector_has_its_weights_beside_the_graph_each_once(
-    detectors: Detectors, tmp_path_factory: pytest.TempPathFactory
+def test_a_large_detector_has_its_weights_beside_the_graph_and_an_entry_of_triton(
+    detectors: Detectors, tmp_path: Path
 ) -> None:
     folder = detectors.folder("gd-boxes")
-    root = tmp_path_factory.mktemp("triton")
 
-    render(ModelStore(detectors.store), root, Serving(backend="python"))
+    render(ModelStore(detectors.store), tmp_path, Serving(backend="python"))
 
-    config = (root / "gd-boxes" / "config.pbtxt").read_text()
+    outside = folder.description.graph.external_initializers
+    assert (folder.path / "model.onnx").stat().st_size < 3_000_000 < folder.external("weights").stat().st_size
+    shared = [name for name in outside if "bbox_embed" in name and name.endswith("layers.0.weight")]
+    assert len(shared) == 2  # of the decoder's layers, which have one in common, and of the encoder's places
+    config = (tmp_path / "gd-boxes" / "config.pbtxt").read_text()
     assert f'name: "input_ids" data_type: TYPE_INT64 dims: [ {JOINT_TOKENS} ]' in config
-    assert (root / "gd-boxes" / "1" / "identity").read_text() == folder.identity
-    assert folder.description.finding is not None
-    assert folder.description.finding.by == "joint texts"
+    assert (tmp_path / "gd-boxes" / "1" / "identity").read_text() == folder.identity
     assert json.loads(folder.external("tokenizer").read_text())["model"]["type"] == "WordPiece"

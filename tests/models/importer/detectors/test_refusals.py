@@ -128,7 +128,7 @@ def test_files_that_do_not_agree_are_refused(
 def test_one_family_is_not_taken_for_another(kept: Path, tmp_path: Path) -> None:
     folder = spoilt(kept, tmp_path, "sam", lambda f: edit(f / "config.json", model_type="owlv2"))
 
-    with pytest.raises(Refused, match="describes .* weights, the files have"):
+    with pytest.raises(Refused, match=r"describes .* weights, the files have"):
         opened_detector(folder)
 
 
