@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,9 @@ from models.evaluation.detection import figures, naming
 from models.evaluation.detection.naming import Crops, named
 from models.evaluation.encoders import NAMES
 from models.segmentation.outputs import sigmoid
+from models.vision.boxes import Box
 from tests.fakes.detector import COLOURS, read
-from tests.unit.models.evaluation.detection.test_finder import finder, sample
+from tests.unit.models.evaluation.detection.test_finder import RED, finder, sample, thing
 
 
 class Eye:
@@ -56,3 +58,12 @@ def test_a_thing_that_no_region_lies_on_is_wrong() -> None:
     found = named(evidence, np.array([[0.0, 0.0, 20.0, 20.0]]), np.array([[0.9, 0.1]]))
 
     assert found.right == (False, False)
+
+
+def test_no_region_answers_for_a_true_box_that_it_hardly_touches() -> None:
+    scene = sample("red", "blue")
+    beside = thing(Box(RED.left - 20, RED.top, RED.left + 20, RED.bottom), 0)
+
+    evidence = finder().find(replace(scene, things=(beside,)), 0)
+
+    assert not naming.by_regions_on_true_boxes(evidence).any()
