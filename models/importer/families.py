@@ -145,6 +145,7 @@ def opened(folder: CheckpointFolder) -> Checkpoint:
 def _family(folder: CheckpointFolder, content: Mapping[str, Any]) -> Family:
     kind = content.get("model_type")
     if not isinstance(kind, str) or kind not in FAMILIES:
-        known = ", ".join(f"{name} ({family.title})" for name, family in {**FAMILIES, **DETECTORS}.items())
+        titles = {name: family.title for table in (FAMILIES, DETECTORS) for name, family in table.items()}
+        known = ", ".join(f"{name} ({title})" for name, title in titles.items())
         raise Refused(f"{folder.path / CONFIG} says model_type = {kind!r}; known are {known}, and OpenCLIP")
     return FAMILIES[kind]

@@ -128,4 +128,5 @@ def likeness(checkpoint: DetectorCheckpoint, paths: Sequence[Path]) -> float | N
 def _cosine(own: Float[np.ndarray, "3 _ _"], theirs: Float[np.ndarray, "3 _ _"], square: Square) -> float:
     rows, columns = min(square.height_px, theirs.shape[1]), min(square.width_px, theirs.shape[2])
     first, second = (each[:, :rows, :columns].astype(np.float64).ravel() for each in (own, theirs))
-    return float(first @ second / max(np.linalg.norm(first) * np.linalg.norm(second), 1e-12))
+    lengths = float(np.linalg.norm(first)) * float(np.linalg.norm(second))
+    return float(first @ second) / max(lengths, 1e-12)

@@ -84,11 +84,12 @@ class JointReader:
         self._packaged.no_truncation()
         self._max_tokens = max_tokens
         names = (*SEPARATORS, _UNKNOWN, _PAD)
-        known = {name: self._packaged.token_to_id(name) for name in names}
-        missing = [name for name, number in known.items() if number is None]
+        vocabulary = self._packaged.get_vocab()
+        missing = [name for name in names if name not in vocabulary]
         if missing:
             raise ValueError(f"{path} has no token {missing[0]}")
-        self._known: dict[str, int] = known
+        known = {name: vocabulary[name] for name in names}
+        self._known = known
         self._parting = {known[name] for name in (*SEPARATORS, _PAD)}
 
     @property

@@ -13,7 +13,8 @@ from PIL import Image
 from prometheus_client import CollectorRegistry
 
 from models.importer.pictures import Pictures
-from models.importer.work import Imported, import_checkpoint
+from models.importer.shelf import Imported
+from models.importer.work import import_checkpoint
 from models.text.tokenizer import Tokenizer
 from services.runtime.metrics import ModelMetrics
 from services.runtime.model_execution.folder import ModelFolder

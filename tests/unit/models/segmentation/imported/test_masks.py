@@ -77,7 +77,7 @@ def test_a_stretched_picture_fills_the_square() -> None:
 
     np.testing.assert_allclose(
         square.to_square(np.array([[0.0, 0, 80, 40], [40, 10, 60, 20]])),
-        [[0, 0, 1, 1], [0.5, 0.25, 0.75, 0.5]],
+        np.array([[0.0, 0, 1, 1], [0.5, 0.25, 0.75, 0.5]]),
     )
     with pytest.raises(ValueError, match="0 x 40"):
         square_of(0, 40, side_px=SIDE_PX, fit="stretch")
