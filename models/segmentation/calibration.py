@@ -51,7 +51,8 @@ class Measures:
         precision: Average precision at an intersection over union of 0.5, over all pairs of scene and prompt.
         first: Share of present prompts whose best box hits a thing that is asked for.
         mask: Mean intersection over union of the best answer's mask with a thing that is asked for.
-        present: Share of present prompts that are answered above the threshold which `FIRING` allows.
+        present: Share of present prompts that are answered above the threshold.
+        fired: Share of absent prompts that are answered above it.
         prompts: How many present prompts there are.
     """
 
@@ -59,6 +60,7 @@ class Measures:
     first: float
     mask: float
     present: float
+    fired: float
     prompts: int
 
 
@@ -75,7 +77,7 @@ def thresholds(scenes: Sequence[Asked], firing: float = FIRING) -> dict[PromptKi
 def measured(scenes: Sequence[Asked], kind: PromptKind, threshold: float) -> Measures:
     """Return how good the answers to prompts of one kind are."""
     answered = []
-    first, masks, present = [], [], []
+    first, masks, present, fired = [], [], [], []
     things = 0
     for scene in scenes:
         iou = overlap(scene.boxes, scene.truth)
@@ -83,13 +85,14 @@ def measured(scenes: Sequence[Asked], kind: PromptKind, threshold: float) -> Mea
             asked_for = scene.answers[:, prompt]
             things += int(asked_for.sum())
             answered += _answers(scene, prompt, iou)
+            best = int(scene.logits[:, prompt].argmax())
+            is_answered = _score(float(scene.logits[best, prompt])) > threshold
+            (present if asked_for.any() else fired).append(is_answered)
             if asked_for.any():
-                best = int(scene.logits[:, prompt].argmax())
                 first.append(bool(iou[best, asked_for].max() >= _HIT))
                 masks.append(float(scene.overlaps[best, asked_for].max()))
-                present.append(_score(float(scene.logits[best, prompt])) > threshold)
     count = len(first)
-    shares = [float(np.mean(values)) if values else 0.0 for values in (first, masks, present)]
+    shares = [float(np.mean(values)) if values else 0.0 for values in (first, masks, present, fired)]
     return Measures(average_precision(answered, things), *shares, prompts=count)
 
 
@@ -151,6 +154,6 @@ def lines(scenes: Mapping[str, Sequence[Asked]], chosen: Mapping[PromptKind, flo
             each = measured(asked, kind, chosen.get(kind, 0.5))
             found.append(
                 f"{name} {kind}: AP50 {each.precision:.3f}, best box {each.first:.3f}, mask {each.mask:.3f}, "
-                f"answered {each.present:.3f}, n {each.prompts}"
+                f"answered {each.present:.3f}, absent ones {each.fired:.3f}, n {each.prompts}"
             )
     return found

@@ -62,14 +62,21 @@ def test_the_best_box_elsewhere_is_a_miss() -> None:
 def test_a_threshold_lets_its_share_of_absent_prompts_through_each_kind_for_itself() -> None:
     random = np.random.default_rng(0)
     scenes = [
-        asked(random.normal(0, 1, (3, 2)).tolist(), [[False, False]] * 2, (NAME, PHRASE)) for _ in range(500)
+        asked(random.normal(0, 1, (3, 2)).tolist(), [[False, False]] * 2, (NAME, PromptKind.EXEMPLAR))
+        for _ in range(500)
     ]
     chosen = thresholds(scenes, 0.1)
 
-    for place, kind in enumerate((NAME, PHRASE)):
+    for place, kind in enumerate((NAME, PromptKind.EXEMPLAR)):
         best = np.array([scene.logits[:, place].max() for scene in scenes])
         assert (1 / (1 + np.exp(-best)) > chosen[kind]).mean() == pytest.approx(0.1, abs=0.005)
-    assert chosen[NAME] != chosen[PHRASE]
+    assert chosen[NAME] != chosen[PromptKind.EXEMPLAR]
+
+
+def test_absent_prompts_that_are_answered_are_counted() -> None:
+    scenes = [asked([[logit], [-9], [-9]], [[False], [False]], (NAME,)) for logit in (1, -1, -2, 2)]
+
+    assert measured(scenes, NAME, 0.5).fired == 0.5
 
 
 def test_each_set_and_kind_has_a_line() -> None:
