@@ -77,7 +77,10 @@ def thresholds(scenes: Sequence[Asked], firing: float = FIRING) -> dict[PromptKi
 def measured(scenes: Sequence[Asked], kind: PromptKind, threshold: float) -> Measures:
     """Return how good the answers to prompts of one kind are."""
     answered = []
-    first, masks, present, fired = [], [], [], []
+    first: list[bool] = []
+    masks: list[float] = []
+    present: list[bool] = []
+    fired: list[bool] = []
     things = 0
     for scene in scenes:
         iou = overlap(scene.boxes, scene.truth)
@@ -91,9 +94,14 @@ def measured(scenes: Sequence[Asked], kind: PromptKind, threshold: float) -> Mea
             if asked_for.any():
                 first.append(bool(iou[best, asked_for].max() >= _HIT))
                 masks.append(float(scene.overlaps[best, asked_for].max()))
-    count = len(first)
-    shares = [float(np.mean(values)) if values else 0.0 for values in (first, masks, present, fired)]
-    return Measures(average_precision(answered, things), *shares, prompts=count)
+    return Measures(
+        precision=average_precision(answered, things),
+        first=_mean(first),
+        mask=_mean(masks),
+        present=_mean(present),
+        fired=_mean(fired),
+        prompts=len(first),
+    )
 
 
 def average_precision(answered: Iterable[tuple[float, bool]], things: int) -> float:
@@ -120,7 +128,12 @@ def overlap(boxes: Float[np.ndarray, "n 4"], others: Float[np.ndarray, "m 4"]) -
     common = np.prod(np.maximum(high - low, 0), axis=-1)
     areas = [np.prod(np.maximum(each[:, 2:] - each[:, :2], 0), axis=-1) for each in (boxes, others)]
     union: np.ndarray = areas[0][:, None] + areas[1][None] - common
-    return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    shares: np.ndarray = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    return shares
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else 0.0
 
 
 def _score(logit: float) -> float:

@@ -183,7 +183,7 @@ class _Truth:
     def _teachers(self, each: Lesson) -> Tensor:
         found = np.zeros((len(each.boxes), DIMENSIONS), np.float32)
         for row, cutout in enumerate(each.cutouts):
-            if cutout in self.vocabulary.cutouts:
+            if cutout is not None and cutout in self.vocabulary.cutouts:
                 found[row] = self.vocabulary.cutouts[cutout]
         return torch.from_numpy(found)
 

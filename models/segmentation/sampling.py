@@ -59,4 +59,5 @@ def _order(size: int, count: int, seed: tuple[int, int]) -> list[int]:
     """Return sample numbers, every one once before any comes again."""
     rounds = -(-count // size) if count else 0
     orders = [np.random.default_rng((*seed, each)).permutation(size) for each in range(rounds)]
-    return np.concatenate([*orders, np.zeros(0, dtype=np.int64)])[:count].astype(int).tolist()
+    found: list[int] = np.concatenate([*orders, np.zeros(0, dtype=np.int64)])[:count].tolist()
+    return found

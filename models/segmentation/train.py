@@ -82,10 +82,13 @@ def reader(detector: Detector) -> Read:
 
 def shelves(read: Read, settings: TrainingSettings) -> Kept:
     """Return where the lessons of each use and set are, and how many are needed."""
-    counts = {("training", name): (training_scene, share.size) for name, share in settings.mixture}
-    counts |= {("development", name): (development, count) for name, count in DEVELOPMENT.items()}
-    return {
-        (use, name): (_shelf(use, name, draw, read), count) for (use, name), (draw, count) in counts.items()
+    kept = {
+        ("training", name): (_shelf("training", name, training_scene, read), share.size)
+        for name, share in settings.mixture
+    }
+    return kept | {
+        ("development", name): (_shelf("development", name, development, read), count)
+        for name, count in DEVELOPMENT.items()
     }
 
 
