@@ -97,3 +97,15 @@ def test_however_large_what_is_compared_gets_numbers_come_out(
     torch.nn.init.constant_(fusion.text_key.weight, 1e10)
 
     assert all(torch.isfinite(each).all() for each in fusion(image, sentences))
+
+
+def test_what_is_compared_is_held_within_fifty_thousand_of_the_largest(
+    fusion: Fusion, image: Tensor, sentences: Tensor
+) -> None:
+    torch.nn.init.normal_(fusion.image_query.weight, std=1e6)
+
+    _, of_cells = fusion.attention(image, sentences)
+
+    far_off = torch.isclose(of_cells, torch.tensor(1 / 9)).all(-1)  # all nine cells are as little as may be
+    assert far_off.any()
+    assert not far_off.all()
