@@ -135,6 +135,7 @@ def answers(detector: Detector, kind: PromptKind) -> list[Asked]:
     return judged(detector, lessons(kind, 1000, absent=3), VECTORS)
 
 
+@pytest.mark.timeout(400)  # half a minute where nothing else runs
 def test_shapes_are_found_boxed_and_masked_where_they_were_never_seen(tmp_path: Path) -> None:
     torch.manual_seed(0)
     before = Detector(trunk(), SETTINGS)
@@ -157,6 +158,7 @@ class NoBank(Bank):
         """Forget it."""
 
 
+@pytest.mark.timeout(400)  # half a minute where nothing else runs
 def test_with_a_bank_what_is_absent_is_rejected_better(tmp_path: Path) -> None:
     found = {}
     for name, bank in (("with", Bank(["shapes"], capacity=64)), ("without", NoBank(["shapes"]))):
