@@ -147,7 +147,7 @@ def test_numbers_are_those_of_what_was_done(worked: Program) -> None:
     method = {"service": "fovea.gateway.v1.GatewayService", "method": "Recognize"}
     assert scrape.value("fovea_rpc_requests_total", code="INVALID_ARGUMENT", **method) == 1
     assert scrape.value("fovea_rpc_requests_total", code="DATA_LOSS", **method) == 1
-    assert scrape.value("fovea_blob_requests_total", op="put_if_absent", code="taken") == 3  # pictures
+    assert scrape.value("fovea_blob_requests_total", op="put_if_absent", code="taken") == 4  # pictures
 
 
 def test_labels_have_few_values(worked: Program) -> None:

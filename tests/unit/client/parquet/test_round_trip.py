@@ -56,6 +56,8 @@ def comparable(exemplar: Encoded) -> Encoded:
     copy = Encoded(exemplar=exemplar.exemplar)
     if copy.exemplar.HasField("image"):
         copy.exemplar.image.key = ""
+    if copy.exemplar.HasField("region"):
+        copy.exemplar.region.ClearField("found_by")  # counts the prompts of a request
     copy.embeddings.extend(sorted(exemplar.embeddings, key=lambda each: (each.space, each.encoder)))
     return copy
 
