@@ -229,7 +229,7 @@ def _write_masks(
                 "FP32",
                 (FREE, FREE, 4),
                 "batch, box, left top right bottom",
-                (0.0, checkpoint.pixels.side_px),
+                (0.0, float(checkpoint.pixels.side_px)),
             ),
             *shapes,
         ],
