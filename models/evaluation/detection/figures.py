@@ -109,12 +109,17 @@ def precision(title: str, matches: Matches, shape: Shape) -> Precision:
 
 def ap50(asked: Sequence[Asked]) -> Estimate:
     """Return AP50 of boxes over names."""
-    return _average(match(asked, "bbox"), ious=AP50)
+    return average50(match(asked, "bbox", sizes=False))
+
+
+def average50(matches: Matches) -> Estimate:
+    """Return AP50 over names."""
+    return _average(matches, ious=AP50)
 
 
 def group(title: str, asked: Sequence[Asked]) -> Group:
     """Return AP50 and AP of boxes over phrases."""
-    matches = match(asked, "bbox")
+    matches = match(asked, "bbox", sizes=False)
     return Group(title, _average(matches, ious=AP50), _average(matches))
 
 
@@ -149,7 +154,7 @@ def rejection(
     scenes = len(asked)
     of_kind = [_of_kind(each, kind) for each in asked]
     chosen = offered(of_kind, [threshold] * scenes)
-    detections = calibration.of_detections(match(of_kind, "bbox"))
+    detections = calibration.of_detections(match(of_kind, "bbox", sizes=False))
     prompts = calibration.of_prompts(chosen)
     return Rejection(
         title,

@@ -78,8 +78,15 @@ class Matches:
         )
 
 
-def match(asked: Sequence[Asked], shape: Shape) -> Matches:
-    """Match the detections of each prompt of each scene with what answers it, by COCO's own code."""
+def match(asked: Sequence[Asked], shape: Shape, *, sizes: bool = True) -> Matches:
+    """Match the detections of each prompt of each scene with what answers it, by COCO's own code.
+
+    Args:
+        asked: The scenes.
+        shape: What has to overlap.
+        sizes: Whether small, medium and large things are judged apart as well: four times the work.
+    """
+    areas = AREAS if sizes else AREAS[:1]
     pairs = [
         (scene, prompt)
         for scene, each in enumerate(asked)
@@ -88,7 +95,7 @@ def match(asked: Sequence[Asked], shape: Shape) -> Matches:
     texts = [asked[scene].prompts[prompt].text for scene, prompt in pairs]
     names = tuple(sorted(set(texts)))
     place = {name: number for number, name in enumerate(names)}
-    found = _compared(asked, pairs, shape)
+    found = _compared(asked, pairs, shape, len(areas))
     parts = [part for part in found if part]
     owners = [number for number, part in enumerate(found) if part]
     scene_of = np.array([scene for scene, _ in pairs], dtype=np.int64)
@@ -97,7 +104,7 @@ def match(asked: Sequence[Asked], shape: Shape) -> Matches:
     true = np.repeat(owners, [len(part[0]["gtIgnore"]) for part in parts]).astype(np.int64)
     score = _joined(parts, 0, "dtScores")
     hit, ignored, spared = (
-        np.stack([_joined(parts, area, key) for area in range(len(AREAS))]) > 0
+        np.stack([_joined(parts, area, key) for area in range(len(areas))]) > 0
         for key in ("dtMatches", "dtIgnore", "gtIgnore")
     )
     order = np.lexsort((-score, name_of[said]))
@@ -116,7 +123,7 @@ def match(asked: Sequence[Asked], shape: Shape) -> Matches:
 
 
 def _compared(
-    asked: Sequence[Asked], pairs: Sequence[tuple[int, int]], shape: Shape
+    asked: Sequence[Asked], pairs: Sequence[tuple[int, int]], shape: Shape, areas: int
 ) -> list[list[dict[str, Any]]]:
     """Return what pycocotools made of each prompt of each scene, for each size.
 
@@ -143,6 +150,7 @@ def _compared(
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(_coco(pictures, truths), _coco(pictures, said), shape)
         evaluation.params.maxDets = [_MOST]
+        evaluation.params.areaRng = evaluation.params.areaRng[:areas]
         evaluation.evaluate()
     of_all = evaluation.evalImgs
     by_area = [of_all[start : start + len(pairs)] for start in range(0, len(of_all), max(1, len(pairs)))]

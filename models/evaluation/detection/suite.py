@@ -156,7 +156,7 @@ class Suite:
     def _everything(self, name: str) -> Everything:
         vocabulary = _vocabulary(name)
         every = figures.ap50([each.asked_everything(vocabulary) for each in self._seen[name]])
-        return Everything(TITLES[name], len(vocabulary), figures.ap50(self._asked[name]), every)
+        return Everything(TITLES[name], len(vocabulary), figures.average50(self._boxes[name]), every)
 
     def _pointing(self, name: str) -> Pointing:
         return Pointing(TITLES[name], *figures.pointing(pointed(self._asked[name]), self._scenes))
