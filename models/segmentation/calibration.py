@@ -132,7 +132,7 @@ def overlap(boxes: Float[np.ndarray, "n 4"], others: Float[np.ndarray, "m 4"]) -
     return shares
 
 
-def _mean(values: Sequence[float]) -> float:
+def _mean(values: Sequence[float] | Sequence[bool]) -> float:
     return float(np.mean(values)) if values else 0.0
 
 

@@ -71,7 +71,6 @@ class Found:
         mask_queries: Of the last layer; for `masking.network.mask_logits`.
         mask_features: Likewise.
         texts: The sentences as the picture changed them; rows of zeros are as they were.
-        read: What the decoder made of each query in the end.
     """
 
     proposals: Proposals
@@ -80,7 +79,6 @@ class Found:
     mask_queries: Float[Tensor, "b q masks"]
     mask_features: Float[Tensor, "b masks h w"]
     texts: Float[Tensor, "b s texts"]
-    read: Float[Tensor, "b q width"]
 
 
 class Detector(nn.Module):
@@ -159,7 +157,6 @@ class Detector(nn.Module):
             mask_queries,
             features,
             texts,
-            read[-1],
         )
 
     def propose(self, maps: Maps, sentences: Float[Tensor, "b s texts"]) -> Proposals:
