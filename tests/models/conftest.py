@@ -1,6 +1,10 @@
 """What all tests that need torch share."""
 
+import pytest
 import torch
 
-# Two runs of a test are the same to the bit only on one thread: several add up in any order.
-torch.set_num_threads(1)
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """Compute on one thread, whatever the test before chose: several add up in any order, to other bits."""
+    torch.set_num_threads(1)
