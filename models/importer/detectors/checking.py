@@ -105,15 +105,16 @@ def likeness(checkpoint: DetectorCheckpoint, paths: Sequence[Path]) -> float | N
     """
     if checkpoint.family.processor is None:
         return None
-    side = checkpoint.pixels.side_px
-    said: dict[str, Any] = dict(checkpoint.said)
-    if "shortest_edge" in checkpoint.family.sides:
-        said["size"] = {"shortest_edge": side, "longest_edge": side}
-    processor = processor_of(checkpoint.family, said)
     squares = Squares.real(checkpoint, paths)
     here = checkpoint.pixels.normalised(squares.drawn)
     least = 1.0
     for path, own, square in zip(paths, here, squares.placed, strict=True):
+        said: dict[str, Any] = dict(checkpoint.said)
+        if (
+            "shortest_edge" in checkpoint.family.sides
+        ):  # it rounds sizes otherwise: a pixel of a small picture
+            said["size"] = {"height": square.height_px, "width": square.width_px}
+        processor = processor_of(checkpoint.family, said)
         theirs = np.asarray(
             processor([Image.fromarray(pixels(path))], return_tensors="np")["pixel_values"][0]
         )
