@@ -226,7 +226,7 @@ def test_prompts_become_boxes_and_boxes_masks_in_pixels_of_the_picture(
 @pytest.mark.parametrize(
     ("family", "prompt", "reason"),
     [
-        ("gd", "a" * 200, "TEXT_TOO_LONG"),
+        ("gd", "a b " * 60, "TEXT_TOO_LONG"),
         ("gd", "🐧 …", "TEXT_UNREADABLE"),
         ("owl", "a bird " * 20, "TEXT_TOO_LONG"),
     ],
