@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -13,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _TAIL_CHARACTERS = 3000
+_PORTS = range(20_000, 32_768)
+"""Below those that Linux gives to connections that go out: a server that was killed finds its port free."""
 
 
 class LocalError(Exception):
@@ -57,6 +60,11 @@ class Daemon:
     program: Program
     pid: int
     birth: str
+
+    @property
+    def said(self) -> str:
+        """The end of its log."""
+        return self.program.log.read_text(encoding="utf-8", errors="replace")[-_TAIL_CHARACTERS:]
 
     @property
     def alive(self) -> bool:
@@ -111,7 +119,7 @@ def wait_ready(daemon: Daemon, ready: Callable[[], bool], *, patience_s: float =
 
     def ready_or_ended() -> bool:
         if not daemon.alive:
-            raise LocalError(f"{daemon.program.name} ended:\n{_end_of(daemon.program.log)}")
+            raise LocalError(f"{daemon.program.name} ended:\n{daemon.said}")
         return ready()
 
     what = f"{daemon.program.name} did not get ready; its log is {daemon.program.log}"
@@ -129,11 +137,15 @@ def wait_until(condition: Callable[[], bool], what: str, *, patience_s: float) -
 
 def free_ports(count: int) -> list[int]:
     """Return ports of the loopback address that nobody listens on."""
+    found: list[int] = []
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        for port in random.sample(_PORTS, len(_PORTS)):
+            with suppress(OSError):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+                found.append(port)
+            if len(found) == count:
+                return found
+    raise LocalError(f"fewer than {count} ports from {_PORTS.start} to {_PORTS.stop - 1} are free")
 
 
 def accepts(port: int) -> bool:
@@ -155,7 +167,3 @@ def _birth(pid: int) -> str:
 def _reap(pid: int) -> None:
     with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-
-
-def _end_of(log: Path) -> str:
-    return log.read_text(encoding="utf-8", errors="replace")[-_TAIL_CHARACTERS:]

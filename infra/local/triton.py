@@ -6,12 +6,14 @@ That wheel has the Python backend alone, so graphs run with onnxruntime in `infr
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +27,9 @@ from infra.triton.repository import render
 from services.runtime.model_execution.store import ModelStore
 
 _REQUIREMENTS: Final = Path(__file__).parents[2] / "requirements" / "triton.txt"
+_SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  (where Linux shows it)
+_REGION: Final = "fovea_triton_"
+"""How the memory that the server shares with its models is called."""
 _PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 SHIPPED_MODELS: Final = Path(models.__file__).parent / "store"
 
@@ -66,6 +71,7 @@ class TritonServer:
     def start(self, cache: Path, folder: Path) -> Running:
         """Render the repository into the folder, and start the server on it; every model is loaded."""
         folder = folder.absolute()
+        _free_what_the_dead_shared()
         render(self._store, folder / "repository", self._serving)
         http, grpc, metrics = daemons.free_ports(3)
         ports = {"http": http, "grpc": grpc, "metrics": metrics}
@@ -89,6 +95,8 @@ def _program(home: Path, folder: Path, ports: dict[str, int], more: Sequence[str
         "--model-control-mode=explicit",
         "--load-model=*",
         "--disable-auto-complete-config",
+        f"--backend-config=python,shm-region-prefix-name={_REGION}",
+        "--backend-config=python,stub-timeout-seconds=120",  # 30 are few where all models start on two cores
         "--exit-timeout-secs=10",
         *(f"--{door}-address=127.0.0.1" for door in ports),
         *(f"--{door}-port={port}" for door, port in ports.items()),
@@ -100,6 +108,17 @@ def _program(home: Path, folder: Path, ports: dict[str, int], more: Sequence[str
         "PATH": f"{home / 'venv' / 'bin'}:/usr/bin:/bin",  # the first Python there runs the models
     }
     return Program("triton", command, folder, environment)
+
+
+def _free_what_the_dead_shared() -> None:
+    """Remove the shared memory of servers that were killed: nothing else does, until the machine restarts."""
+    mapped = set()
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        with suppress(OSError):  # it has ended, or is somebody else's
+            mapped |= set(re.findall(rf"{_SHARED_MEMORY}/({_REGION}\S+)", maps.read_text(encoding="utf-8")))
+    for region in _SHARED_MEMORY.glob(f"{_REGION}*"):
+        if region.name not in mapped:
+            region.unlink(missing_ok=True)
 
 
 def _join_stub(home: Path) -> None:

@@ -63,7 +63,13 @@ def test_a_server_that_is_away_for_a_while_costs_time_and_no_image(
         again = daemons.start(daemon.program)
         try:
             began = time.monotonic()
-            progress = eventually(lambda: _all_ended(calls, down), timeout_s=PATIENCE_S)
+            try:
+                progress = eventually(lambda: _all_ended(calls, down), timeout_s=PATIENCE_S)
+            except AssertionError as error:
+                error.add_note(f"{calls.submission(down)}\n{down}, alive: {again.alive}:\n{again.said}")
+                for name, program in platform.programs.items():
+                    error.add_note(f"{name}, alive: {program.alive}:\n{program.log()[-1500:]}")
+                raise
             sys.stderr.write(f"\n{down} killed: all ended {time.monotonic() - began:.1f} s after its start\n")
             assert (progress.accepted, progress.completed, progress.failed) == (IMAGES, IMAGES, 0)
             after = calls.recognize(png(LABELS[0], seed=1), recognition_id=f"after-{down}")

@@ -121,3 +121,9 @@ def test_free_ports_are_free_and_different() -> None:
 
     assert len(set(ports)) == 5
     assert not any(daemons.accepts(port) for port in ports)
+
+
+def test_no_free_port_is_one_that_a_connection_going_out_may_take_meanwhile() -> None:
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+
+    assert max(daemons.free_ports(50)) < first
