@@ -199,6 +199,7 @@ def test_a_masker_makes_one_mask_of_each_box_as_transformers_does(
 def test_prompts_become_boxes_and_boxes_masks_in_pixels_of_the_picture(
     detectors: Detectors, picture: np.ndarray, family: str
 ) -> None:
+    detectors(family)
     asked = imported_detection(f"{family}-boxes", detectors.opened())
     models = detectors.models(*sorted(asked.wanted.names), "sam-image", "sam-masks")
     reader, detector = ImportedTexts(models, asked), ImportedDetector(models, asked)
