@@ -125,7 +125,5 @@ def test_free_ports_are_free_and_different() -> None:
 
 
 @pytest.mark.skipif(_OUTGOING < 32_768, reason="this system gives ports away that Linux keeps")
-    _OUTGOING < 32_768, reason="this system's connections go out from other ports than Linux's do"
-)
 def test_no_free_port_is_one_that_a_connection_going_out_may_take_meanwhile() -> None:
     assert max(daemons.free_ports(50)) < _OUTGOING
