@@ -71,7 +71,7 @@ class TritonServer:
     def start(self, cache: Path, folder: Path) -> Running:
         """Render the repository into the folder, and start the server on it; every model is loaded."""
         folder = folder.absolute()
-        _free_what_the_dead_shared()
+        free_what_the_dead_shared()
         render(self._store, folder / "repository", self._serving)
         http, grpc, metrics = daemons.free_ports(3)
         ports = {"http": http, "grpc": grpc, "metrics": metrics}
@@ -110,15 +110,19 @@ def _program(home: Path, folder: Path, ports: dict[str, int], more: Sequence[str
     return Program("triton", command, folder, environment)
 
 
-def _free_what_the_dead_shared() -> None:
-    """Remove the shared memory of servers that were killed: nothing else does, until the machine restarts."""
+def free_what_the_dead_shared(folder: Path = _SHARED_MEMORY) -> None:
+    """Remove the shared memory of servers that were killed: nothing else does, until the machine restarts.
+
+    What somebody still uses stays, and what belongs to another user.
+    """
     mapped = set()
     for maps in Path("/proc").glob("[0-9]*/maps"):
         with suppress(OSError):  # it has ended, or is somebody else's
-            mapped |= set(re.findall(rf"{_SHARED_MEMORY}/({_REGION}\S+)", maps.read_text(encoding="utf-8")))
-    for region in _SHARED_MEMORY.glob(f"{_REGION}*"):
+            mapped |= set(re.findall(rf"{folder}/({_REGION}\S+)", maps.read_text(encoding="utf-8")))
+    for region in folder.glob(f"{_REGION}*"):
         if region.name not in mapped:
-            region.unlink(missing_ok=True)
+            with suppress(PermissionError):
+                region.unlink(missing_ok=True)
 
 
 def _join_stub(home: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
@@ -12,6 +13,7 @@ import pytest
 
 from fovea.gateway.v1 import gateway_pb2
 from infra.local import daemons
+from infra.local.daemons import Daemon
 from infra.local.minio import MinioServer
 from infra.local.server import Running, running
 from infra.local.triton import TritonServer
@@ -63,13 +65,8 @@ def test_a_server_that_is_away_for_a_while_costs_time_and_no_image(
         again = daemons.start(daemon.program)
         try:
             began = time.monotonic()
-            try:
+            with _told_by_logs(platform, again):
                 progress = eventually(lambda: _all_ended(calls, down), timeout_s=PATIENCE_S)
-            except AssertionError as error:
-                error.add_note(f"{calls.submission(down)}\n{down}, alive: {again.alive}:\n{again.said}")
-                for name, program in platform.programs.items():
-                    error.add_note(f"{name}, alive: {program.alive}:\n{program.log()[-1500:]}")
-                raise
             sys.stderr.write(f"\n{down} killed: all ended {time.monotonic() - began:.1f} s after its start\n")
             assert (progress.accepted, progress.completed, progress.failed) == (IMAGES, IMAGES, 0)
             after = calls.recognize(png(LABELS[0], seed=1), recognition_id=f"after-{down}")
@@ -78,6 +75,18 @@ def test_a_server_that_is_away_for_a_while_costs_time_and_no_image(
     assert [stage.models for stage in after.envelope.stages] == [
         stage.models for stage in before.envelope.stages
     ]
+
+
+@contextmanager
+def _told_by_logs(platform: Platform, server: Daemon) -> Iterator[None]:
+    """Add to a failure what all processes said last."""
+    try:
+        yield
+    except AssertionError as error:
+        error.add_note(f"{server.program.name}, alive: {server.alive}:\n{server.said}")
+        for name, program in platform.programs.items():
+            error.add_note(f"{name}, alive: {program.alive}:\n{program.log()[-1500:]}")
+        raise
 
 
 def _all_ended(calls: Calls, submission: str) -> gateway_pb2.GetSubmissionResponse | None:
