@@ -12,7 +12,7 @@ MIXTURE: Final = (
     ("clipart", Share(512, 0.1)),
     ("referring", Share(2560, 0.45)),
     ("scenes", Share(4096, 1.0)),
-    ("stuff", Share(1024, 0.25)),
+    ("stuff", Share(2048, 0.5)),
 )
 
 
@@ -61,7 +61,7 @@ class TrainingSettings:
     """
 
     mixture: tuple[tuple[str, Share], ...] = field(default=MIXTURE)
-    steps: int = 3250
+    steps: int = 3600
     batch: int = 8
     rate: float = 1e-3
     decay: float = 0.05

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from models.segmentation.alignment.network import score
 from models.segmentation.data import Vocabulary
+from models.segmentation.knowledge import DIMENSIONS
 from models.segmentation.lessons import Lesson
 from models.segmentation.measures.losses import direction, focal
 from models.segmentation.network import Detector, Maps
@@ -28,6 +29,7 @@ from models.segmentation.samples import PromptKind
 
 _JITTER: Final = 0.05
 _NOBODY: Final = -1
+_NO_TEACHER: Final = np.zeros(DIMENSIONS, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +40,7 @@ class Views:
         read: At the points of its box.
         mean: Over its box.
         geometry: Of its box.
-        teachers: Where the encoder of pictures points for its drawing.
+        teachers: Where the encoder of pictures points for its drawing; zeros: it has none, as stuff.
         labels: Number of what it is among those that have names; -1: it has none.
     """
 
@@ -84,9 +86,8 @@ def learn_names(
         queries, offsets = head(detector.reader.think(*seen))
         second = torch.rand(names.shape[1], 1, generator=rng).to(device) < settings.second
         logits = score(queries, offsets, torch.where(second, names[1], names[0])[None])[0]
-        loss = (
-            _words(logits, views.labels[chosen].to(device))
-            + direction(queries[0], views.teachers[chosen].to(device)).mean()
+        loss = _words(logits, views.labels[chosen].to(device)) + _taught(
+            queries[0], views.teachers[chosen].to(device)
         )
         optimiser.zero_grad()
         loss.backward()
@@ -98,7 +99,7 @@ def learn_names(
 def views(
     detector: Detector, lessons: Sequence[Lesson], vocabulary: Vocabulary, *, seed: int
 ) -> tuple[Views, Tensor]:
-    """Return what is seen of every thing whose drawing is known, in a box that is a little off.
+    """Return what is seen of all that has a name or a known drawing, in boxes that are a little off.
 
     Returns:
         The views, and two names for each label, as `learn_names` takes them.
@@ -108,13 +109,17 @@ def views(
     parts: list[tuple[Tensor, ...]] = []
     for number, each in enumerate(lessons):
         rng = np.random.default_rng((seed, number))
-        things = [row for row, cutout in enumerate(each.cutouts) if cutout in vocabulary.cutouts]
+        things = [
+            row
+            for row, (label, cutout) in enumerate(zip(each.labels, each.cutouts, strict=True))
+            if label in numbers or cutout in vocabulary.cutouts
+        ]
         if things:
             boxes = torch.from_numpy(_off(each.boxes[things], rng))[None]
             levels = tuple(torch.from_numpy(level.astype(np.float32))[None] for level in each.maps)
             seen = (part[0].half() for part in detector.look(Maps(levels), boxes))
             teachers = torch.from_numpy(
-                np.stack([vocabulary.cutouts[str(each.cutouts[row])] for row in things])
+                np.stack([vocabulary.cutouts.get(str(each.cutouts[row]), _NO_TEACHER) for row in things])
             )
             labels = torch.tensor([numbers.get(each.labels[row], _NOBODY) for row in things])
             parts.append((*seen, teachers, labels))
@@ -128,6 +133,12 @@ def _words(logits: Tensor, labels: Tensor) -> Tensor:
     named = labels != _NOBODY
     truth = functional.one_hot(labels[named], logits.shape[1]).to(logits.dtype)
     return focal(logits[named], truth).sum() / named.sum().clamp(min=1)
+
+
+def _taught(queries: Tensor, teachers: Tensor) -> Tensor:
+    """Return how far from their teachers those point that have one."""
+    has = teachers.any(-1)
+    return direction(queries[has], teachers[has]).sum() / has.sum().clamp(min=1)
 
 
 def _called(lessons: Sequence[Lesson]) -> dict[str, tuple[str, str]]:
