@@ -90,6 +90,11 @@ Tiles = Annotated[
     ),
 ]
 
+MaskFormat = Annotated[
+    Literal["rle", "polygons"],
+    typer.Option(help="What outlines are in JSON: run lengths, or polygons.", rich_help_panel=_PANEL),
+]
+
 
 def prompts_of(
     names: list[str] | None,
@@ -112,9 +117,15 @@ def prompts_of(
     return tuple(dict.fromkeys(Prompt(text.strip(), kind) for kind, texts in kinds for text in texts))
 
 
-def find_of(threshold: float | None, overlap: float | None, *, tiles: bool | None) -> Find:
+def find_of(
+    threshold: float | None,
+    overlap: float | None,
+    *,
+    tiles: bool | None,
+    mask_format: Literal["rle", "polygons"],
+) -> Find:
     """Return how to look."""
-    return Find(threshold=threshold, overlap=overlap, tiles=tiles)
+    return Find(threshold=threshold, overlap=overlap, tiles=tiles, mask_format=mask_format)
 
 
 def refuse_both(boxes: list[str] | None, prompts: tuple[Prompt, ...]) -> None:

@@ -13,6 +13,7 @@ from fovea.cli.access import Access, command
 from fovea.cli.files import expanded
 from fovea.cli.finding import (
     Exemplars,
+    MaskFormat,
     NameFile,
     Names,
     Overlap,
@@ -78,6 +79,7 @@ def recognize(
     threshold: Threshold = None,
     overlap: Overlap = None,
     tiles: Tiles = None,
+    mask_format: MaskFormat = "rle",
     size: Size = None,
     stream: Annotated[
         bool, typer.Option("--stream", help="Send all over one stream: faster for many pictures.")
@@ -98,7 +100,9 @@ def recognize(
     tally = Tally("recognised")
     with access.client() as client:
         pictures = [Picture(path, regions) for path in found]
-        options = Options(size=size, prompts=prompts, find=find_of(threshold, overlap, tiles=tiles))
+        options = Options(
+            size=size, prompts=prompts, find=find_of(threshold, overlap, tiles=tiles, mask_format=mask_format)
+        )
         recognised = (
             client.recognize_many(pictures, options=options) if stream else _each(client, pictures, options)
         )

@@ -15,6 +15,7 @@ from fovea.cli.answers import Layout
 from fovea.cli.files import expanded
 from fovea.cli.finding import (
     Exemplars,
+    MaskFormat,
     NameFile,
     Names,
     Overlap,
@@ -75,6 +76,7 @@ def submit(
     threshold: Threshold = None,
     overlap: Overlap = None,
     tiles: Tiles = None,
+    mask_format: MaskFormat = "rle",
     size: Size = None,
     json_lines: JsonFlag = False,
     csv_lines: CsvFlag = False,
@@ -84,7 +86,9 @@ def submit(
     prompts = prompts_of(find, phrase, sentence, exemplar, find_file)
     refuse_both(box, prompts)
     regions = [parsed_box(text) for text in box or []]
-    options = Options(size=size, prompts=prompts, find=find_of(threshold, overlap, tiles=tiles))
+    options = Options(
+        size=size, prompts=prompts, find=find_of(threshold, overlap, tiles=tiles, mask_format=mask_format)
+    )
     pictures = [Picture(path, regions) for path in expanded(paths)]
     batch = submission_id or uuid.uuid4().hex
     tally = Tally("submitted")

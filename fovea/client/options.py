@@ -56,11 +56,14 @@ class Find:
             stays; None: all stay.
         tiles: Whether to look at the parts of a picture as well, for what is small in it, which takes longer;
             None: where the picture is large.
+        mask_format: What regions come back with: `rle`, a `mask` of run lengths that is right to the pixel,
+            or `polygons` of a bounded number of points.
     """
 
     threshold: float | None = None
     overlap: float | None = None
     tiles: bool | None = None
+    mask_format: Literal["rle", "polygons"] = "rle"
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from fovea.client.results import (
     Stage,
     Status,
 )
-from fovea.client.shapes import Box, Mask
+from fovea.client.shapes import Box, Corners, Mask
 from fovea.client.statuses import from_failure
 from fovea.gateway.v1 import collections_pb2
 from fovea.kernel.v1 import (
@@ -101,6 +101,7 @@ def read_region(message: recognition_pb2.RecognizedRegion, prompts: Sequence[Pro
         votes=tuple(map(_vote, found.votes)),
         origin=region_pb2.RegionOrigin.Name(where.origin).removeprefix("REGION_ORIGIN_").lower(),
         mask=_mask(where.mask) if where.HasField("mask") else None,
+        polygons=tuple(map(_corners, where.polygons)),
         found_by=_found_by(where.found_by, prompts) if where.HasField("found_by") else None,
     )
 
@@ -191,6 +192,10 @@ def _attributes(messages: Mapping[str, exemplar_pb2.AttributeValue]) -> dict[str
 
 def _box(message: region_pb2.Box) -> Box:
     return Box(message.left, message.top, message.right, message.bottom)
+
+
+def _corners(message: region_pb2.Polygon) -> Corners:
+    return tuple((point.x, point.y) for point in message.points)
 
 
 def _mask(message: region_pb2.Mask) -> Mask:

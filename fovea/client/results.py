@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fovea.client.errors import FoveaError
 from fovea.client.options import Prompt, SpaceVote
-from fovea.client.shapes import Box, Mask
+from fovea.client.shapes import Box, Corners, Mask
 
 if TYPE_CHECKING:
     from fovea.kernel.v1 import recognition_pb2
@@ -132,7 +132,9 @@ class Region:
         votes: How each space voted.
         broader: What is answered where the first label is not likely enough; None where it is.
         origin: `whole_image`, `caller` or `prompt`.
-        mask: Absent where the whole box counts.
+        mask: Absent where the whole box counts, and where there are polygons.
+        polygons: The mask as COCO's polygons, if `Find.mask_format` asked for them: the (x, y) of each part,
+            the largest first; a hole is reached by a slit of no width. Each may be sent as a region.
         found_by: The prompt that found it, with its score; None where no prompt did.
     """
 
@@ -150,6 +152,7 @@ class Region:
     broader: BroaderLabel | None = None
     origin: str = ""
     mask: Mask | None = None
+    polygons: tuple[Corners, ...] = ()
     found_by: FoundBy | None = None
 
     @property

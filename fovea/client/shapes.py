@@ -43,6 +43,9 @@ class Mask:
         return cls(height, width, tuple(_run_lengths(bits)))
 
 
+Corners = tuple[tuple[float, float], ...]
+"""The (x, y) of a polygon, which is closed by itself."""
+
 Shape = tuple[float, float, float, float] | Sequence[tuple[float, float]] | Mask
 """A box (left, top, right, bottom), a polygon of at least three (x, y) points, or a mask."""
 

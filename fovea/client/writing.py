@@ -22,6 +22,11 @@ _RETENTIONS: Final = {
     "none": collections_pb2.RETENTION_POLICY_NONE,
 }
 
+_MASK_FORMATS: Final = {
+    "rle": region_pb2.MASK_FORMAT_RLE,
+    "polygons": region_pb2.MASK_FORMAT_POLYGONS,
+}
+
 
 @contextmanager
 def _refusing_values() -> Iterator[None]:
@@ -177,4 +182,9 @@ def _prompt(prompt: Prompt) -> prompt_pb2.Prompt:
 
 
 def _find(find: Find) -> prompt_pb2.FindOptions:
-    return prompt_pb2.FindOptions(threshold=find.threshold, overlap=find.overlap, tiles=find.tiles)
+    return prompt_pb2.FindOptions(
+        threshold=find.threshold,
+        overlap=find.overlap,
+        tiles=find.tiles,
+        mask_format=_MASK_FORMATS[find.mask_format],
+    )

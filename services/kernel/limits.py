@@ -26,6 +26,8 @@ class Limits:
     """Corners of one polygon."""
     mask_runs_per_image: int = 1_000_000
     """Run lengths of all masks of one image, those drawn from polygons included."""
+    polygon_points_per_mask: int = 500
+    """Points of all polygons that a mask is answered with; one that needs more is simplified."""
     prompts_per_image: int = 13_204
     """Prompts that one image may be searched with."""
     prompts_per_map: int = 2_560

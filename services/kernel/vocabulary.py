@@ -52,6 +52,13 @@ class RegionOrigin(enum.Enum):
     PROMPT = "prompt"
 
 
+class MaskFormat(enum.Enum):
+    """How masks come back to a caller; between steps they are run lengths."""
+
+    RLE = "rle"
+    POLYGONS = "polygons"
+
+
 class FoundBy(NamedTuple):
     """What found a region: the prompt at this place among all, with a score that had to reach a threshold."""
 
@@ -107,11 +114,13 @@ class FindOptions:
         overlap: Intersection over union above which, of regions that different prompts found, only the best
             stays; None: all stay.
         tiles: Whether to look at the parts of the image as well; None: where the image is large.
+        mask_format: How masks come back.
     """
 
     threshold: float | None = None
     overlap: float | None = None
     tiles: bool | None = None
+    mask_format: MaskFormat = MaskFormat.RLE
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from fovea.gateway.v1 import events_pb2 as gateway_events
-from fovea.kernel.v1 import region_pb2
 from fovea.segmentation.v1 import events_pb2 as events
 from fovea.segmentation.v1 import segmentation_pb2 as pb
 from services.kernel.errors import InvalidInput
-from services.kernel.vocabulary import Envelope, Region
+from services.kernel.vocabulary import Envelope, MaskFormat
 from services.runtime.codec import prompt, recognition, region
 from services.segmentation.usecases import DrawnMap, DrawnMaps, MapKind, MapOrder, Proposal, Wish
 
@@ -31,10 +29,11 @@ def read_request(message: pb.ProposeRegionsRequest) -> Wish:
     )
 
 
-def write_response(proposal: Proposal) -> pb.ProposeRegionsResponse:
+def write_response(proposal: Proposal, mask_format: MaskFormat) -> pb.ProposeRegionsResponse:
     """Write the answer of the waiting door."""
     return pb.ProposeRegionsResponse(
-        regions=_write_regions(proposal.regions), stage=recognition.write_stage(proposal.stage)
+        regions=[region.write_region(each, mask_format) for each in proposal.regions],
+        stage=recognition.write_stage(proposal.stage),
     )
 
 
@@ -44,10 +43,13 @@ def read_event(message: gateway_events.ImageSubmitted) -> Envelope:
 
 
 def write_event(message: gateway_events.ImageSubmitted, proposal: Proposal) -> events.RegionsProposed:
-    """Write the answer of the streaming door; its envelope has this stage as its last."""
+    """Write the answer of the streaming door; its envelope has this stage as its last.
+
+    Masks are run lengths: the next step reads pixels, and the gateway writes what the caller asked for.
+    """
     return events.RegionsProposed(
         envelope=recognition.passed_on(message.envelope, proposal.stage),
-        regions=_write_regions(proposal.regions),
+        regions=map(region.write_region, proposal.regions),
     )
 
 
@@ -99,7 +101,3 @@ def _read_kind(number: pb.MapKind.ValueType) -> MapKind:
             reason="MAP_KIND_UNKNOWN",
         )
     return _KINDS_READ[number]
-
-
-def _write_regions(regions: Sequence[Region]) -> list[region_pb2.Region]:
-    return [region.write_region(each) for each in regions]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import grpc
 
@@ -12,7 +13,7 @@ from services.gateway.codec.recognition import outer_field
 from services.gateway.ports import Proposal
 from services.gateway.ports.steps import NOTHING_SAID
 from services.kernel.errors import InvalidInput, NotFound, Unsupported
-from services.kernel.vocabulary import FindOptions, ImageReference, Prompt, Shape
+from services.kernel.vocabulary import FindOptions, ImageReference, MaskFormat, Prompt, Shape
 from services.runtime.codec.prompt import write_find, write_prompt
 from services.runtime.codec.recognition import read_stage
 from services.runtime.codec.region import read_regions, write_image, write_shape
@@ -32,12 +33,12 @@ class GrpcSegmenter:
         prompts: Sequence[Prompt] = (),
         find: FindOptions = NOTHING_SAID,
     ) -> Proposal:
-        """Return the regions that shapes or prompts name."""
+        """Return the regions that shapes or prompts name, with masks that the next steps can read."""
         request = pb.ProposeRegionsRequest(
             image=write_image(image),
             shapes=map(write_shape, shapes),
             prompts=map(write_prompt, prompts),
-            find=write_find(find),
+            find=write_find(replace(find, mask_format=MaskFormat.RLE)),
         )
         try:
             reply = self._stub.ProposeRegions(request)

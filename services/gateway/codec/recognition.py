@@ -16,6 +16,7 @@ from services.gateway.domain.recognition import (
 from services.kernel import errors
 from services.kernel.errors import FoveaError
 from services.kernel.validation import checked_id, checked_name
+from services.kernel.vocabulary import MaskFormat
 from services.runtime import memory_version, tracing
 from services.runtime.codec.candidates import read_candidates, write_candidates
 from services.runtime.codec.failure import read_failure, write_failure
@@ -89,11 +90,21 @@ def write_recognition(recognition: Recognition) -> recognition_pb2.Recognition:
     return _LAST.message
 
 
-def _written(recognition: Recognition) -> recognition_pb2.Recognition:
+def write_answer(recognition: Recognition) -> recognition_pb2.Recognition:
+    """Write a record for a caller, with masks in the form asked for; what is kept has run lengths."""
+    mask_format = recognition.envelope.options.find.mask_format
+    if mask_format is MaskFormat.RLE:
+        return write_recognition(recognition)
+    return _written(recognition, mask_format)
+
+
+def _written(
+    recognition: Recognition, mask_format: MaskFormat = MaskFormat.RLE
+) -> recognition_pb2.Recognition:
     return recognition_pb2.Recognition(
         envelope=write_envelope(recognition.envelope),
         state=_STATES[recognition.state],
-        regions=map(_write_region, recognition.regions),
+        regions=[_write_region(each, mask_format) for each in recognition.regions],
         failure=None if recognition.failure is None else write_failure(recognition.failure),
         ended_at=write_time(recognition.ended_at_s),
     )
@@ -110,9 +121,9 @@ def read_recognition(message: recognition_pb2.Recognition) -> Recognition:
     )
 
 
-def _write_region(found: RecognizedRegion) -> recognition_pb2.RecognizedRegion:
+def _write_region(found: RecognizedRegion, mask_format: MaskFormat) -> recognition_pb2.RecognizedRegion:
     return recognition_pb2.RecognizedRegion(
-        region=write_region(found.region),
+        region=write_region(found.region, mask_format),
         ranking=write_ranking(found.ranking),
         candidates=write_candidates(found.candidates),
     )

@@ -65,7 +65,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
     ) -> gateway_pb2.RecognizeResponse:
         """Recognise one image and wait for the record."""
         record = self._cases.recognize(codec.read_task(request.task))
-        return gateway_pb2.RecognizeResponse(recognition=codec.write_recognition(record))
+        return gateway_pb2.RecognizeResponse(recognition=codec.write_answer(record))
 
     def RecognizeStream(
         self,
@@ -91,7 +91,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
             )
         return gateway_pb2.RecognizeStreamResponse(
             recognition_id=record.envelope.recognition_id,
-            recognition=codec.write_recognition(record),
+            recognition=codec.write_answer(record),
         )
 
     def SubmitImages(
@@ -139,7 +139,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         tenant = codec.read_tenant(request.tenant)
         recognition_id = codec.read_id(request.recognition_id, field="recognition_id")
         record = self._cases.get_recognition(tenant, recognition_id)
-        return gateway_pb2.GetRecognitionResponse(recognition=codec.write_recognition(record))
+        return gateway_pb2.GetRecognitionResponse(recognition=codec.write_answer(record))
 
     def GetSubmission(
         self, request: gateway_pb2.GetSubmissionRequest, context: grpc.ServicerContext
@@ -163,7 +163,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         yield gateway_pb2.WatchRecognitionsResponse(resume_token=watched.resume_token)
         for ended in watched.endings:
             yield gateway_pb2.WatchRecognitionsResponse(
-                recognition=codec.write_recognition(ended.recognition),
+                recognition=codec.write_answer(ended.recognition),
                 resume_token=ended.resume_token,
             )
 

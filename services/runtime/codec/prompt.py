@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fovea.kernel.v1 import prompt_pb2
+from fovea.kernel.v1 import prompt_pb2, region_pb2
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
 from services.kernel.validation import checked_share, checked_text
-from services.kernel.vocabulary import ExemplarPicture, FindOptions, Prompt, PromptKind
+from services.kernel.vocabulary import ExemplarPicture, FindOptions, MaskFormat, Prompt, PromptKind
 from services.runtime.codec.region import read_image, read_region, write_image, write_region
 
 _FIELDS = {
@@ -18,6 +18,14 @@ _FIELDS = {
     PromptKind.EXEMPLAR: "exemplar_id",
 }
 _KINDS = {name: kind for kind, name in _FIELDS.items()}
+_FORMATS = {
+    MaskFormat.RLE: region_pb2.MASK_FORMAT_RLE,
+    MaskFormat.POLYGONS: region_pb2.MASK_FORMAT_POLYGONS,
+}
+_FORMATS_READ = {
+    region_pb2.MASK_FORMAT_UNSPECIFIED: MaskFormat.RLE,
+    **{message: value for value, message in _FORMATS.items()},
+}
 
 
 def read_prompts(messages: Sequence[prompt_pb2.Prompt], *, field: str) -> tuple[Prompt, ...]:
@@ -46,6 +54,7 @@ def read_find(message: prompt_pb2.FindOptions, *, field: str) -> FindOptions:
         threshold=_read_share(message, "threshold", field=field),
         overlap=_read_share(message, "overlap", field=field),
         tiles=message.tiles if message.HasField("tiles") else None,
+        mask_format=_read_format(message, field=f"{field}.mask_format"),
     )
 
 
@@ -53,7 +62,12 @@ def write_find(options: FindOptions) -> prompt_pb2.FindOptions | None:
     """Write how to look for prompts; nothing if nothing was said."""
     if options == FindOptions():
         return None
-    return prompt_pb2.FindOptions(threshold=options.threshold, overlap=options.overlap, tiles=options.tiles)
+    return prompt_pb2.FindOptions(
+        threshold=options.threshold,
+        overlap=options.overlap,
+        tiles=options.tiles,
+        mask_format=_FORMATS[options.mask_format],
+    )
 
 
 def _read_prompt(message: prompt_pb2.Prompt, *, field: str) -> Prompt:
@@ -93,6 +107,16 @@ def _write_picture(picture: ExemplarPicture) -> prompt_pb2.ExemplarPicture:
         image=write_image(picture.image),
         region=None if picture.region is None else write_region(picture.region),
     )
+
+
+def _read_format(message: prompt_pb2.FindOptions, *, field: str) -> MaskFormat:
+    if message.mask_format not in _FORMATS_READ:
+        raise InvalidInput(
+            f"{field} is {message.mask_format}, which is no form of a mask: 1 is run lengths, 2 polygons",
+            field=field,
+            reason="MASK_FORMAT_UNKNOWN",
+        )
+    return _FORMATS_READ[message.mask_format]
 
 
 def _read_share(message: prompt_pb2.FindOptions, name: str, *, field: str) -> float | None:

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from fovea.kernel.v1 import image_pb2, region_pb2
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
+from services.kernel.regions import outlined
 from services.kernel.vocabulary import (
     Box,
     FoundBy,
     ImageReference,
     Mask,
+    MaskFormat,
     Point,
     Polygon,
     Region,
@@ -89,6 +91,10 @@ def _write_mask(mask: Mask) -> region_pb2.Mask:
     return region_pb2.Mask(height_px=mask.height_px, width_px=mask.width_px, counts=mask.counts)
 
 
+def _write_polygon(polygon: Polygon) -> region_pb2.Polygon:
+    return region_pb2.Polygon(points=[region_pb2.Point(x=point.x, y=point.y) for point in polygon.points])
+
+
 def _read_polygon(message: region_pb2.Polygon, *, field: str) -> Polygon:
     if not 3 <= len(message.points) <= LIMITS.polygon_points:  # noqa: PLR2004  (a triangle is the least)
         raise InvalidInput(
@@ -133,8 +139,7 @@ def write_shape(shape: Shape) -> region_pb2.Shape:
         return region_pb2.Shape(box=write_box(shape))
     if isinstance(shape, Mask):
         return region_pb2.Shape(mask=_write_mask(shape))
-    points = [region_pb2.Point(x=point.x, y=point.y) for point in shape.points]
-    return region_pb2.Shape(polygon=region_pb2.Polygon(points=points))
+    return region_pb2.Shape(polygon=_write_polygon(shape))
 
 
 def read_region(message: region_pb2.Region, *, field: str) -> Region:
@@ -163,12 +168,14 @@ def read_regions(messages: Sequence[region_pb2.Region], *, field: str) -> tuple[
     return tuple(read_region(message, field=f"{field}[{i}]") for i, message in enumerate(messages))
 
 
-def write_region(region: Region) -> region_pb2.Region:
-    """Write a region."""
+def write_region(region: Region, mask_format: MaskFormat = MaskFormat.RLE) -> region_pb2.Region:
+    """Write a region; polygons are for callers alone, since what was simplified is not read back."""
+    as_polygons = region.mask is not None and mask_format is MaskFormat.POLYGONS
     return region_pb2.Region(
         region_id=region.region_id,
         box=write_box(region.box),
         origin=_ORIGINS[region.origin],
-        mask=None if region.mask is None else _write_mask(region.mask),
+        mask=None if region.mask is None or as_polygons else _write_mask(region.mask),
+        polygons=map(_write_polygon, outlined(region.mask)) if region.mask and as_polygons else (),
         found_by=None if region.found_by is None else region_pb2.FoundBy(**region.found_by._asdict()),
     )

@@ -55,4 +55,5 @@ class SegmentationServicer(segmentation_pb2_grpc.SegmentationServiceServicer):
         return pb.ProposeRegionsStreamResponse(item_id=request.item_id, proposed=proposed)
 
     def _proposed(self, request: pb.ProposeRegionsRequest) -> pb.ProposeRegionsResponse:
-        return codec.write_response(self._propose(codec.read_request(request)))
+        wish = codec.read_request(request)
+        return codec.write_response(self._propose(wish), wish.find.mask_format)
