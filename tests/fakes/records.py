@@ -11,7 +11,6 @@ from fovea.kernel.v1 import (
     envelope_pb2,
     exemplar_pb2,
     image_pb2,
-    prompt_pb2,
     ranking_pb2,
     recognition_pb2,
     region_pb2,
@@ -25,7 +24,7 @@ def a_record(task: gateway_pb2.RecognitionTask, *, submission_id: str = "") -> r
     that is `missing`.
     """
     label, _, above = task.image.decode().partition(" < ")
-    places = _found(task.options.prompts) if task.options.prompts else _asked(task.options.shapes)
+    places = _found(task.options) if task.options.prompts else _asked(task.options.shapes)
     record = recognition_pb2.Recognition(
         state=recognition_pb2.RECOGNITION_STATE_COMPLETED,
         envelope=envelope_pb2.Envelope(
@@ -53,16 +52,19 @@ def _asked(shapes: Iterable[region_pb2.Shape]) -> list[region_pb2.Region]:
     ]
 
 
-def _found(prompts: Iterable[prompt_pb2.Prompt]) -> list[region_pb2.Region]:
+def _found(options: envelope_pb2.RecognitionOptions) -> list[region_pb2.Region]:
+    as_polygons = options.find.mask_format == region_pb2.MASK_FORMAT_POLYGONS
+    corners = [region_pb2.Point(x=x, y=y) for x, y in ((2, 0), (4, 0), (4, 3), (2, 3))]
     return [
         region_pb2.Region(
             region_id=str(i),
             box=region_pb2.Box(left=i, right=i + 2, bottom=3),
             origin=region_pb2.REGION_ORIGIN_PROMPT,
-            mask=region_pb2.Mask(height_px=3, width_px=4, counts=[0, 6, 6]),
+            mask=None if as_polygons else region_pb2.Mask(height_px=3, width_px=4, counts=[0, 6, 6]),
+            polygons=[region_pb2.Polygon(points=corners)] if as_polygons else [],
             found_by=region_pb2.FoundBy(prompt=i, score=0.9 - i / 8, threshold=0.3),
         )
-        for i, prompt in enumerate(prompts)
+        for i, prompt in enumerate(options.prompts)
         if prompt.name != "missing"
     ]
 

@@ -159,6 +159,11 @@ def test_a_thing_found_is_a_record_with_prompt_score_box_and_outline(run: Run, p
     assert region["box"] == {"left": 0, "top": 0, "right": 2, "bottom": 3}
     assert region["mask"]["counts"] == [0, 6, 6]
     assert answer["prompts"] == [bottle]
+    (outlined,) = rows(
+        run("recognize", photos / "a.jpg", "--find", "bottle", "--mask-format", "polygons", "--json")
+    )
+    assert outlined["regions"][0]["mask"] is None
+    assert outlined["regions"][0]["polygons"] == [[[2, 0], [4, 0], [4, 3], [2, 3]]]
     table = run("recognize", photos / "a.jpg", "--find", "cup", "--csv").stdout
     row = next(csv.DictReader(io.StringIO(table)))
     assert (row["prompt_kind"], row["prompt"], row["prompt_score"]) == ("name", "cup", "0.9")

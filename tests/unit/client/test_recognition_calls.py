@@ -125,6 +125,18 @@ def test_what_is_found_says_which_prompt_found_it_and_how_surely(client: fovea.C
     assert answer.prompts == tuple(prompts)
 
 
+def test_outlines_are_polygons_where_they_are_asked_for(client: fovea.Client, server: FakeServer) -> None:
+    options = fovea.Options(prompts=[fovea.Prompt("bottle")], find=fovea.Find(mask_format="polygons"))
+
+    (found,) = client.recognize(b"goldfinch", options=options).regions
+
+    assert found.mask is None
+    assert found.polygons == (((2, 0), (4, 0), (4, 3), (2, 3)),)
+    client.recognize(b"goldfinch", regions=found.polygons)
+    (shape,) = server.script.requests["Recognize"][1].task.options.shapes
+    assert [(point.x, point.y) for point in shape.polygon.points] == list(found.polygons[0])
+
+
 def test_a_picture_in_which_nothing_is_found_has_not_failed(client: fovea.Client) -> None:
     answer = client.recognize(b"goldfinch", prompts=[fovea.Prompt("missing")])
 

@@ -37,6 +37,7 @@ from services.kernel.vocabulary import (
     ExemplarPicture,
     FindOptions,
     ImageReference,
+    MaskFormat,
     Prompt,
     PromptKind,
     RankingStatus,
@@ -103,7 +104,7 @@ def test_segmentation_is_asked_for_shapes_and_prompts() -> None:
                 Prompt(PromptKind.NAME, "bird"),
                 Prompt(PromptKind.EXEMPLAR, "e1", ExemplarPicture(IMAGE, REGION)),
             ],
-            find=FindOptions(threshold=0.4, tiles=False),
+            find=FindOptions(threshold=0.4, tiles=False, mask_format=MaskFormat.POLYGONS),
         )
 
     (request,) = asked.asked
@@ -112,6 +113,7 @@ def test_segmentation_is_asked_for_shapes_and_prompts() -> None:
     assert (request.prompts[1].exemplar_id, request.prompts[1].picture.image.key) == ("e1", IMAGE.key)
     assert (request.find.threshold, request.find.tiles) == (0.4, False)
     assert not request.find.HasField("overlap")
+    assert request.find.mask_format == region_pb2.MASK_FORMAT_RLE  # the next steps read pixels
     assert found.regions == (Region("0", Box(0.0, 0.0, 8.0, 6.0), RegionOrigin.WHOLE_IMAGE),)
     assert (found.stage.models, found.stage.duration_s) == (("m@1",), 0.5)
 

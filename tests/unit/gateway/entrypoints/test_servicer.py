@@ -25,7 +25,9 @@ from fovea.kernel.v1 import (
     envelope_pb2,
     exemplar_pb2,
     image_pb2,
+    prompt_pb2,
     recognition_pb2,
+    region_pb2,
 )
 from services.gateway.codec.recognition import write_recognition
 from services.gateway.domain.collections import DEFAULT_COLLECTION
@@ -35,6 +37,7 @@ from services.gateway.entrypoints.servicer import CollectionServicer, GatewaySer
 from services.gateway.entrypoints.shared_log import SharedLog
 from services.kernel.errors import Conflict, FoveaError, InvalidInput, NotFound, Unavailable, Unsupported
 from services.kernel.limits import LIMITS
+from services.kernel.vocabulary import Box, Mask, Region, RegionOrigin
 from services.runtime.grpc_server import Servicer
 from services.runtime.stream_workers import Workers
 from tests.fakes.gateway import InMemoryEndings, picture, task
@@ -102,6 +105,33 @@ def test_one_image_is_recognised_and_its_record_found_again(case: GatewayCase) -
     assert record.envelope.collection == envelope_pb2.CollectionKey(tenant="default", collection="default")
     assert len(record.envelope.trace_id) == 32
     assert found.recognition == record
+
+
+def test_a_caller_who_asked_for_polygons_gets_them_wherever_the_record_is_shown_and_pixels_are_kept(
+    case: GatewayCase,
+) -> None:
+    mask = Mask(6, 8, (7, 2, 4, 2, 33))
+    case.segmenter.found = (Region("0", Box(1, 1, 3, 3), RegionOrigin.PROMPT, mask),)
+    find = prompt_pb2.FindOptions(mask_format=region_pb2.MASK_FORMAT_POLYGONS)
+    options = envelope_pb2.RecognitionOptions(prompts=[prompt_pb2.Prompt(name="owl")], find=find)
+    asked = _task(recognition_id="r1", options=options)
+    with _gateway(case) as stub:
+        waited = stub.Recognize(gateway_pb2.RecognizeRequest(task=asked), timeout=TIMEOUT_S).recognition
+        (streamed,) = stub.RecognizeStream(_stream(asked), timeout=TIMEOUT_S)
+        found = stub.GetRecognition(gateway_pb2.GetRecognitionRequest(recognition_id="r1"), timeout=TIMEOUT_S)
+    kept = case.recognitions.find("default", "r1")
+    assert kept is not None
+    case.endings = InMemoryEndings(kept)
+    with _gateway(case) as stub:
+        _, watched = stub.WatchRecognitions(gateway_pb2.WatchRecognitionsRequest(), timeout=TIMEOUT_S)
+
+    (region,) = (each.region for each in waited.regions)
+    assert not region.HasField("mask")
+    (polygon,) = region.polygons
+    assert [(point.x, point.y) for point in polygon.points] == [(1, 1), (3, 1), (3, 3), (1, 3)]
+    assert streamed.recognition == found.recognition == watched.recognition == waited
+    assert kept.regions[0].region.mask == mask
+    assert write_recognition(kept).regions[0].region.mask.counts
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from services.kernel.vocabulary import (
     Gate,
     ImageReference,
     Mask,
+    MaskFormat,
     Neighbour,
     Point,
     Polygon,
@@ -89,7 +90,11 @@ regions = st.builds(
 pictures = st.builds(ExemplarPicture, images, st.none() | regions)
 prompts = st.builds(Prompt, st.sampled_from(PromptKind), words, st.none() | pictures)
 finds = st.builds(
-    FindOptions, threshold=st.none() | shares, overlap=st.none() | shares, tiles=st.none() | st.booleans()
+    FindOptions,
+    threshold=st.none() | shares,
+    overlap=st.none() | shares,
+    tiles=st.none() | st.booleans(),
+    mask_format=st.sampled_from(MaskFormat),
 )
 
 

@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given
 
-from fovea.kernel.v1 import prompt_pb2
+from fovea.kernel.v1 import prompt_pb2, region_pb2
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
-from services.kernel.vocabulary import FindOptions, Prompt, PromptKind
+from services.kernel.vocabulary import FindOptions, MaskFormat, Prompt, PromptKind
 from services.runtime.codec.prompt import read_find, read_prompts, write_find, write_prompt
 from tests.unit.runtime.codec import strategies
 
@@ -92,3 +92,12 @@ def test_a_share_out_of_range_is_refused_by_name(name: str, value: float) -> Non
         read_find(message, field="options.find")
 
     assert (refused.value.field, refused.value.reason) == (f"options.find.{name}", "OUT_OF_RANGE")
+
+
+def test_masks_are_run_lengths_unless_polygons_are_asked_for_and_nothing_else_is_known() -> None:
+    assert read_find(prompt_pb2.FindOptions(), field="find").mask_format is MaskFormat.RLE
+    polygons = prompt_pb2.FindOptions(mask_format=region_pb2.MASK_FORMAT_POLYGONS)
+    assert read_find(polygons, field="find").mask_format is MaskFormat.POLYGONS
+    with pytest.raises(InvalidInput) as refused:
+        read_find(prompt_pb2.FindOptions(mask_format=7), field="options.find")  # type: ignore[arg-type]  # a newer one
+    assert (refused.value.field, refused.value.reason) == ("options.find.mask_format", "MASK_FORMAT_UNKNOWN")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pytest
 
 from fovea.kernel.v1 import prompt_pb2, region_pb2
 from fovea.segmentation.v1 import segmentation_pb2 as pb
 from fovea.segmentation.v1 import segmentation_pb2_grpc
+from models.vision import masks
 from services.kernel.errors import InvalidInput, Unavailable
 from services.kernel.limits import LIMITS
 from services.kernel.vocabulary import Box, ImageReference
@@ -57,6 +59,55 @@ def test_what_prompts_find_comes_back_with_box_mask_prompt_and_score(stub: Stub)
     assert sum(region.mask.counts) == 96 * 72
     assert region.found_by.prompt == 1
     assert region.found_by.score > region.found_by.threshold
+
+
+def test_masks_come_back_as_polygons_where_they_are_asked_for_and_show_the_same_pixels(stub: Stub) -> None:
+    asked = request(IMAGE, words("red", "blue"))
+    as_runs = stub.ProposeRegions(asked, timeout=10.0).regions
+    asked.find.mask_format = region_pb2.MASK_FORMAT_POLYGONS
+    (streamed,) = stub.ProposeRegionsStream(iter([pb.ProposeRegionsStreamRequest(item=asked)]), timeout=10.0)
+
+    as_polygons = stub.ProposeRegions(asked, timeout=10.0).regions
+
+    assert list(streamed.proposed.regions) == list(as_polygons)
+    assert len(as_runs) == len(as_polygons) == 2
+    for runs, drawn in zip(as_runs, as_polygons, strict=True):
+        assert not drawn.HasField("mask")
+        assert 3 <= sum(len(polygon.points) for polygon in drawn.polygons) <= LIMITS.polygon_points_per_mask
+        corners = [np.array([(point.x, point.y) for point in polygon.points]) for polygon in drawn.polygons]
+        np.testing.assert_array_equal(
+            masks.rasterise(corners, width_px=96, height_px=72),
+            masks.decode(runs.mask.counts, width_px=96, height_px=72),
+        )
+        drawn.ClearField("polygons")
+        runs.ClearField("mask")
+        assert drawn == runs
+
+
+def test_a_shape_comes_back_as_polygons_too_and_a_box_without(stub: Stub) -> None:
+    triangle = [region_pb2.Point(x=x, y=y) for x, y in ((8, 8), (40, 8), (8, 40))]
+    shapes = [
+        region_pb2.Shape(polygon=region_pb2.Polygon(points=triangle)),
+        region_pb2.Shape(box=region_pb2.Box(left=1, top=1, right=5, bottom=5)),
+    ]
+    asked = pb.ProposeRegionsRequest(image=write_image(IMAGE), shapes=shapes)
+    asked.find.mask_format = region_pb2.MASK_FORMAT_POLYGONS
+
+    drawn, box = stub.ProposeRegions(asked, timeout=10.0).regions
+
+    assert not drawn.HasField("mask")
+    assert {(point.x, point.y) for point in drawn.polygons[0].points} >= {(8, 8), (8, 39)}
+    assert not box.polygons
+
+
+def test_a_form_of_masks_that_nobody_knows_is_refused(stub: Stub) -> None:
+    asked = request(IMAGE, words("red"))
+    asked.find.mask_format = 7  # type: ignore[assignment]  # of a newer release
+
+    with pytest.raises(InvalidInput) as caught:
+        stub.ProposeRegions(asked, timeout=10.0)
+
+    assert (caught.value.field, caught.value.reason) == ("find.mask_format", "MASK_FORMAT_UNKNOWN")
 
 
 def test_images_of_a_stream_have_prompts_of_their_own_and_keep_their_order(stub: Stub) -> None:

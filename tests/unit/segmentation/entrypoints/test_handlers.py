@@ -106,6 +106,20 @@ def test_prompts_find_the_same_regions_at_both_doors_and_pass_on_what_found_them
     assert {region.found_by.threshold for region in proposed.regions} == {0.4}
 
 
+def test_the_next_step_gets_pixels_whatever_the_caller_is_answered_with() -> None:
+    find = prompt_pb2.FindOptions(mask_format=region_pb2.MASK_FORMAT_POLYGONS)
+    options = envelope_pb2.RecognitionOptions(prompts=[prompt_pb2.Prompt(name="red")], find=find)
+    event = submitted(options)
+    event.envelope.image.CopyFrom(write_image(SEEN))
+
+    proposed = OnImagesSubmitted(FakeSegmentation().propose)(event)
+
+    (region,) = proposed.regions
+    assert region.mask.counts
+    assert not region.polygons
+    assert proposed.envelope.options.find == find
+
+
 def test_an_image_in_which_nothing_is_found_passes_on_no_region() -> None:
     event = submitted(envelope_pb2.RecognitionOptions(prompts=[prompt_pb2.Prompt(name="green")]))
     event.envelope.image.CopyFrom(write_image(SEEN))
