@@ -83,11 +83,11 @@ def polygons(
     slits = _SLIT_POINTS * rings.is_hole
     order = np.argsort(-rings.areas, kind="stable")
     if int((rings.lengths + slits).sum()) <= most_points:
-        kept = [rings.ring(number) for number in order]
+        kept = [rings.ring(number) for number in order.tolist()]
         return _joined(kept, [ring.points for ring in kept])
     costs = np.cumsum(_LEAST_POINTS + slits[order])
     order = order[: max(1, int(np.searchsorted(costs, most_points // 2, side="right")))]
-    kept = [rings.ring(number) for number in order]
+    kept = [rings.ring(number) for number in order.tolist()]
     return _joined(kept, _simplified(kept, most_points - int(slits[order].sum())))
 
 

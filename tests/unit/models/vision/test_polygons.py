@@ -151,6 +151,16 @@ def test_a_hole_is_reached_by_a_slit_and_what_lies_in_it_is_a_part() -> None:
     np.testing.assert_array_equal(filled([around, within], mask.shape), mask)
 
 
+def test_a_hole_belongs_to_the_part_that_it_is_in_however_deep_that_lies() -> None:
+    y, x = np.mgrid[:13, :13]
+    mask = np.maximum(abs(y - 6), abs(x - 6)) % 2 == 0  # frames within frames, around a pixel
+
+    drawn = outlined(mask)
+
+    assert [len(corners) for corners in drawn] == [10, 10, 10, 4]
+    np.testing.assert_array_equal(filled(drawn, mask.shape), mask)
+
+
 def test_pixels_that_touch_at_a_corner_are_two_parts() -> None:
     assert [len(corners) for corners in outlined(np.eye(2, dtype=np.bool_))] == [4, 4]
     assert [len(corners) for corners in outlined(np.eye(2, dtype=np.bool_)[::-1])] == [4, 4]
