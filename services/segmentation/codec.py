@@ -21,6 +21,7 @@ _KINDS_READ: Final = {message: value for value, message in _KINDS.items()}
 
 def read_request(message: pb.ProposeRegionsRequest) -> Wish:
     """Read which image, and where or for what to look. Raises InvalidInput."""
+    prompt.require_known_format(message.find, field="find")
     return Wish(
         region.read_image(message.image),
         region.read_shapes(message.shapes, field="shapes"),

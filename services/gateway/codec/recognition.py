@@ -20,6 +20,7 @@ from services.kernel.vocabulary import MaskFormat
 from services.runtime import memory_version, tracing
 from services.runtime.codec.candidates import read_candidates, write_candidates
 from services.runtime.codec.failure import read_failure, write_failure
+from services.runtime.codec.prompt import require_known_format
 from services.runtime.codec.recognition import (
     read_collection,
     read_envelope,
@@ -41,6 +42,7 @@ _STATES_READ = {message: value for value, message in _STATES.items()}
 
 def read_task(message: pb.RecognitionTask, *, submission_id: str = "") -> Task:
     """Read one image and what to do with it. Fields are named as the task knows them."""
+    require_known_format(message.options.find, field="options.find")
     options = read_options(message.options)
     if options.min_memory_version:
         memory_version.decode(options.min_memory_version, field="options.min_memory_version")

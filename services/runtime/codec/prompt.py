@@ -22,10 +22,7 @@ _FORMATS = {
     MaskFormat.RLE: region_pb2.MASK_FORMAT_RLE,
     MaskFormat.POLYGONS: region_pb2.MASK_FORMAT_POLYGONS,
 }
-_FORMATS_READ = {
-    region_pb2.MASK_FORMAT_UNSPECIFIED: MaskFormat.RLE,
-    **{message: value for value, message in _FORMATS.items()},
-}
+_FORMATS_READ = {message: value for value, message in _FORMATS.items()}
 
 
 def read_prompts(messages: Sequence[prompt_pb2.Prompt], *, field: str) -> tuple[Prompt, ...]:
@@ -54,8 +51,21 @@ def read_find(message: prompt_pb2.FindOptions, *, field: str) -> FindOptions:
         threshold=_read_share(message, "threshold", field=field),
         overlap=_read_share(message, "overlap", field=field),
         tiles=message.tiles if message.HasField("tiles") else None,
-        mask_format=_read_format(message, field=f"{field}.mask_format"),
+        mask_format=_FORMATS_READ.get(
+            message.mask_format, MaskFormat.RLE
+        ),  # events may be of a newer release
     )
+
+
+def require_known_format(message: prompt_pb2.FindOptions, *, field: str) -> None:
+    """Raise InvalidInput if a caller asks for masks in a form that this release does not have."""
+    if message.mask_format not in {region_pb2.MASK_FORMAT_UNSPECIFIED, *_FORMATS_READ}:
+        raise InvalidInput(
+            f"{field}.mask_format is {message.mask_format}, which is no form of a mask: 1 is run lengths, "
+            "2 polygons",
+            field=f"{field}.mask_format",
+            reason="MASK_FORMAT_UNKNOWN",
+        )
 
 
 def write_find(options: FindOptions) -> prompt_pb2.FindOptions | None:
@@ -107,16 +117,6 @@ def _write_picture(picture: ExemplarPicture) -> prompt_pb2.ExemplarPicture:
         image=write_image(picture.image),
         region=None if picture.region is None else write_region(picture.region),
     )
-
-
-def _read_format(message: prompt_pb2.FindOptions, *, field: str) -> MaskFormat:
-    if message.mask_format not in _FORMATS_READ:
-        raise InvalidInput(
-            f"{field} is {message.mask_format}, which is no form of a mask: 1 is run lengths, 2 polygons",
-            field=field,
-            reason="MASK_FORMAT_UNKNOWN",
-        )
-    return _FORMATS_READ[message.mask_format]
 
 
 def _read_share(message: prompt_pb2.FindOptions, name: str, *, field: str) -> float | None:

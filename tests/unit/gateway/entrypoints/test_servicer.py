@@ -145,6 +145,10 @@ def test_a_caller_who_asked_for_polygons_gets_them_wherever_the_record_is_shown_
             _task(options=envelope_pb2.RecognitionOptions(min_memory_version="new")),
             "options.min_memory_version",
         ),
+        (
+            _task(options=envelope_pb2.RecognitionOptions(find=prompt_pb2.FindOptions(mask_format=7))),  # type: ignore[arg-type]
+            "options.find.mask_format",
+        ),
     ],
 )
 def test_a_wrong_field_is_named(case: GatewayCase, wrong: gateway_pb2.RecognitionTask, field: str) -> None:

@@ -7,7 +7,13 @@ from fovea.kernel.v1 import prompt_pb2, region_pb2
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
 from services.kernel.vocabulary import FindOptions, MaskFormat, Prompt, PromptKind
-from services.runtime.codec.prompt import read_find, read_prompts, write_find, write_prompt
+from services.runtime.codec.prompt import (
+    read_find,
+    read_prompts,
+    require_known_format,
+    write_find,
+    write_prompt,
+)
 from tests.unit.runtime.codec import strategies
 
 
@@ -94,10 +100,17 @@ def test_a_share_out_of_range_is_refused_by_name(name: str, value: float) -> Non
     assert (refused.value.field, refused.value.reason) == (f"options.find.{name}", "OUT_OF_RANGE")
 
 
-def test_masks_are_run_lengths_unless_polygons_are_asked_for_and_nothing_else_is_known() -> None:
-    assert read_find(prompt_pb2.FindOptions(), field="find").mask_format is MaskFormat.RLE
+def test_masks_are_run_lengths_unless_polygons_are_asked_for() -> None:
     polygons = prompt_pb2.FindOptions(mask_format=region_pb2.MASK_FORMAT_POLYGONS)
+
+    assert read_find(prompt_pb2.FindOptions(), field="find").mask_format is MaskFormat.RLE
     assert read_find(polygons, field="find").mask_format is MaskFormat.POLYGONS
+
+
+def test_a_form_of_masks_of_the_next_release_is_refused_to_callers_and_run_lengths_in_events() -> None:
+    newer = prompt_pb2.FindOptions(mask_format=7)  # type: ignore[arg-type]  # no value of this release
+
+    assert read_find(newer, field="find").mask_format is MaskFormat.RLE
     with pytest.raises(InvalidInput) as refused:
-        read_find(prompt_pb2.FindOptions(mask_format=7), field="options.find")  # type: ignore[arg-type]  # a newer one
+        require_known_format(newer, field="options.find")
     assert (refused.value.field, refused.value.reason) == ("options.find.mask_format", "MASK_FORMAT_UNKNOWN")
