@@ -16,7 +16,7 @@ from fovea.gateway.v1 import collections_pb2, gateway_pb2
 from fovea.kernel.v1.envelope_pb2 import RecognitionOptions
 from fovea.kernel.v1.prompt_pb2 import FindOptions, Prompt
 from fovea.kernel.v1.recognition_pb2 import RECOGNITION_STATE_COMPLETED, Recognition
-from fovea.kernel.v1.region_pb2 import REGION_ORIGIN_PROMPT, Box, Shape
+from fovea.kernel.v1.region_pb2 import MASK_FORMAT_POLYGONS, REGION_ORIGIN_PROMPT, Box, Shape
 from services.kernel.limits import LIMITS
 from tests.e2e.calls import TIMEOUT_S, Calls
 from tests.e2e.pictures import png
@@ -105,6 +105,26 @@ def test_a_picture_in_which_nothing_is_found_ends_completed_through_both_doors(c
         "ranking",
     ]
     assert comparable(waited) == comparable(streamed)
+
+
+def test_polygons_come_through_both_doors_for_the_same_masks(calls: Calls) -> None:
+    names = [Prompt(name=prompt.text) for prompt in scene().prompts if prompt.kind == "name"]
+    find = FindOptions(threshold=0.05, overlap=0.8)
+    options = RecognitionOptions(prompts=names, find=find, size=1)
+
+    masked = calls.recognize(scene().encoded, options=options)
+    options.find.mask_format = MASK_FORMAT_POLYGONS
+    waited = calls.recognize(scene().encoded, options=options)
+    streamed = through_the_stream(calls, scene().encoded, options, f"drawn-{calls.key.collection}")
+
+    assert comparable(waited) == comparable(streamed)
+    assert len(waited.regions) == len(masked.regions) > 0
+    for drawn, before in zip(waited.regions, masked.regions, strict=True):
+        assert not drawn.region.HasField("mask")
+        assert bool(drawn.region.polygons) == before.region.HasField("mask")
+        drawn.region.ClearField("polygons")
+        before.region.ClearField("mask")
+        assert drawn == before
 
 
 def test_more_regions_than_an_image_may_have_are_the_best_and_the_record_says_so(calls: Calls) -> None:

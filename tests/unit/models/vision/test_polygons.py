@@ -37,8 +37,9 @@ def wavy(size: int, radius: float, *, waves: int, depth: float, hole: float) -> 
     """Return a disc whose edge goes in and out, around a round hole, both as shares of the radius."""
     y, x = np.mgrid[:size, :size] + 0.5 - size / 2
     distance, angle = np.hypot(x, y), np.arctan2(y, x)
-    inside: np.ndarray = distance <= radius * (1 - depth * (1 + np.cos(waves * angle)) / 2)
-    return inside & (distance > radius * hole)
+    edge = radius * (1 - depth * (1 + np.cos(waves * angle)) / 2)
+    inside: np.ndarray = (distance <= edge) & (distance > radius * hole)
+    return inside
 
 
 @given(mask=MASKS)
