@@ -19,7 +19,16 @@ from models.vision.efficientnet.export import fold_norms
 
 DETECTOR: Final = "fovea-detector"
 SCORER: Final = "fovea-detector-text"
-OUTPUTS: Final = ("queries", "offsets", "boxes", "objectness", "mask_queries", "mask_features", "texts")
+OUTPUTS: Final = (
+    "queries",
+    "offsets",
+    "boxes",
+    "objectness",
+    "mask_queries",
+    "mask_features",
+    "texts",
+    "relations",
+)
 TOLERANCE: Final = 1e-4
 _EXAMPLES = 2
 _SENTENCES = 3
@@ -53,6 +62,7 @@ class ImagePass(nn.Module):
             found.mask_queries,
             found.mask_features,
             found.texts,
+            found.relations,
         )
 
 

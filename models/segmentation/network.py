@@ -12,13 +12,14 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.segmentation.alignment.network import Alignment
+from models.segmentation.alignment.network import Alignment, score
 from models.segmentation.attention.network import Values
 from models.segmentation.masking.network import MaskHead
 from models.segmentation.proposals.network import Proposals, Proposer, corners, middles
 from models.segmentation.pyramid.network import Downward, Laterals
 from models.segmentation.reading.network import RegionReader
 from models.segmentation.refining.network import Refiner
+from models.segmentation.relating.network import Relations
 from models.segmentation.settings import DEFAULTS, DetectorSettings
 from models.segmentation.transformer.network import DecoderLayer, Encoder
 from models.vision.efficientnet.network import (
@@ -71,6 +72,9 @@ class Found:
         mask_queries: Of the last layer; for `masking.network.mask_logits`.
         mask_features: Likewise.
         texts: The sentences as the picture changed them; rows of zeros are as they were.
+        insides: What the trunk sees inside each region.
+        relations: What is added to the logits of regions and sentences: see `Relations`. Nothing for rows of
+            zeros, nor while the rest is trained.
     """
 
     proposals: Proposals
@@ -79,6 +83,8 @@ class Found:
     mask_queries: Float[Tensor, "b q masks"]
     mask_features: Float[Tensor, "b masks h w"]
     texts: Float[Tensor, "b s texts"]
+    insides: Float[Tensor, "b q seen"]
+    relations: Float[Tensor, "b q s"]
 
 
 class Detector(nn.Module):
@@ -110,6 +116,7 @@ class Detector(nn.Module):
         widths = [settings.width] * (settings.decoder_layers - 1) + [settings.aligned]
         self.alignments = nn.ModuleList(Alignment(width, settings.texts) for width in widths)
         self.masks = MaskHead(fine, settings.width, masks=settings.masks, side=sides[1])
+        self.relations = Relations(settings, sum(CHANNELS[:3]))
 
     def train(self, mode: bool = True) -> Detector:  # noqa: FBT001, FBT002  (the signature is torch's)
         """Set the mode of all but the trunk, which stays as it is used."""
@@ -145,11 +152,16 @@ class Detector(nn.Module):
         mask_queries, features = self.masks(levels[0], pyramid[0], read[-1])
         if not self.training:  # what learns by itself shall not come between the decoder and its losses
             boxes[-1], fits = self.refiner(boxes[-1], levels[:3])
-        regions = self.widen(read[-1]) + self.reader(boxes[-1], levels[:3], self._deep(maps.levels[-1]))
+        seen_regions = self.reader.look(boxes[-1], levels[:3], self._deep(maps.levels[-1]))
+        regions = self.widen(read[-1]) + self.reader.think(*seen_regions)
         aligned = [head(each) for head, each in zip(self.alignments, [*read[:-1], regions], strict=True)]
+        insides = self.reader.middle(seen_regions[0])
+        relations = texts.new_zeros(*regions.shape[:2], texts.shape[1])
         if not self.training:
             queries, offsets = aligned[-1]
-            aligned[-1] = queries, offsets + self.settings.fits_weigh * functional.logsigmoid(fits)
+            offsets = offsets + self.settings.fits_weigh * functional.logsigmoid(fits)
+            aligned[-1] = queries, offsets
+            relations = self.relations(insides, boxes[-1], sentences, score(queries, offsets, texts))
         return Found(
             proposals,
             tuple(Layer(box, *pair) for box, pair in zip(boxes, aligned, strict=True)),
@@ -157,6 +169,8 @@ class Detector(nn.Module):
             mask_queries,
             features,
             texts,
+            insides,
+            relations,
         )
 
     def propose(self, maps: Maps, sentences: Float[Tensor, "b s texts"]) -> Proposals:

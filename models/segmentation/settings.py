@@ -35,6 +35,10 @@ class DetectorSettings:
         refine_reach: Side of that grid, in sides of the box.
         refinements: How often boxes are moved so.
         fits_weigh: How many times the logarithm of how well a box fits is added to its logits.
+        cue_hidden: Width inside what reads cues from a sentence.
+        cue_dropout: Share of it that is left out at random while it learns.
+        relation_heads: Ways in which a phrase may mean things.
+        relation_kinds: Ways in which one thing may stand to another.
     """
 
     side_px: int = 384
@@ -60,6 +64,10 @@ class DetectorSettings:
     refine_reach: float = 1.5
     refinements: int = 1
     fits_weigh: float = 2.0
+    cue_hidden: int = 256
+    cue_dropout: float = 0.2
+    relation_heads: int = 4
+    relation_kinds: int = 16
 
 
 DEFAULTS: Final = DetectorSettings()

@@ -4,7 +4,8 @@
 2. names: teaches the region reader what things are called, from their true boxes.
 3. heads: trains everything behind the trunk on what was read.
 4. boxes: teaches the refiner how boxes that were found are to be moved.
-5. export: chooses the thresholds on development scenes and writes the folders of the store.
+5. phrases: teaches what phrases say of things, on what the trained detector finds.
+6. export: chooses the thresholds on development scenes and writes the folders of the store.
 
 All go on where they were stopped. A scene is drawn from its number and a step from its own, so a run that
 was stopped ends as one that was not.
@@ -34,6 +35,7 @@ from models.segmentation.naming.train import learn_names, views
 from models.segmentation.network import Detector
 from models.segmentation.recipe import NamingSettings, TrainingSettings
 from models.segmentation.refining.train import RefiningSettings, learn_boxes
+from models.segmentation.relating.train import RelatingSettings, found_in, learn_cues, learn_relations
 from models.segmentation.samples import Sample
 from models.segmentation.scenes.pools import Pool
 from models.segmentation.scenes.sets import development, training
@@ -55,6 +57,8 @@ _MEAN_OF: Final = 50
 _SAID_EVERY: Final = 250
 _NAMES: Final = "names.pt"
 _REFINER: Final = "boxes.pt"
+_RELATIONS: Final = "phrases.pt"
+_REFERRING: Final = "referring"
 _BOXED: Final = ("scenes", "stuff")
 """Sets whose boxes the refiner learns from."""
 
@@ -166,9 +170,24 @@ def _boxes(detector: Detector, kept: Kept, settings: TrainingSettings) -> None:
     torch.save(detector.refiner.state_dict(), _place(settings) / _REFINER)
 
 
+def _phrases(detector: Detector, kept: Kept, settings: TrainingSettings) -> None:
+    _trained(detector, settings)
+    _refined(detector, settings)
+    relating, place = RelatingSettings(), _place(settings)
+    lessons = _some(*kept["training", _REFERRING])
+    texts = vocabulary(lessons).texts
+    cues = {text: texts[text] for text in sorted(texts)}
+    learn_cues(detector.relations.cues, cues, relating, checkpoint=place / "cues.pt", report=_said("cues"))
+    scenes = list(found_in(detector.eval(), lessons, texts, relating))
+    checkpoint = place / "relations.pt"
+    learn_relations(detector.relations, scenes, relating, checkpoint=checkpoint, report=_said("phrases"))
+    torch.save(detector.relations.state_dict(), place / _RELATIONS)
+
+
 def _export(detector: Detector, kept: Kept, settings: TrainingSettings) -> None:
     _trained(detector, settings)
-    detector.refiner.load_state_dict(torch.load(_place(settings) / _REFINER, weights_only=True))
+    _refined(detector, settings)
+    detector.relations.load_state_dict(torch.load(_place(settings) / _RELATIONS, weights_only=True))
     scenes = _judged(detector, kept)
     chosen = thresholds(list(chain(*scenes.values())))
     print("\n".join(lines(scenes, chosen)))
@@ -179,6 +198,11 @@ def _trained(detector: Detector, settings: TrainingSettings) -> None:
     """Bring a detector to where the run over its heads ended."""
     pupil = Pupil(detector, [name for name, _ in settings.mixture])
     pupil.load_state_dict(torch.load(checkpoint(settings), weights_only=True)["modules"])
+
+
+def _refined(detector: Detector, settings: TrainingSettings) -> None:
+    """Give a detector the refiner that was taught."""
+    detector.refiner.load_state_dict(torch.load(_place(settings) / _REFINER, weights_only=True))
 
 
 def _judged(detector: Detector, kept: Kept) -> dict[str, list[Asked]]:
@@ -260,6 +284,7 @@ _STAGES: Final = {
     "names": _names,
     "heads": _heads,
     "boxes": _boxes,
+    "phrases": _phrases,
     "export": _export,
 }
 

@@ -30,8 +30,8 @@ def _graphs() -> FunctionModels:
     painted = PaintedDetector()
 
     def see(tensors: Tensors) -> Tensors:
-        seen = painted.look(tensors["images"])
-        return {**vars(seen), "texts": tensors["sentences"], "objectness": seen.offsets}
+        seen = painted.look(tensors["images"], tensors["sentences"][0])
+        return {**vars(seen), "objectness": seen.offsets}
 
     def score(tensors: Tensors) -> Tensors:
         logits = painted.score(tensors["queries"][0], tensors["offsets"][0], tensors["texts"][0])
@@ -103,4 +103,7 @@ def test_the_best_place_for_a_text_is_where_the_thing_is(detector: Detector, squ
 def test_texts_that_are_read_with_squares_come_back_for_each_of_them(
     detector: Detector, squares: np.ndarray
 ) -> None:
-    assert detector.look(squares, TEXTS).texts.shape == (2, 3, 4)
+    seen = detector.look(squares, TEXTS)
+
+    assert seen.texts.shape == (2, 3, 4)
+    assert seen.relations.shape == (*seen.offsets.shape, 3)

@@ -51,6 +51,7 @@ class ColourImages:
             "mask_queries": np.eye(QUERIES, dtype=np.float32)[None],
             "mask_features": masks,
             "texts": inputs["sentences"],
+            "relations": np.zeros((1, QUERIES, inputs["sentences"].shape[1]), dtype=np.float32),
         }
 
 

@@ -47,13 +47,15 @@ def _painted(pixels: UInt8[np.ndarray, "h w 3"]) -> np.ndarray:
 class PaintedDetector:
     """Sees the three colours, each as one thing, and is very sure of it; `before` runs ahead of each pass.
 
-    A text is answered by the colours that are in its vector. Without masks it sees boxes alone.
+    A text is answered by the colours that are in its vector. Without masks it sees boxes alone. `related` is
+    what relations add to every phrase at the place of each colour.
     """
 
     before: Callable[[], None] = _nothing
     identities: tuple[str, ...] = ("painted@1", "scored@1")
     masks: bool = True
     together: frozenset[PromptKind] = frozenset({PromptKind.PHRASE, PromptKind.SENTENCE})
+    related: tuple[float, float, float] = (0.0, 0.0, 0.0)
     passes: list[tuple[int, int]] = field(default_factory=list)
     scored: list[int] = field(default_factory=list)
 
@@ -91,6 +93,9 @@ class PaintedDetector:
             ],
             mask_features=((cells - 0.5) * 20).astype(np.float32)[:, : 3 if self.masks else 0],
             texts=np.repeat(texts[np.newaxis], len(squares), axis=0),
+            relations=np.tile(
+                np.array(self.related, np.float32)[:, np.newaxis], (len(squares), 1, len(texts))
+            ),
         )
 
     def score(

@@ -43,6 +43,9 @@ def _asked(detector: Detector, each: Lesson, texts: Mapping[str, np.ndarray]) ->
     levels = tuple(torch.from_numpy(level.astype(np.float32))[None].to(device) for level in each.maps)
     found = detector.find(Maps(levels), asked if phrased else torch.zeros_like(asked[:, :1]))
     last = found.layers[-1]
+    logits = score(last.queries, last.offsets, found.texts if phrased else asked)
+    if phrased:
+        logits = logits + found.relations
     answers = np.zeros((len(each.boxes), len(each.prompts)), dtype=np.bool_)
     for row, indices in enumerate(each.answers):
         answers[row, sorted(indices)] = True
@@ -51,7 +54,7 @@ def _asked(detector: Detector, each: Lesson, texts: Mapping[str, np.ndarray]) ->
     return Asked(
         kinds=tuple(prompt.kind for prompt in each.prompts),
         boxes=last.boxes[0].cpu().numpy(),
-        logits=score(last.queries, last.offsets, found.texts if phrased else asked)[0].cpu().numpy(),
+        logits=logits[0].cpu().numpy(),
         truth=each.boxes,
         answers=answers,
         overlaps=_overlaps(masks.cpu(), torch.from_numpy(each.masks >= _COVERED)).numpy(),

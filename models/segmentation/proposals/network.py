@@ -123,7 +123,7 @@ def suppress(boxes: Float[Tensor, "b k 4"], *, overlap: float, steps: int) -> Bo
         overlap: Intersection over union that is still borne.
         steps: The n above.
     """
-    over = (_overlaps(boxes) > overlap).to(boxes.dtype)
+    over = (overlaps(boxes) > overlap).to(boxes.dtype)
     over = over.triu(diagonal=1)  # (b, dropping, dropped)
     kept = torch.ones_like(boxes[:, None, :, 0])
     for _ in range(steps):
@@ -143,8 +143,8 @@ def middles(boxes: Float[Tensor, "*n 4"]) -> Float[Tensor, "*n 4"]:
     return torch.cat([(start + end) / 2, end - start], -1)
 
 
-def _overlaps(boxes: Tensor) -> Tensor:
-    """Return the intersection over union of each pair of an image's boxes, (b, k, k)."""
+def overlaps(boxes: Float[Tensor, "b k 4"]) -> Float[Tensor, "b k k"]:
+    """Return the intersection over union of each pair of a picture's boxes; left, top, right, bottom."""
     lower = torch.maximum(boxes[:, :, None, :2], boxes[:, None, :, :2])
     upper = torch.minimum(boxes[:, :, None, 2:], boxes[:, None, :, 2:])
     sides = (upper - lower).clamp(min=0)

@@ -76,6 +76,11 @@ class RegionReader(nn.Module):
         points = grid(boxes, self.steps)
         return read(maps, points), self._mean(deep, points), _geometry(boxes)
 
+    def middle(self, read: Float[Tensor, "b q points channels"]) -> Float[Tensor, "b q channels"]:
+        """Return the mean over the points that are not at the box's edge, where the thing is all there is."""
+        side = len(self.steps)
+        return read.unflatten(2, (side, side))[:, :, 1:-1, 1:-1].mean((2, 3))
+
     def think(
         self,
         read: Float[Tensor, "b q points channels"],

@@ -14,7 +14,9 @@ from services.runtime.model_execution.opening import OpenedModels, Wanted
 from services.runtime.model_execution.texts import Reading, reading
 
 INPUTS: Final = frozenset({"images", "sentences"})
-OUTPUTS: Final = frozenset({"queries", "offsets", "boxes", "mask_queries", "mask_features", "texts"})
+OUTPUTS: Final = frozenset(
+    {"queries", "offsets", "boxes", "mask_queries", "mask_features", "texts", "relations"}
+)
 _IMAGE_AXES: Final = 4
 
 

@@ -153,6 +153,7 @@ class ImportedDetector:
             mask_queries=_no_masks(n, count),
             mask_features=_no_features(n),
             texts=np.repeat(np.eye(prompts, dtype=np.float32)[np.newaxis], n, axis=0),
+            relations=np.zeros(places.logits.shape, dtype=np.float32),
         )
 
     def score(
@@ -177,6 +178,7 @@ class ImportedDetector:
             mask_queries=_no_masks(n, count),
             mask_features=_no_features(n),
             texts=np.repeat(texts[np.newaxis], n, axis=0),
+            relations=np.zeros((n, count, len(texts)), dtype=np.float32),
         )
 
 

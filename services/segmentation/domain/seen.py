@@ -22,6 +22,7 @@ class Seen:
         mask_queries: Times `mask_features`, the logits of each place's mask; no channels: there are no masks.
         mask_features: On a coarse grid over the square.
         texts: The texts that were fused with the squares, as they are to be scored; else nothing of worth.
+        relations: What is added to their logits at each place; nothing where none were fused.
     """
 
     queries: Float32[np.ndarray, "n q dim"]
@@ -30,6 +31,7 @@ class Seen:
     mask_queries: Float32[np.ndarray, "n q c"]
     mask_features: Float32[np.ndarray, "n c h w"]
     texts: Float32[np.ndarray, "n t dim"]
+    relations: Float32[np.ndarray, "n q t"]
 
     @property
     def size_bytes(self) -> int:

@@ -117,7 +117,8 @@ class Passes:
             for view in range(len(turn.seen.queries)):
                 self._limit.check()
                 asked = turn.seen.texts[view] if texts is None else texts
-                parts.append(self._detector.score(turn.seen.queries[view], turn.seen.offsets[view], asked))
+                fits = self._detector.score(turn.seen.queries[view], turn.seen.offsets[view], asked)
+                parts.append(fits + turn.seen.relations[view] if texts is None else fits)
             yield np.concatenate(parts)  # (views x q, t)
 
     def _check_exemplars(self, prompts: Sequence[Prompt], places: Sequence[int]) -> None:

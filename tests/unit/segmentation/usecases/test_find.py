@@ -104,6 +104,16 @@ def test_a_mask_has_the_pixels_of_the_thing() -> None:
     assert np.count_nonzero(drawn & truth) / np.count_nonzero(drawn | truth) > 0.8
 
 
+def test_what_a_phrase_says_of_things_decides_between_them_and_leaves_names_alone() -> None:
+    segmentation = FakeSegmentation(detector=PaintedDetector(related=(-20.0, 0.0, 20.0)))
+    prompts = [*names("red"), Prompt(PromptKind.PHRASE, "the red thing on the right")]
+
+    found = by_prompt(find(prompts, segmentation=segmentation))
+
+    assert found[0].box == pytest.approx(RED, abs=2)
+    assert found[1].box == pytest.approx(BLUE, abs=2)
+
+
 def test_a_detector_without_masks_finds_boxes() -> None:
     found = find(names("red"), segmentation=FakeSegmentation(detector=PaintedDetector(masks=False)))
 
