@@ -77,6 +77,15 @@ class Daemon:
         if self.alive:
             os.kill(self.pid, number)
 
+    def pause(self) -> None:
+        """Let it stand still until SIGCONT; on return none of its threads runs any more."""
+        self.send(signal.SIGSTOP)
+        wait_until(
+            lambda: not self.alive or _stands_still(self.pid),
+            f"{self.program.name} did not stand still",
+            patience_s=30.0,
+        )
+
     def kill(self) -> None:
         """End it as a power cut would, and with it what it has started."""
         if self.alive:
@@ -158,10 +167,22 @@ def accepts(port: int) -> bool:
 def _birth(pid: int) -> str:
     """Return when a process began, in the kernel's ticks; empty if it has ended."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        fields = _stat(Path(f"/proc/{pid}"))
     except OSError:
         return ""
     return "" if fields[0] in {"Z", "X"} else fields[19]
+
+
+def _stands_still(pid: int) -> bool:
+    """Tell whether each thread is stopped: the signal reaches one, which tells the others in its turn."""
+    with suppress(OSError):  # a thread ended, or all did
+        return all(_stat(thread)[0] == "T" for thread in Path(f"/proc/{pid}/task").iterdir())
+    return False
+
+
+def _stat(folder: Path) -> list[str]:
+    """Return what the kernel says of a process or thread, from its state on."""
+    return (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
 
 
 def _reap(pid: int) -> None:

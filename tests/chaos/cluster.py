@@ -53,7 +53,7 @@ class Cluster:
     @contextmanager
     def paused(self, broker: int) -> Iterator[None]:
         """Let one stand still: its connections stay open, and nobody answers."""
-        self._daemons[broker].send(signal.SIGSTOP)
+        self._daemons[broker].pause()
         try:
             yield
         finally:

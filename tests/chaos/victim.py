@@ -36,7 +36,7 @@ class Victim:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Standing still: it takes connections and never answers."""
-        self._daemon.send(signal.SIGSTOP)
+        self._daemon.pause()
         try:
             yield
         finally:

@@ -126,7 +126,7 @@ def test_what_a_silent_broker_does_not_confirm_is_unavailable_and_later_works(ow
     (broker,) = own_server.daemons
     with opened(own_server, topics, options) as log:
         log.publish([NewRecord(topic, "before", b"x")])
-        broker.send(signal.SIGSTOP)
+        broker.pause()
         started_s = time.monotonic()
         with ThreadPoolExecutor(4) as pool:
             tries = [pool.submit(log.publish, [NewRecord(topic, "lost?", bytes(60 * KIB))]) for _ in range(4)]
@@ -150,7 +150,7 @@ def test_a_caller_with_little_time_is_told_in_time_and_leaves_the_producer_to_ot
     (broker,) = own_server.daemons
     with opened(own_server, topics) as log:
         log.publish([NewRecord(topic, "before", b"x")])
-        broker.send(signal.SIGSTOP)
+        broker.pause()
         started_s = time.monotonic()
         with within(1.5), pytest.raises(Unavailable) as caught:
             log.publish([NewRecord(topic, "impatient", b"x")])
@@ -172,7 +172,7 @@ def test_callers_who_all_leave_early_do_not_keep_a_failed_producer(own_server: R
     (broker,) = own_server.daemons
     with opened(own_server, topics, options) as log:
         log.publish([NewRecord(topic, "before", b"x")])
-        broker.send(signal.SIGSTOP)
+        broker.pause()
         end_s = time.monotonic() + 2 * options.delivery_s
         while time.monotonic() < end_s:
             with within(1.0), pytest.raises(Unavailable):

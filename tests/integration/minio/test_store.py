@@ -45,7 +45,7 @@ def silent_port() -> Iterator[int]:
 
 def pause(daemon: daemons.Daemon) -> None:
     """Stop a process, and wait until none of its threads runs."""
-    daemon.send(signal.SIGSTOP)
+    daemon.pause()
     tasks = Path(f"/proc/{daemon.pid}/task")
     daemons.wait_until(
         lambda: all(" T " in (task / "stat").read_text() for task in tasks.iterdir()), "", patience_s=10

@@ -173,7 +173,7 @@ def test_a_server_that_does_not_answer_costs_a_caller_no_more_than_its_time(own_
     (daemon,) = own_server.daemons
     with opened(own_server, timeout_s=0.5) as models:
         models.run("scale", {"values": ROWS})
-        daemon.send(signal.SIGSTOP)
+        daemon.pause()
         started = time.monotonic()
         with within(0.2):
             assert isinstance(raised(lambda: models.run("scale", {"values": ROWS})), DeadlineExceeded)

@@ -76,8 +76,28 @@ def _has_ended(process: Path) -> bool:
         return True
 
 
+def test_a_paused_one_runs_in_no_thread_until_it_goes_on(tmp_path: Path) -> None:
+    busy = "threading.Thread(target=lambda: any(itertools.repeat(0))).start()"
+    daemon = daemons.start(python(tmp_path, f"import itertools, threading; [{busy} for _ in range(8)]"))
+    threads = Path(f"/proc/{daemon.pid}/task")
+    daemons.wait_until(lambda: len(list(threads.iterdir())) > 8, "no threads", patience_s=30)
+
+    daemon.pause()
+    paused = _worked(threads)
+
+    assert _worked(threads) == paused
+    daemon.send(signal.SIGCONT)
+    daemons.wait_until(lambda: _worked(threads) > paused, "it stands still for ever", patience_s=30)
+    daemon.kill()
+
+
+def _worked(threads: Path) -> int:
+    """Return how long all threads have run, in the scheduler's nanoseconds."""
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads.iterdir())
+
+
 def test_a_paused_one_can_be_stopped(sleeper: Daemon) -> None:
-    sleeper.send(signal.SIGSTOP)
+    sleeper.pause()
 
     sleeper.stop()
 
