@@ -126,9 +126,8 @@ def test_triton_joins_what_callers_of_the_service_ask_at_once(triton_server: Run
             return now.inference_count - before.inference_count, now.execution_count - before.execution_count
 
         list(pool.map(lambda request: stub.EncodeRegions(request, timeout=60.0), requests))
-        wait_until(
-            lambda: since()[0] >= len(requests), "Triton counts too few", patience_s=30
-        )  # after it answers
+        # Triton counts after it has answered.
+        wait_until(lambda: since()[0] >= len(requests), "Triton counts too few", patience_s=30)
         images, batches = since()
 
     assert images == len(requests)

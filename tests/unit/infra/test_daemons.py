@@ -77,7 +77,7 @@ def _has_ended(process: Path) -> bool:
 
 
 def test_a_paused_one_runs_in_no_thread_until_it_goes_on(tmp_path: Path) -> None:
-    busy = "threading.Thread(target=lambda: any(itertools.repeat(0))).start()"
+    busy = "threading.Thread(target=lambda: sum(0 for _ in itertools.count())).start()"
     daemon = daemons.start(python(tmp_path, f"import itertools, threading; [{busy} for _ in range(8)]"))
     threads = Path(f"/proc/{daemon.pid}/task")
     daemons.wait_until(lambda: len(list(threads.iterdir())) > 8, "no threads", patience_s=30)
