@@ -64,14 +64,18 @@ class Measures:
     prompts: int
 
 
-def thresholds(scenes: Sequence[Asked], firing: float = FIRING) -> dict[PromptKind, float]:
-    """Return, for each kind that absent prompts were asked in, the score that `firing` of them exceed."""
-    absent: dict[PromptKind, list[float]] = defaultdict(list)
-    for scene in scenes:
-        best = scene.logits.max(0)
-        for prompt in np.flatnonzero(~scene.answers.any(0)).tolist():
-            absent[scene.kinds[prompt]].append(float(best[prompt]))
-    return {kind: _score(float(np.quantile(np.array(logits), 1 - firing))) for kind, logits in absent.items()}
+def thresholds(sets: Mapping[str, Sequence[Asked]], firing: float = FIRING) -> dict[PromptKind, float]:
+    """Return, for each kind that absent prompts were asked in, a score that `firing` of them exceed at most.
+
+    Sets of scenes differ in how easily something is taken for what is not there. What is asked for is known,
+    what will be in the picture is not: the threshold is that of the set that needs the highest.
+    """
+    chosen: dict[PromptKind, float] = {}
+    for scenes in sets.values():
+        for kind, logits in _absent(scenes).items():
+            least = _score(float(np.quantile(np.array(logits), 1 - firing)))
+            chosen[kind] = max(chosen.get(kind, 0.0), least)
+    return chosen
 
 
 def measured(scenes: Sequence[Asked], kind: PromptKind, threshold: float) -> Measures:
@@ -130,6 +134,16 @@ def overlap(boxes: Float[np.ndarray, "n 4"], others: Float[np.ndarray, "m 4"]) -
     union: np.ndarray = areas[0][:, None] + areas[1][None] - common
     shares: np.ndarray = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
     return shares
+
+
+def _absent(scenes: Sequence[Asked]) -> dict[PromptKind, list[float]]:
+    """Return the best logit of each prompt that nothing answers."""
+    found: dict[PromptKind, list[float]] = defaultdict(list)
+    for scene in scenes:
+        best = scene.logits.max(0)
+        for prompt in np.flatnonzero(~scene.answers.any(0)).tolist():
+            found[scene.kinds[prompt]].append(float(best[prompt]))
+    return found
 
 
 def _mean(values: Sequence[float] | Sequence[bool]) -> float:

@@ -151,7 +151,7 @@ def _heads(detector: Detector, kept: Kept, settings: TrainingSettings) -> None:
 
     def watch() -> None:
         scenes = {name: judged(detector, each, known.texts) for name, each in watched.items()}
-        print("\n".join(lines(scenes, thresholds(list(chain(*scenes.values()))))), flush=True)
+        print("\n".join(lines(scenes, thresholds(scenes))), flush=True)
 
     learn(
         pupil,
@@ -188,8 +188,9 @@ def _export(detector: Detector, kept: Kept, settings: TrainingSettings) -> None:
     _trained(detector, settings)
     _refined(detector, settings)
     detector.relations.load_state_dict(torch.load(_place(settings) / _RELATIONS, weights_only=True))
+    torch.save(detector.state_dict(), finished(settings))
     scenes = _judged(detector, kept)
-    chosen = thresholds(list(chain(*scenes.values())))
+    chosen = thresholds(scenes)
     print("\n".join(lines(scenes, chosen)))
     ship(detector.cpu(), chosen)
 
@@ -224,6 +225,11 @@ def _judged(detector: Detector, kept: Kept) -> dict[str, list[Asked]]:
 def checkpoint(settings: TrainingSettings) -> Path:
     """Return where the run over the heads is kept."""
     return _place(settings) / "heads.pt"
+
+
+def finished(settings: TrainingSettings) -> Path:
+    """Return where all weights of the detector are, once it ships."""
+    return _place(settings) / "detector.pt"
 
 
 def _place(settings: TrainingSettings) -> Path:

@@ -32,7 +32,7 @@ from models.segmentation.recipe import TrainingSettings
 from models.segmentation.samples import PromptKind
 from models.segmentation.sampling import Share
 from models.segmentation.shipping.export import ship
-from models.segmentation.train import checkpoint, reader
+from models.segmentation.train import finished, reader
 from models.vision.local_encoder.train import load_trunk
 
 RATE: Final = 3e-4
@@ -86,7 +86,7 @@ def teach(
         checkpoint=folder / "heads.pt",
         report=_said,
     )
-    return thresholds(judged(detector, aside, vectors))
+    return thresholds({known.name: judged(detector, aside, vectors)})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -97,13 +97,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--classes", type=Path, help="the names that are learned, one a line; all otherwise")
     parser.add_argument("--to", type=Path, default=Path("detector"), help="folder of the run and its models")
     parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--weights", type=Path, help="of a training run to begin with")
+    parser.add_argument("--weights", type=Path, help="of a finished detector, to begin with")
     parser.add_argument("--threads", type=int, default=2)
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(chosen.threads)
     known = read(chosen.annotations, chosen.images, classes=chosen.classes)
     detector = Detector(load_trunk())
-    begin(detector, chosen.weights or checkpoint(TrainingSettings()))
+    begin(detector, chosen.weights or finished(TrainingSettings()))
     run = chosen.to / _digest(chosen.annotations, chosen.classes)
     found = teach(known, detector, Knowledge(chosen.to).read, recipe(known, chosen.steps), run)
     describe(chosen.to / "store")
@@ -112,13 +112,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def begin(detector: Detector, weights: Path) -> None:
-    """Give a detector the weights of a training run; without any, it learns from nothing, which is said."""
+    """Give a detector the weights of another; without any, it learns from nothing, which is said."""
     if not weights.is_file():
         print(f"{weights} is not there: the detector begins without knowing anything")
         return
-    state = torch.load(weights, weights_only=True, map_location="cpu")["modules"]
-    start = "detector."
-    detector.load_state_dict({k.removeprefix(start): v for k, v in state.items() if k.startswith(start)})
+    detector.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
 
 
 def describe(store: Path) -> None:

@@ -30,6 +30,14 @@ def sleeper(tmp_path: Path) -> Iterator[Daemon]:
     daemon.kill()
 
 
+@pytest.fixture
+def busy(tmp_path: Path) -> Iterator[Daemon]:
+    work = "threading.Thread(target=lambda: sum(0 for _ in itertools.count())).start()"
+    daemon = daemons.start(python(tmp_path, f"import itertools, threading; [{work} for _ in range(8)]"))
+    yield daemon
+    daemon.kill()
+
+
 def says_up(daemon: Daemon) -> bool:
     return "up" in daemon.program.log.read_text()
 
@@ -76,19 +84,16 @@ def _has_ended(process: Path) -> bool:
         return True
 
 
-def test_a_paused_one_runs_in_no_thread_until_it_goes_on(tmp_path: Path) -> None:
-    busy = "threading.Thread(target=lambda: sum(0 for _ in itertools.count())).start()"
-    daemon = daemons.start(python(tmp_path, f"import itertools, threading; [{busy} for _ in range(8)]"))
-    threads = Path(f"/proc/{daemon.pid}/task")
+def test_a_paused_one_runs_in_no_thread_until_it_goes_on(busy: Daemon) -> None:
+    threads = Path(f"/proc/{busy.pid}/task")
     daemons.wait_until(lambda: len(list(threads.iterdir())) > 8, "no threads", patience_s=30)
 
-    daemon.pause()
+    busy.pause()
     paused = _worked(threads)
 
     assert _worked(threads) == paused
-    daemon.send(signal.SIGCONT)
+    busy.send(signal.SIGCONT)
     daemons.wait_until(lambda: _worked(threads) > paused, "it stands still for ever", patience_s=30)
-    daemon.kill()
 
 
 def _worked(threads: Path) -> int:

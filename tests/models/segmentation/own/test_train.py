@@ -106,7 +106,8 @@ def test_a_detector_learns_and_goes_on_where_it_was(known: CocoSet, tmp_path: Pa
     assert teach(known, again, texts, settings, tmp_path / "run") == pytest.approx(found, abs=1e-6)
 
     begun = Detector(EfficientNetLite0(), SMALL)
-    begin(begun, tmp_path / "run" / "heads.pt")
+    torch.save(detector.state_dict(), tmp_path / "detector.pt")
+    begin(begun, tmp_path / "detector.pt")
     for name, weight in begun.named_parameters():
         assert torch.equal(weight, after[name])
 
@@ -123,7 +124,7 @@ def test_the_models_that_are_written_are_described_as_the_packaged_ones(tmp_path
 def test_without_weights_it_says_that_it_begins_with_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    begin(Detector(EfficientNetLite0(), SMALL), tmp_path / "heads.pt")
+    begin(Detector(EfficientNetLite0(), SMALL), tmp_path / "detector.pt")
 
     assert "without knowing anything" in capsys.readouterr().out
 

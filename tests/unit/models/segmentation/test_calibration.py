@@ -65,12 +65,22 @@ def test_a_threshold_lets_its_share_of_absent_prompts_through_each_kind_for_itse
         asked(random.normal(0, 1, (3, 2)).tolist(), [[False, False]] * 2, (NAME, PromptKind.EXEMPLAR))
         for _ in range(500)
     ]
-    chosen = thresholds(scenes, 0.1)
+    chosen = thresholds({"all": scenes}, 0.1)
 
     for place, kind in enumerate((NAME, PromptKind.EXEMPLAR)):
         best = np.array([scene.logits[:, place].max() for scene in scenes])
         assert (1 / (1 + np.exp(-best)) > chosen[kind]).mean() == pytest.approx(0.1, abs=0.005)
     assert chosen[NAME] != chosen[PromptKind.EXEMPLAR]
+
+
+def test_a_threshold_holds_in_every_set_of_scenes() -> None:
+    quiet = [asked([[logit], [-9], [-9]], [[False], [False]], (NAME,)) for logit in np.linspace(-6, -2, 101)]
+    loud = [asked([[logit], [-9], [-9]], [[False], [False]], (NAME,)) for logit in np.linspace(-3, 1, 101)]
+
+    chosen = thresholds({"quiet": quiet * 9, "loud": loud}, 0.05)
+
+    assert chosen == thresholds({"loud": loud}, 0.05)
+    assert measured(loud, NAME, chosen[NAME]).fired <= 0.05
 
 
 def test_absent_prompts_that_are_answered_are_counted() -> None:
