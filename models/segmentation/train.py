@@ -14,8 +14,6 @@ was stopped ends as one that was not.
 from __future__ import annotations
 
 import argparse
-import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -26,13 +24,14 @@ import torch
 
 from models.segmentation.calibration import Asked, lines, thresholds
 from models.segmentation.data import Vocabulary
-from models.segmentation.heads.train import Pupil, Report, learn, settle
+from models.segmentation.heads.train import Pupil, learn, settle
 from models.segmentation.judging.data import judged
 from models.segmentation.judging.exemplars import by_exemplar, pictures
 from models.segmentation.knowledge import Knowledge
 from models.segmentation.lessons import Lesson, Read, Shelf, lesson
 from models.segmentation.naming.train import learn_names, views
 from models.segmentation.network import Detector
+from models.segmentation.progress import counter, reporter, said
 from models.segmentation.recipe import NamingSettings, TrainingSettings
 from models.segmentation.refining.train import RefiningSettings, learn_boxes
 from models.segmentation.relating.train import RelatingSettings, found_in, learn_cues, learn_relations
@@ -53,8 +52,6 @@ _SHOWN: Final = ("seen", "unseen")
 _VARIETY: Final = 7_171_717
 _WATCHED: Final = 32
 _SETTLING: Final = 256
-_MEAN_OF: Final = 50
-_SAID_EVERY: Final = 250
 _NAMES: Final = "names.pt"
 _REFINER: Final = "boxes.pt"
 _RELATIONS: Final = "phrases.pt"
@@ -130,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _maps(_: Detector, kept: Kept, __: TrainingSettings) -> None:
     for (use, name), (shelf, count) in kept.items():
-        shelf.fill(count, _counter(f"{use} {name}"))
+        shelf.fill(count, counter(f"{use} {name}"))
 
 
 def _names(detector: Detector, kept: Kept, settings: TrainingSettings) -> None:
@@ -138,7 +135,7 @@ def _names(detector: Detector, kept: Kept, settings: TrainingSettings) -> None:
     torch.manual_seed(settings.seed)
     settle(detector, lessons[:: max(1, len(lessons) // _SETTLING)])
     seen, names = views(detector, lessons, vocabulary(lessons), seed=settings.seed)
-    learn_names(detector, seen, names.to(_device(detector)), NamingSettings(), _said("names"))
+    learn_names(detector, seen, names.to(_device(detector)), NamingSettings(), said("names"))
     _place(settings).mkdir(parents=True, exist_ok=True)
     torch.save(detector.state_dict(), _place(settings) / _NAMES)
 
@@ -159,14 +156,14 @@ def _heads(detector: Detector, kept: Kept, settings: TrainingSettings) -> None:
         known,
         settings,
         checkpoint=checkpoint(settings),
-        report=_reporter(settings, watch),
+        report=reporter(settings, watch),
     )
 
 
 def _boxes(detector: Detector, kept: Kept, settings: TrainingSettings) -> None:
     _trained(detector, settings)
     lessons = [each for name in _BOXED for each in _some(*kept["training", name])]
-    learn_boxes(detector, lessons.__getitem__, len(lessons), RefiningSettings(), _said("boxes"))
+    learn_boxes(detector, lessons.__getitem__, len(lessons), RefiningSettings(), said("boxes"))
     torch.save(detector.refiner.state_dict(), _place(settings) / _REFINER)
 
 
@@ -174,13 +171,15 @@ def _phrases(detector: Detector, kept: Kept, settings: TrainingSettings) -> None
     _trained(detector, settings)
     _refined(detector, settings)
     relating, place = RelatingSettings(), _place(settings)
-    lessons = _some(*kept["training", _REFERRING])
+    shelf, _ = kept["training", _REFERRING]
+    shelf.fill(relating.scenes, counter(f"training {_REFERRING}"))
+    lessons = _some(shelf, relating.scenes)
     texts = vocabulary(lessons).texts
     cues = {text: texts[text] for text in sorted(texts)}
-    learn_cues(detector.relations.cues, cues, relating, checkpoint=place / "cues.pt", report=_said("cues"))
+    learn_cues(detector.relations.cues, cues, relating, checkpoint=place / "cues.pt", report=said("cues"))
     scenes = list(found_in(detector.eval(), lessons, texts, relating))
     checkpoint = place / "relations.pt"
-    learn_relations(detector.relations, scenes, relating, checkpoint=checkpoint, report=_said("phrases"))
+    learn_relations(detector.relations, scenes, relating, checkpoint=checkpoint, report=said("phrases"))
     torch.save(detector.relations.state_dict(), place / _RELATIONS)
 
 
@@ -254,35 +253,6 @@ def _cutouts(pools: Iterable[Pool]) -> dict[str, np.ndarray]:
 
 def _device(detector: Detector) -> torch.device:
     return next(detector.parameters()).device
-
-
-def _said(what: str) -> Callable[[int, float], None]:
-    def report(step: int, loss: float) -> None:
-        if (step + 1) % _SAID_EVERY == 0:
-            print(f"{what}, step {step + 1}: loss {loss:.3f}", flush=True)
-
-    return report
-
-
-def _counter(what: str) -> Callable[[int], None]:
-    return lambda count: print(f"{what}: {count} scenes", flush=True)
-
-
-def _reporter(settings: TrainingSettings, watch: Callable[[], None]) -> Report:
-    started = time.monotonic()
-    latest: deque[Mapping[str, float]] = deque(maxlen=_MEAN_OF)
-
-    def report(step: int, terms: Mapping[str, float]) -> None:
-        latest.append(terms)
-        if (step + 1) % _MEAN_OF == 0:
-            means = {name: sum(each[name] for each in latest) / len(latest) for name in terms}
-            said = " ".join(f"{name} {mean:.3f}" for name, mean in means.items())
-            took_s = time.monotonic() - started
-            print(f"step {step + 1}, {took_s:.0f} s: loss {sum(means.values()):.3f}: {said}", flush=True)
-        if (step + 1) % settings.watched_every == 0:
-            watch()
-
-    return report
 
 
 _STAGES: Final = {

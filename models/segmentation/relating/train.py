@@ -27,6 +27,7 @@ class RelatingSettings:
     """How phrases are taught.
 
     Attributes:
+        scenes: That phrases are taught on, from the first on; those the heads learned from are among them.
         cue_steps: In which cues alone are taught.
         cue_batch: Sentences of each of these steps.
         steps: In which it is taught which regions phrases are true of; cues stay as they are.
@@ -41,9 +42,10 @@ class RelatingSettings:
         seed: Of what is drawn.
     """
 
+    scenes: int = 5120
     cue_steps: int = 3000
     cue_batch: int = 256
-    steps: int = 3200
+    steps: int = 6400
     batch: int = 8
     rate: float = 1e-3
     decay: float = 0.05
