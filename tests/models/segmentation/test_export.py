@@ -38,7 +38,9 @@ class Shallow(EfficientNetLite0):
 @pytest.fixture(scope="module")
 def detector() -> Detector:
     torch.manual_seed(0)
-    return Detector(Shallow(), SMALLEST)
+    made = Detector(Shallow(), SMALLEST)
+    nn.init.normal_(made.relations.output[-1].weight)  # at the start they say nothing
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +89,7 @@ def test_the_graph_has_what_is_promised(found: Arrays) -> None:
         "mask_queries": (SMALL.queries, SMALL.masks),
         "mask_features": (SMALL.masks, SMALL.side_px // 4, SMALL.side_px // 4),
         "texts": (1, SMALL.texts),
+        "relations": (SMALL.queries, 1),
     }
     assert all(array.dtype == np.float32 for array in found.values())
     assert 0 <= found["boxes"].min() <= found["boxes"].max() <= 1
@@ -112,6 +115,9 @@ def test_fewer_sentences_than_the_others_have_are_filled_up_with_rows_of_zeros(s
     np.testing.assert_allclose(padded["queries"], expected["queries"], atol=1e-5)
     np.testing.assert_allclose(padded["texts"][:, :2], expected["texts"], atol=1e-5)
     np.testing.assert_array_equal(padded["texts"][:, 2:], 0)
+    assert expected["relations"].all()
+    np.testing.assert_allclose(padded["relations"][..., :2], expected["relations"], atol=1e-4)
+    np.testing.assert_array_equal(padded["relations"][..., 2:], 0)
 
 
 def test_a_name_scores_the_same_alone_and_among_a_thousand_in_whatever_order(
@@ -137,3 +143,4 @@ def test_pictures_in_which_rounding_decides_are_not_compared(detector: Detector)
 
 def test_the_token_of_names_comes_back_to_the_bit(found: Arrays) -> None:
     np.testing.assert_array_equal(found["texts"], 0)
+    np.testing.assert_array_equal(found["relations"], 0)
