@@ -18,6 +18,10 @@ from models.segmentation.pixels import bands_of, drawn, reach
 from models.segmentation.prepared import Square
 from models.vision.boxes import Box
 
+COMPETING: Final = 1 / 3
+"""Share of its threshold that a prompt's score has to exceed on a map, unless one was asked for: prompts
+compete for each pixel, so what is unsure gives way there, and need not be kept back. Chosen on development
+scenes."""
 NOTHING: Final = -1
 """A pixel that shows none of the prompts."""
 _MOST: Final = int(np.iinfo(np.int16).max)

@@ -67,7 +67,7 @@ class Finder:
         images: The image pass: `images` and `sentences` to regions.
         scorer: `queries`, `offsets` and `texts` to `logits`.
         read: Encodes prompts.
-        thresholds: Above which a prompt of each kind is answered; only maps are made of such answers alone.
+        thresholds: Above which a prompt of each kind is answered.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Finder:
         logits = self.score(seen, seen.texts) + seen.relations
         boxes = seen.square.to_image(seen.outputs["boxes"].astype(np.float64))
         thresholds = np.array([self.thresholds[each.kind] for each in sample.prompts])
-        kept = _kept(seen, boxes, logits, thresholds)
+        kept = _kept(seen, boxes, logits, thresholds * maps.COMPETING)
         everything = select(
             boxes, [self.score(seen, self.read(vocabulary))] if vocabulary else [], _zeros(vocabulary)
         )

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int16
 from PIL import Image
 
-from models.segmentation.maps import Kept, Segment, panoptic, semantic
+from models.segmentation.maps import COMPETING, Kept, Segment, panoptic, semantic
 from models.segmentation.outputs import reached, select
 from models.segmentation.pixels import mask_logits
 from models.segmentation.prepared import Square, views
@@ -153,6 +153,8 @@ def _kept(passes: Passes, order: MapOrder, size_px: tuple[int, int]) -> Kept:
     picture = passes.picture(order.image, order.find)
     on_map = views(*size_px, picture.grid, side_px=picture.detector.side_px())
     least = passes.thresholds(order.prompts, order.find)
+    if order.find.threshold is None:
+        least = least * COMPETING
     parts = [
         part
         for turn in passes(picture, order.prompts)

@@ -73,6 +73,19 @@ def test_phrases_and_names_are_in_one_map() -> None:
     assert (shown[middle(RED)], shown[middle(BLUE)]) == (1, 3)
 
 
+def test_what_is_too_unsure_to_be_found_still_competes_for_pixels_unless_a_score_is_asked_for() -> None:
+    unsure = FakeSegmentation(detector=PaintedDetector(related=(-10.8, 0.0, 0.0)))  # 0.31; phrases need 0.6
+    phrase = [Prompt(PromptKind.PHRASE, "the red one")]
+    kinds = frozenset({MapKind.SEMANTIC})
+
+    (one,) = unsure.draw(MapOrder(IMAGE, phrase, kinds=kinds)).maps
+    (strict,) = unsure.draw(MapOrder(IMAGE, phrase, kinds=kinds, find=FindOptions(threshold=0.5))).maps
+
+    assert unsure.find(IMAGE, phrase, FindOptions()).regions == ()
+    assert values(unsure, one)[middle(RED)] == 1
+    assert not values(unsure, strict).any()
+
+
 def test_a_map_of_what_is_not_there_is_empty() -> None:
     segmentation = FakeSegmentation()
 
