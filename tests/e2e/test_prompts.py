@@ -128,7 +128,7 @@ def test_polygons_come_through_both_doors_for_the_same_masks(calls: Calls) -> No
 
 
 def test_more_regions_than_an_image_may_have_are_the_best_and_the_record_says_so(calls: Calls) -> None:
-    prompts = [Prompt(name=f"thing number {i}") for i in range(8)]
+    prompts = [Prompt(name=f"thing number {i}") for i in range(24)]
 
     record = calls.recognize(
         scene().encoded, options=RecognitionOptions(prompts=prompts, find=ALL_FOUND, size=1)
