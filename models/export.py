@@ -25,6 +25,8 @@ GRAPH = "model.onnx"
 DESCRIPTION = "model.toml"
 _OPSET = 20
 _PLACE = "external"
+HALVED = ".half"
+"""End of the name of a weight that is stored in 16 bits."""
 _HALVED_FROM = 1024
 """Smaller weights stay as they are: offsets, whose rounding would be felt."""
 
@@ -130,9 +132,11 @@ def halve(path: Path) -> None:
         if is_fed or tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < _HALVED_FROM:
             continue
         name = tensor.name
-        halved = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{name}.half")
+        halved = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{name}{HALVED}")
         tensor.CopyFrom(halved)
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], f"{name}.cast", to=TensorProto.FLOAT))
+        casts.append(
+            helper.make_node("Cast", [f"{name}{HALVED}"], [name], f"{name}.cast", to=TensorProto.FLOAT)
+        )
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)

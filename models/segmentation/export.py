@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import onnx
 import torch
 from jaxtyping import Float, UInt8
+from onnx import numpy_helper
 from torch import Tensor, nn
 
-from models.export import GRAPH, STORE, compare, halve, round_as_halved, stamp, write_graph
+from models.export import GRAPH, HALVED, STORE, compare, halve, round_as_halved, stamp, write_graph
 from models.segmentation.alignment.network import Scores
 from models.segmentation.network import Detector
 from models.segmentation.proposals.network import Proposals
@@ -30,6 +32,7 @@ OUTPUTS: Final = (
     "relations",
 )
 TOLERANCE: Final = 1e-4
+_IN_GRAPH = "detector."
 _EXAMPLES = 2
 _SENTENCES = 3
 _ROUNDING = 1e-5
@@ -105,6 +108,35 @@ def write(detector: Detector, store: Path) -> None:
         ("logits",),
         {"queries": ("n",), "offsets": ("n",), "texts": ("n", "t")},
     )
+
+
+def restore(detector: Detector, store: Path = STORE) -> None:
+    """Give a detector the weights of a graph that `write` wrote.
+
+    The trunk stays, for its norms are folded into the graph; so do the heads of all layers but the last,
+    which are in no graph: only training asks them.
+
+    Args:
+        detector: As large as the one that was written.
+        store: Where models are.
+
+    Raises:
+        FileNotFoundError: If there is no graph.
+        ValueError: If a weight is not in the graph, or has another shape there.
+    """
+    path = store / DETECTOR / "1" / GRAPH
+    kept = {
+        tensor.name.removeprefix(_IN_GRAPH).removesuffix(HALVED): numpy_helper.to_array(tensor)
+        for tensor in onnx.load_model(path).graph.initializer
+    }
+    left = ("trunk.", *(f"alignments.{number}." for number in range(len(detector.alignments) - 1)))
+    with torch.no_grad():
+        for name, weight in detector.state_dict().items():
+            if name.startswith(left) or name.endswith("num_batches_tracked"):
+                continue
+            if name not in kept or kept[name].shape != tuple(weight.shape):
+                raise ValueError(f"{path} has no {name} of the shape {tuple(weight.shape)}")
+            weight.copy_(torch.from_numpy(kept[name].astype(np.float32)))
 
 
 def _graph(

@@ -187,7 +187,6 @@ def _export(detector: Detector, kept: Kept, settings: TrainingSettings) -> None:
     _trained(detector, settings)
     _refined(detector, settings)
     detector.relations.load_state_dict(torch.load(_place(settings) / _RELATIONS, weights_only=True))
-    torch.save(detector.state_dict(), finished(settings))
     scenes = _judged(detector, kept)
     chosen = thresholds(scenes)
     print("\n".join(lines(scenes, chosen)))
@@ -224,11 +223,6 @@ def _judged(detector: Detector, kept: Kept) -> dict[str, list[Asked]]:
 def checkpoint(settings: TrainingSettings) -> Path:
     """Return where the run over the heads is kept."""
     return _place(settings) / "heads.pt"
-
-
-def finished(settings: TrainingSettings) -> Path:
-    """Return where all weights of the detector are, once it ships."""
-    return _place(settings) / "detector.pt"
 
 
 def _place(settings: TrainingSettings) -> Path:

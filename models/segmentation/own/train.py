@@ -1,8 +1,8 @@
 """Teaches the detector a data set in COCO JSON: `python -m models.segmentation.own.train mine.json folder`.
 
-Every tenth picture is kept aside, and the threshold for names is chosen on those. What is written is a
-folder of models that the services open in place of the packaged ones; run again, it goes on where it was
-stopped.
+It begins with what the packaged detector knows. Every tenth picture is kept aside, and the threshold for
+names is chosen on those. What is written is a folder of models that the services open in place of the
+packaged ones; run again, it goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from models.export import DESCRIPTION, STORE
 from models.segmentation.calibration import thresholds
 from models.segmentation.coco.reading import CocoSet, read
 from models.segmentation.data import Vocabulary
-from models.segmentation.export import DETECTOR, SCORER
+from models.segmentation.export import DETECTOR, SCORER, restore
 from models.segmentation.heads.train import Pupil, learn
 from models.segmentation.judging.data import judged
 from models.segmentation.knowledge import Knowledge
@@ -32,7 +32,7 @@ from models.segmentation.recipe import TrainingSettings
 from models.segmentation.samples import PromptKind
 from models.segmentation.sampling import Share
 from models.segmentation.shipping.export import ship
-from models.segmentation.train import finished, reader
+from models.segmentation.train import reader
 from models.vision.local_encoder.train import load_trunk
 
 RATE: Final = 3e-4
@@ -97,26 +97,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--classes", type=Path, help="the names that are learned, one a line; all otherwise")
     parser.add_argument("--to", type=Path, default=Path("detector"), help="folder of the run and its models")
     parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--weights", type=Path, help="of a finished detector, to begin with")
     parser.add_argument("--threads", type=int, default=2)
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(chosen.threads)
     known = read(chosen.annotations, chosen.images, classes=chosen.classes)
     detector = Detector(load_trunk())
-    begin(detector, chosen.weights or finished(TrainingSettings()))
+    restore(detector)
     run = chosen.to / _digest(chosen.annotations, chosen.classes)
     found = teach(known, detector, Knowledge(chosen.to).read, recipe(known, chosen.steps), run)
     describe(chosen.to / "store")
     ship(detector, found, chosen.to / "store")
     print(f"thresholds: {found}; models in {chosen.to / 'store'}")
-
-
-def begin(detector: Detector, weights: Path) -> None:
-    """Give a detector the weights of another; without any, it learns from nothing, which is said."""
-    if not weights.is_file():
-        print(f"{weights} is not there: the detector begins without knowing anything")
-        return
-    detector.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
 
 
 def describe(store: Path) -> None:

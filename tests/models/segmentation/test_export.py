@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.export import GRAPH
-from models.segmentation.export import DETECTOR, OUTPUTS, SCORER, _clear, write
+from models.segmentation.export import DETECTOR, OUTPUTS, SCORER, _clear, restore, write
 from models.segmentation.network import Detector
 from models.vision.efficientnet.network import STAGES, EfficientNetLite0
 from tests.models.segmentation.conftest import SMALL
@@ -144,3 +144,23 @@ def test_pictures_in_which_rounding_decides_are_not_compared(detector: Detector)
 def test_the_token_of_names_comes_back_to_the_bit(found: Arrays) -> None:
     np.testing.assert_array_equal(found["texts"], 0)
     np.testing.assert_array_equal(found["relations"], 0)
+
+
+def test_a_detector_gets_back_what_it_wrote(store: Path, detector: Detector, found: Arrays) -> None:
+    torch.manual_seed(1)
+    other = Detector(detector.trunk, SMALLEST)
+
+    restore(other, store)
+
+    names = torch.zeros(1, 1, SMALL.texts)
+    with torch.inference_mode():
+        last = other.eval()(torch.from_numpy(pictures(1)), names).layers[-1]
+    np.testing.assert_allclose(last.queries.numpy(), found["queries"], atol=2e-3)
+    np.testing.assert_allclose(last.boxes.clamp(0, 1).numpy(), found["boxes"], atol=2e-3)
+
+
+def test_a_detector_of_another_size_gets_nothing(store: Path) -> None:
+    larger = Detector(Shallow(), replace(SMALLEST, aligned=SMALLEST.aligned + 8))
+
+    with pytest.raises(ValueError, match="of the shape"):
+        restore(larger, store)

@@ -18,7 +18,7 @@ from models.segmentation.coco.errors import BadJson
 from models.segmentation.coco.reading import CocoSet, read
 from models.segmentation.export import DETECTOR, SCORER
 from models.segmentation.network import Detector
-from models.segmentation.own.train import begin, describe, main, parts, recipe, teach
+from models.segmentation.own.train import describe, main, parts, recipe, teach
 from models.segmentation.samples import PromptKind
 from models.segmentation.settings import DetectorSettings
 from models.vision.efficientnet.network import EfficientNetLite0
@@ -105,12 +105,6 @@ def test_a_detector_learns_and_goes_on_where_it_was(known: CocoSet, tmp_path: Pa
     )
     assert teach(known, again, texts, settings, tmp_path / "run") == pytest.approx(found, abs=1e-6)
 
-    begun = Detector(EfficientNetLite0(), SMALL)
-    torch.save(detector.state_dict(), tmp_path / "detector.pt")
-    begin(begun, tmp_path / "detector.pt")
-    for name, weight in begun.named_parameters():
-        assert torch.equal(weight, after[name])
-
 
 def test_the_models_that_are_written_are_described_as_the_packaged_ones(tmp_path: Path) -> None:
     describe(tmp_path / "store")
@@ -119,14 +113,6 @@ def test_the_models_that_are_written_are_described_as_the_packaged_ones(tmp_path
         described = tomllib.loads((tmp_path / "store" / name / "1" / DESCRIPTION).read_text(encoding="utf-8"))
         packaged = tomllib.loads((STORE / name / "1" / DESCRIPTION).read_text(encoding="utf-8"))
         assert described == packaged
-
-
-def test_without_weights_it_says_that_it_begins_with_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    begin(Detector(EfficientNetLite0(), SMALL), tmp_path / "detector.pt")
-
-    assert "without knowing anything" in capsys.readouterr().out
 
 
 def test_a_data_set_that_is_not_there_is_named(tmp_path: Path) -> None:
