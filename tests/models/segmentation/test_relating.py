@@ -4,9 +4,18 @@ import numpy as np
 import pytest
 import torch
 
+from models.segmentation.lessons import Lesson
+from models.segmentation.network import Detector
 from models.segmentation.relating.cues import CUES, said
 from models.segmentation.relating.network import Cues, Relations
-from models.segmentation.relating.train import RelatingSettings, Scene, learn_cues, learn_relations
+from models.segmentation.relating.train import (
+    RelatingSettings,
+    Scene,
+    found_in,
+    learn_cues,
+    learn_relations,
+)
+from models.segmentation.samples import Prompt, PromptKind
 from models.segmentation.scenes.phrases import Fact, claims, group
 from tests.models.segmentation.conftest import SMALL
 
@@ -176,3 +185,45 @@ def test_it_learns_which_of_the_things_of_a_name_a_phrase_is_true_of(tmp_path: P
             ]
             right.append(((each.logits + added > 0) == each.true).all(0))
     assert torch.stack(right).float().mean(0).min() > 0.85
+
+
+def lesson_of(detector: Detector, boxes: torch.Tensor, answers: list[set[int]], verified: set[int]) -> Lesson:
+    """Return a lesson of noise, with things in these boxes; asked one name and three phrases."""
+    shape = (1, SMALL.side_px, SMALL.side_px, 3)
+    noise = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    asked = [PromptKind.NAME, PromptKind.PHRASE, PromptKind.SENTENCE, PromptKind.PHRASE]
+    return Lesson(
+        maps=tuple(level[0].numpy().astype(np.float16) for level in detector.read(noise).levels),
+        boxes=boxes.numpy(),
+        masks=np.zeros((len(boxes), 24, 24), np.uint8),
+        answers=tuple(map(frozenset, answers)),
+        stuff=(False,) * len(boxes),
+        labels=("cup",) * len(boxes),
+        cutouts=(None,) * len(boxes),
+        prompts=tuple(Prompt(kind, f"the cup {number}") for number, kind in enumerate(asked)),
+        data_set="noise",
+        weak=False,
+        verified=frozenset(verified),
+    )
+
+
+def test_a_phrase_is_true_of_regions_on_what_answers_it_and_of_those_near_it_nobody_knows(
+    small: Detector,
+) -> None:
+    rng = np.random.default_rng(0)
+    texts = {f"the cup {number}": rng.standard_normal(SMALL.texts).astype(np.float32) for number in range(4)}
+    settings = RelatingSettings()
+    anything = lesson_of(small, torch.zeros(1, 4), [set()], {0, 1, 2, 3})
+    (before,) = found_in(small, [anything], texts, settings)
+    places = before.boxes[:2]
+    near = places[:1] + torch.tensor([[0.4, 0, 0.4, 0]]) * (places[0, 2] - places[0, 0])  # overlaps by 0.43
+
+    known = lesson_of(small, torch.cat([places, near]), [{0, 1}, {2}, {2}], {0, 1, 2})
+    (scene,) = found_in(small, [known], texts, settings)
+
+    assert scene.sentences.shape == (3, SMALL.texts), "the name is not a phrase"
+    assert scene.logits.shape == scene.true.shape == (SMALL.queries, 3)
+    torch.testing.assert_close(scene.boxes, before.boxes)
+    assert scene.true[:2].tolist() == [[True, False, False], [False, True, False]]
+    assert scene.counted[0].tolist() == [True, False, False], "near an answer, or not verified"
+    assert not scene.counted[:, 2].any()
