@@ -34,8 +34,9 @@ from models.segmentation.network import Detector
 from models.segmentation.progress import counter, reporter, said
 from models.segmentation.recipe import NamingSettings, TrainingSettings
 from models.segmentation.refining.train import RefiningSettings, learn_boxes
+from models.segmentation.relating.cues import reworded
 from models.segmentation.relating.train import RelatingSettings, found_in, learn_cues, learn_relations
-from models.segmentation.samples import Sample
+from models.segmentation.samples import PromptKind, Sample
 from models.segmentation.scenes.pools import Pool
 from models.segmentation.scenes.sets import development, training
 from models.segmentation.scenes.sources import Names, Use, drawings
@@ -175,7 +176,10 @@ def _phrases(detector: Detector, kept: Kept, settings: TrainingSettings) -> None
     shelf.fill(relating.scenes, counter(f"training {_REFERRING}"))
     lessons = _some(shelf, relating.scenes)
     texts = vocabulary(lessons).texts
+    phrases = {p.text for each in lessons for p in each.prompts if p.kind is PromptKind.PHRASE}
+    others = reworded(sorted(phrases))
     cues = {text: texts[text] for text in sorted(texts)}
+    cues |= dict(zip(others, Knowledge().read(others), strict=True))
     learn_cues(detector.relations.cues, cues, relating, checkpoint=place / "cues.pt", report=said("cues"))
     scenes = list(found_in(detector.eval(), lessons, texts, relating))
     checkpoint = place / "relations.pt"

@@ -28,6 +28,7 @@ class RelatingSettings:
 
     Attributes:
         scenes: That phrases are taught on, from the first on; those the heads learned from are among them.
+        cue_noise: Most that a sentence's vector, of length 1, is moved by at random.
         cue_steps: In which cues alone are taught.
         cue_batch: Sentences of each of these steps.
         steps: In which it is taught which regions phrases are true of; cues stay as they are.
@@ -43,6 +44,7 @@ class RelatingSettings:
     """
 
     scenes: int = 5120
+    cue_noise: float = 0.6
     cue_steps: int = 3000
     cue_batch: int = 256
     steps: int = 6400
@@ -108,7 +110,11 @@ def learn_cues(
     for step in run.steps():
         rng = torch.manual_seed(settings.seed + step)  # of what is left out, too
         chosen = torch.randint(len(vectors), (settings.cue_batch,), generator=rng)
-        found = functional.binary_cross_entropy_with_logits(cues(vectors[chosen]), truth[chosen])
+        noise = torch.randn(settings.cue_batch, vectors.shape[1], generator=rng) / vectors.shape[1] ** 0.5
+        moved = settings.cue_noise * torch.rand(settings.cue_batch, 1, generator=rng) * noise
+        found = functional.binary_cross_entropy_with_logits(
+            cues(vectors[chosen] + moved.to(device)), truth[chosen]
+        )
         report(step, run.descend(found))
     cues.eval()
 

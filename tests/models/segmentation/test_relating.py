@@ -6,7 +6,7 @@ import torch
 
 from models.segmentation.lessons import Lesson
 from models.segmentation.network import Detector
-from models.segmentation.relating.cues import CUES, said
+from models.segmentation.relating.cues import CUES, WORDINGS, reworded, said
 from models.segmentation.relating.network import Cues, Relations
 from models.segmentation.relating.train import (
     RelatingSettings,
@@ -17,6 +17,7 @@ from models.segmentation.relating.train import (
 )
 from models.segmentation.samples import Prompt, PromptKind
 from models.segmentation.scenes.phrases import Fact, claims, group
+from models.segmentation.scenes.referring import SENTENCES, UNHEARD_SENTENCES
 from tests.models.segmentation.conftest import SMALL
 
 CHANNELS = 3
@@ -45,6 +46,13 @@ def test_cues_are_whole_words_in_either_case() -> None:
         "first",
     ]
     assert not said("a hundred credited knotty bottomless cups").any()
+
+
+def test_no_way_to_ask_has_a_cue_or_is_one_that_evaluation_asks_in() -> None:
+    assert not any(said(wording).any() for wording in WORDINGS)
+    assert not {*WORDINGS} & {*SENTENCES, *UNHEARD_SENTENCES}
+    assert len(set(reworded(["the red cup"] * 100))) == len(WORDINGS)
+    assert all("the red cup" in text for text in reworded(["the red cup"] * 100))
 
 
 @pytest.fixture
