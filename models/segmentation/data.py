@@ -103,6 +103,11 @@ class Vocabulary:
         return a <= b or b <= a or float(self.texts[one] @ self.texts[other]) > ALIKE
 
 
+def read_levels(each: Lesson, device: torch.device) -> tuple[Tensor, ...]:
+    """Return what the trunk sees in one lesson, as a batch of one."""
+    return tuple(torch.from_numpy(level.astype(np.float32))[None].to(device) for level in each.maps)
+
+
 def batch(lessons: Sequence[Lesson], vocabulary: Vocabulary, rng: np.random.Generator) -> Batch:
     """Return lessons as a batch; what is asked of each, and how, is drawn."""
     said = [_phrases(each, rng) for each in lessons]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from jaxtyping import Float16, Float32, UInt8
+from jaxtyping import Bool, Float16, Float32, UInt8
 from PIL import Image
 
 from models.segmentation.prepared import SIDE_PX, Square, draw, whole
@@ -61,6 +61,14 @@ class Lesson:
     data_set: str
     weak: bool
     verified: frozenset[int] | None
+
+    @property
+    def truth(self) -> Bool[np.ndarray, "things prompts"]:
+        """Which prompt is true of which thing."""
+        found = np.zeros((len(self.boxes), len(self.prompts)), dtype=np.bool_)
+        for row, indices in enumerate(self.answers):
+            found[row, sorted(indices)] = True
+        return found
 
 
 def lesson(sample: Sample, read: Read, *, side_px: int = SIDE_PX) -> Lesson:

@@ -97,7 +97,7 @@ def shelves(read: Read, settings: TrainingSettings) -> Kept:
 def vocabulary(lessons: Sequence[Lesson]) -> Vocabulary:
     """Return what is asked in lessons, and what the encoders that ship know of it."""
     knowledge = Knowledge()
-    texts = sorted({prompt.text for each in lessons for prompt in each.prompts})
+    texts = _texts(lessons)
     cutouts = _cutouts(drawings(Use.TRAINING, names) for names in (Names.SEEN, Names.CLIPART))
     return Vocabulary(
         lessons,
@@ -175,11 +175,12 @@ def _phrases(detector: Detector, kept: Kept, settings: TrainingSettings) -> None
     shelf, _ = kept["training", _REFERRING]
     shelf.fill(relating.scenes, counter(f"training {_REFERRING}"))
     lessons = _some(shelf, relating.scenes)
-    texts = vocabulary(lessons).texts
+    knowledge = Knowledge()
+    asked = _texts(lessons)
+    texts = dict(zip(asked, knowledge.read(asked), strict=True))
     phrases = {p.text for each in lessons for p in each.prompts if p.kind is PromptKind.PHRASE}
     others = reworded(sorted(phrases))
-    cues = {text: texts[text] for text in sorted(texts)}
-    cues |= dict(zip(others, Knowledge().read(others), strict=True))
+    cues = texts | dict(zip(others, knowledge.read(others), strict=True))
     learn_cues(detector.relations.cues, cues, relating, checkpoint=place / "cues.pt", report=said("cues"))
     scenes = list(found_in(detector.eval(), lessons, texts, relating))
     checkpoint = place / "relations.pt"
@@ -216,7 +217,7 @@ def _judged(detector: Detector, kept: Kept) -> dict[str, list[Asked]]:
     for name in _SHOWN:
         lessons[f"{name}, by a picture"] = [by_exemplar(each, shown) for each in lessons[name]]
     knowledge = Knowledge()
-    texts = sorted({prompt.text for each in chain(*lessons.values()) for prompt in each.prompts})
+    texts = _texts(chain(*lessons.values()))
     cutouts = _cutouts(pools)
     said = [text for text in texts if text not in cutouts]
     known = dict(zip(said, knowledge.read(said), strict=True))
@@ -235,6 +236,10 @@ def _place(settings: TrainingSettings) -> Path:
 
 def _lessons(kept: Kept, use: str) -> list[Lesson]:
     return [each for (of, _), (shelf, count) in kept.items() if of == use for each in _some(shelf, count)]
+
+
+def _texts(lessons: Iterable[Lesson]) -> list[str]:
+    return sorted({prompt.text for each in lessons for prompt in each.prompts})
 
 
 def _some(shelf: Shelf, count: int) -> list[Lesson]:

@@ -36,13 +36,11 @@ class Seen:
         square: How the picture lies in what was read.
         outputs: Of the one picture, without their first axis.
         texts: What prompts are scored by.
-        relations: What is added to the logits of phrases, which were read with the picture; 0: of names.
     """
 
     square: Square
     outputs: Mapping[str, np.ndarray]
     texts: Float32[np.ndarray, "t dim"]
-    relations: Float32[np.ndarray, "q t"] | float
 
 
 @runtime_checkable
@@ -95,9 +93,7 @@ class Finder:
         sentences = np.zeros((1, 1, texts.shape[1]), dtype=np.float32) if is_named else texts[None]
         found = self._images.run({"images": draw(sample.image, square)[None], "sentences": sentences})
         of_one = {name: values[0] for name, values in found.items()}
-        if is_named:
-            return Seen(square, of_one, texts, 0.0)
-        return Seen(square, of_one, of_one["texts"], of_one["relations"])
+        return Seen(square, of_one, texts if is_named else of_one["texts"])
 
     def score(self, seen: Seen, texts: Float32[np.ndarray, "t dim"]) -> Float32[np.ndarray, "q t"]:
         """Return the logits of each region and text."""
@@ -125,7 +121,7 @@ class Finder:
             stuff: Names of stuff; every pixel is named as well then. None: no maps.
         """
         seen = self.see(sample)
-        logits = self.score(seen, seen.texts) + seen.relations
+        logits = self.score(seen, seen.texts) + seen.outputs["relations"]  # of names: nothing
         boxes = seen.square.to_image(seen.outputs["boxes"].astype(np.float64))
         thresholds = np.array([self.thresholds[each.kind] for each in sample.prompts])
         kept = _kept(seen, boxes, logits, thresholds * maps.COMPETING)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from models.segmentation.alignment.network import score
 from models.segmentation.calibration import Asked
-from models.segmentation.data import PHRASES
+from models.segmentation.data import PHRASES, read_levels
 from models.segmentation.lessons import Lesson
 from models.segmentation.masking.network import mask_logits
 from models.segmentation.measures.losses import around
@@ -40,15 +40,11 @@ def _asked(detector: Detector, each: Lesson, texts: Mapping[str, np.ndarray]) ->
     device = next(detector.parameters()).device
     asked = torch.from_numpy(np.stack([texts[prompt.text] for prompt in each.prompts]))[None].to(device)
     phrased = any(prompt.kind in PHRASES for prompt in each.prompts)
-    levels = tuple(torch.from_numpy(level.astype(np.float32))[None].to(device) for level in each.maps)
-    found = detector.find(Maps(levels), asked if phrased else torch.zeros_like(asked[:, :1]))
+    found = detector.find(
+        Maps(read_levels(each, device)), asked if phrased else torch.zeros_like(asked[:, :1])
+    )
     last = found.layers[-1]
-    logits = score(last.queries, last.offsets, found.texts if phrased else asked)
-    if phrased:
-        logits = logits + found.relations
-    answers = np.zeros((len(each.boxes), len(each.prompts)), dtype=np.bool_)
-    for row, indices in enumerate(each.answers):
-        answers[row, sorted(indices)] = True
+    logits = score(last.queries, last.offsets, found.texts if phrased else asked) + found.relations
     masks = mask_logits(found.mask_queries, found.mask_features)[0] > 0
     masks &= around(last.boxes[0], masks.shape[-1], reach=REACH)  # as they are drawn
     return Asked(
@@ -56,7 +52,7 @@ def _asked(detector: Detector, each: Lesson, texts: Mapping[str, np.ndarray]) ->
         boxes=last.boxes[0].cpu().numpy(),
         logits=logits[0].cpu().numpy(),
         truth=each.boxes,
-        answers=answers,
+        answers=each.truth,
         overlaps=_overlaps(masks.cpu(), torch.from_numpy(each.masks >= _COVERED)).numpy(),
     )
 

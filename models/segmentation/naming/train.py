@@ -6,7 +6,6 @@ shows as many things as a dozen of those. What was read here is where the detect
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,13 +18,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.segmentation.alignment.network import score
-from models.segmentation.data import Vocabulary
+from models.segmentation.data import Vocabulary, read_levels
 from models.segmentation.knowledge import DIMENSIONS
 from models.segmentation.lessons import Lesson
 from models.segmentation.measures.losses import direction, focal
 from models.segmentation.network import Detector, Maps
 from models.segmentation.recipe import NamingSettings
 from models.segmentation.samples import PromptKind
+from models.vision.local_encoder.run import share
 
 _JITTER: Final = 0.05
 _NOBODY: Final = -1
@@ -77,7 +77,7 @@ def learn_names(
     device = names.device
     for step in range(settings.steps):
         for group in optimiser.param_groups:
-            group["lr"] = settings.rate * _share(step, settings)
+            group["lr"] = settings.rate * share(step, settings.steps, warm_up_steps=settings.warm_up_steps)
         rng = torch.Generator().manual_seed(settings.seed + step)
         chosen = torch.randint(len(views.labels), (settings.batch,), generator=rng)
         seen = (
@@ -116,7 +116,7 @@ def views(
         ]
         if things:
             boxes = torch.from_numpy(_off(each.boxes[things], rng))[None]
-            levels = tuple(torch.from_numpy(level.astype(np.float32))[None] for level in each.maps)
+            levels = read_levels(each, boxes.device)
             seen = (part[0].half() for part in detector.look(Maps(levels), boxes))
             teachers = torch.from_numpy(
                 np.stack([vocabulary.cutouts.get(str(each.cutouts[row]), _NO_TEACHER) for row in things])
@@ -164,8 +164,3 @@ def _off(boxes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     sizes = boxes[:, 2:] - boxes[:, :2]
     moved = boxes + rng.normal(0, _JITTER, boxes.shape) * np.tile(sizes, 2)
     return moved.clip(0, 1).astype(np.float32)
-
-
-def _share(step: int, settings: NamingSettings) -> float:
-    rise = min(1.0, (step + 1) / settings.warm_up_steps)
-    return rise * 0.5 * (1 + math.cos(math.pi * step / settings.steps))

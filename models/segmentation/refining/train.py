@@ -17,6 +17,7 @@ from models.segmentation.measures.losses import giou
 from models.segmentation.network import Detector, Maps
 from models.segmentation.proposals.network import corners, middles
 from models.segmentation.refining.network import wished
+from models.vision.local_encoder.run import share
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def learn_boxes(
     optimiser = torch.optim.AdamW(learning, lr=settings.rate, weight_decay=settings.decay)
     for step in range(settings.steps):
         for group in optimiser.param_groups:
-            group["lr"] = settings.rate * _share(step, settings)
+            group["lr"] = settings.rate * share(step, settings.steps, warm_up_steps=settings.warm_up_steps)
         rng = np.random.default_rng((settings.seed, step))
         torch.manual_seed(settings.seed + step)
         shown = [lessons(int(number)) for number in rng.integers(count, size=settings.batch)]
@@ -121,12 +122,3 @@ def _off(truths: Float[Tensor, "1 m 4"], settings: RefiningSettings) -> Float[Te
     much = torch.rand_like(size[..., :1])
     middle = middle + settings.along * much * size * torch.randn_like(size)
     return corners(torch.cat([middle, size * torch.exp(settings.growth * much * torch.randn_like(size))], -1))
-
-
-def _share(step: int, settings: RefiningSettings) -> float:
-    """Return the share of the learning rate: a short rise, then half a cosine."""
-    return (
-        min(1.0, (step + 1) / settings.warm_up_steps)
-        * 0.5
-        * (1 + float(np.cos(np.pi * step / settings.steps)))
-    )

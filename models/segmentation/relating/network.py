@@ -119,13 +119,11 @@ class Relations(nn.Module):
         """Return how each region stands to those that each phrase may mean: the sums over them."""
         (b, q, _), s = regions.shape, phrases.shape[1]
         overlap = overlaps(boxes)
-        once = 1 / (overlap > _SAME).to(regions.dtype).sum(2).clamp(
-            min=1
-        )  # a thing counts once, not each box
+        copies = (overlap > _SAME).to(regions.dtype).sum(2).clamp(min=1)
         asked = self.meant(phrases).reshape(b, s * self._heads, -1)  # (b, s * heads, width)
         fits = (regions @ asked.transpose(1, 2) / math.sqrt(regions.shape[-1])).reshape(b, q, s, self._heads)
         fits = fits + self.named * logits[..., None] + self.meant_any(regions)[:, :, None]
-        weights = torch.sigmoid(fits) * once[..., None, None]  # (b, j, s, heads)
+        weights = torch.sigmoid(fits) / copies[..., None, None]  # (b, j, s, heads): a thing counts once
         kinds = self.apart(_apart(boxes, overlap))  # (b, q, j, kinds)
         sums = kinds.transpose(2, 3) @ weights.flatten(2)[:, None]  # (b, q, kinds, s * heads)
         sums = sums.reshape(b, q, -1, s, self._heads).permute(0, 1, 3, 4, 2).flatten(3)

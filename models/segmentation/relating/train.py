@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from models.segmentation.alignment.network import score
 from models.segmentation.assignment.losses import iou
-from models.segmentation.data import PHRASES
+from models.segmentation.data import PHRASES, read_levels
 from models.segmentation.lessons import Lesson
 from models.segmentation.measures.losses import focal
 from models.segmentation.network import Detector, Maps
@@ -166,16 +166,13 @@ def found_in(
         if not phrases:
             continue
         sentences = torch.from_numpy(np.stack([texts[each.prompts[index].text] for index in phrases]))
-        levels = tuple(torch.from_numpy(level.astype(np.float32))[None].to(device) for level in each.maps)
         with torch.inference_mode():
-            found = detector.find(Maps(levels), sentences[None].to(device))
+            found = detector.find(Maps(read_levels(each, device)), sentences[None].to(device))
             last = found.layers[-1]
             logits = score(last.queries, last.offsets, found.texts)[0]
         boxes = last.boxes[0].cpu()
         overlap = iou(torch.from_numpy(each.boxes)[None], boxes[None])[0].T  # (q, things)
-        answers = torch.zeros(len(each.boxes), len(phrases))
-        for thing, known in enumerate(each.answers):
-            answers[thing, [place for place, index in enumerate(phrases) if index in known]] = 1
+        answers = torch.from_numpy(each.truth[:, phrases]).float()
         true = _any(overlap >= settings.hit, answers)
         near = _any(overlap >= settings.unsure, answers)
         known = torch.tensor([each.verified is None or index in each.verified for index in phrases])

@@ -11,6 +11,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+_LEAST_SHARE = 1e-3
+
 
 @runtime_checkable
 class Pace(Protocol):
@@ -25,6 +27,12 @@ class Pace(Protocol):
     def saved_every(self) -> int:
         """Steps."""
         ...
+
+
+def share(step: int, total: int, *, warm_up_steps: int) -> float:
+    """Return the share of the learning rate: a short rise, then half a cosine."""
+    rise = min(1.0, (step + 1) / warm_up_steps)
+    return rise * 0.5 * (1 + math.cos(math.pi * step / total))
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +61,9 @@ class Run:
             group["initial_lr"] = group["lr"]
         start = self._restored()
         for step in range(start, self.total):
+            rate = share(step, self.total, warm_up_steps=self.settings.warm_up_steps) + _LEAST_SHARE
             for group in self.optimiser.param_groups:
-                group["lr"] = group["initial_lr"] * self._share(step)
+                group["lr"] = group["initial_lr"] * rate
             yield step
             if (step + 1) % self.settings.saved_every == 0 or step + 1 == self.total:
                 self._save(step + 1)
@@ -66,11 +75,6 @@ class Run:
         nn.utils.clip_grad_norm_(self.modules.parameters(), self.clip)
         self.optimiser.step()
         return float(loss.item())
-
-    def _share(self, step: int) -> float:
-        """Return the share of the learning rate: a short rise, then half a cosine."""
-        rise = min(1.0, (step + 1) / self.settings.warm_up_steps)
-        return rise * 0.5 * (1 + math.cos(math.pi * step / self.total)) + 1e-3
 
     def _save(self, step: int) -> None:
         state = {"step": step, "modules": self.modules.state_dict(), "optimiser": self.optimiser.state_dict()}
