@@ -5,7 +5,7 @@ from __future__ import annotations
 from fovea.ranking.v1 import ranking_pb2_grpc
 from services.kernel import defaults
 from services.ranking.adapters.telemetry import MetricsMonitor
-from services.ranking.domain import Thresholds
+from services.ranking.domain.ordering import Thresholds
 from services.ranking.entrypoints.handlers import OnCandidatesRetrieved
 from services.ranking.entrypoints.servicer import RankingServicer
 from services.ranking.usecases import Rank

@@ -2,9 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from services.kernel.vocabulary import Candidates, Ranking
+from services.kernel.errors import FoveaError
+from services.kernel.vocabulary import Candidates, ImageReference, Ranking
+from services.ranking.domain.asking import Effort, Judgement, Question, Terms
+
+
+@runtime_checkable
+class ImageSource(Protocol):
+    """Where the bytes of an image are."""
+
+    def read(self, image: ImageReference) -> bytes:
+        """Return the bytes that the reference's digest names. Raises NotFound, Corrupt, Unavailable."""
+        ...
+
+
+@runtime_checkable
+class Ranker(Protocol):
+    """A model that orders candidates; safe to use from many threads, and without memory between calls."""
+
+    def models(self) -> tuple[str, ...]:
+        """Return `name@digest` of each model that takes part. Raises Unavailable if one is away."""
+        ...
+
+    def terms(self) -> Terms:
+        """Return on what terms it can be asked; it asks nobody for that."""
+        ...
+
+    def rank(self, questions: Sequence[Question], effort: Effort) -> Sequence[Judgement | FoveaError]:
+        """Return what the model says of each question, in order.
+
+        The time that is left is `services.runtime.deadline`'s. Who has no time for all orders answers with
+        those that were read. What befell one question alone stands in its place as an error: Unavailable,
+        DeadlineExceeded, InvalidInput (the region does not fit the picture).
+
+        Args:
+            questions: Regions of one image.
+            effort: How hard to try; a mode of `terms().modes`.
+
+        Raises:
+            Unavailable, Overloaded, DeadlineExceeded: No question could be asked.
+        """
+        ...
 
 
 @runtime_checkable

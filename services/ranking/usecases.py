@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from services.kernel.vocabulary import Candidates, Ranking, RecognitionOptions, Stage
-from services.ranking.domain import Gates, Thresholds, checked, retrieval_order
+from services.ranking.domain.ordering import Gates, Thresholds, checked, retrieval_order
 from services.ranking.ports import Monitor
 
 

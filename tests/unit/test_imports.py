@@ -13,10 +13,19 @@ LINT = Path(sys.executable).with_name("lint-imports")
 # One offence against each contract: the file that commits it, and the line that is added.
 OFFENCES = {
     "Services meet in protos alone": ("services/ranking/codec.py", "import services.retrieval.domain"),
-    "Each service has the same layers": ("services/ranking/domain.py", "import services.ranking.usecases"),
+    "Each service has the same layers": (
+        "services/ranking/domain/ordering.py",
+        "import services.ranking.usecases",
+    ),
     "and no others": ("services/ranking/helpers.py", "pass"),
-    "The inside knows no framework": ("services/ranking/domain.py", "import services.runtime.codec.region"),
-    "Kernel and runtime know no service": ("services/runtime/topics.py", "import services.ranking.domain"),
+    "The inside knows no framework": (
+        "services/ranking/domain/ordering.py",
+        "import services.runtime.codec.region",
+    ),
+    "Kernel and runtime know no service": (
+        "services/runtime/topics.py",
+        "import services.ranking.domain.ordering",
+    ),
     "The methods know no service": ("models/vision/images.py", "import services.kernel.errors"),
     "Serving never reaches torch": ("services/encoding/codec.py", "import models.text.network"),
     "The client is light": ("fovea/client/errors.py", "import numpy"),

@@ -6,7 +6,7 @@ import pytest
 
 from services.kernel import defaults
 from services.kernel.vocabulary import Candidates, RankingStatus, RecognitionOptions
-from services.ranking.domain import Thresholds
+from services.ranking.domain.ordering import Thresholds
 from services.ranking.usecases import Rank
 from services.retrieval.domain import Hit, pool
 from tests.fakes.exemplars import exemplar

@@ -4,7 +4,7 @@ import pytest
 
 from services.kernel.errors import InvalidInput
 from services.kernel.vocabulary import BroaderLabel, RankingStatus, RecognitionOptions, Stage
-from services.ranking.domain import Thresholds
+from services.ranking.domain.ordering import Thresholds
 from services.ranking.usecases import Rank
 from tests.fakes.ranking import RecordingMonitor, candidates
 

@@ -1,6 +1,6 @@
 from services.kernel.vocabulary import Candidates
 from services.ranking.adapters.telemetry import MetricsMonitor
-from services.ranking.domain import Gates, Thresholds, retrieval_order
+from services.ranking.domain.ordering import Gates, Thresholds, retrieval_order
 from services.runtime.metrics import Metrics
 from tests.fakes.ranking import candidates
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from services.kernel.errors import InvalidInput
 from services.kernel.vocabulary import BroaderLabel, Candidates, Gate, RankedLabel, Ranking, RankingStatus
-from services.ranking.domain import NO_RANKER, Gates, Thresholds, checked, retrieval_order
+from services.ranking.domain.ordering import NO_RANKER, Gates, Thresholds, checked, retrieval_order
 from tests.fakes.ranking import candidates
 
 SHIPPED = Thresholds(trust=0.5, unknown=0.5, level=0.5)
