@@ -1,0 +1,71 @@
+"""How families of models want a question wrapped before they answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from models.ranking.pieces import Control, Image, Piece, Prompt, Text, joined
+
+
+@dataclass(frozen=True)
+class Chat:
+    """One turn of a user, and the beginning of the answer.
+
+    Attributes:
+        name: Of the family.
+        opening: Before the question.
+        closing: After it, up to where the model answers.
+        image: What stands for the image in a text (`as_text`).
+        frame: Pieces before and behind each image.
+        gap: Between `closing` and the first words of an answer that is begun for the model.
+    """
+
+    name: str
+    opening: tuple[Piece, ...]
+    closing: tuple[Piece, ...]
+    image: str = "<image>"
+    frame: tuple[tuple[Piece, ...], tuple[Piece, ...]] = ((), ())
+    gap: str = ""
+
+    def wrap(self, question: Sequence[Piece], answer: str = "") -> Prompt:
+        """Return the prompt that asks the question and begins the answer."""
+        before, behind = self.frame
+        inner = [
+            part
+            for piece in question
+            for part in ((*before, piece, *behind) if isinstance(piece, Image) else (piece,))
+        ]
+        begun = (Text(self.gap + answer),) if answer else ()
+        return joined((*self.opening, *inner, *self.closing, *begun))
+
+
+_START: Final = Control("<|im_start|>")
+_END: Final = Control("<|im_end|>")
+_LINE: Final = Text("\n")
+_UTTERED: Final = Control("<end_of_utterance>")
+
+CHATML: Final = Chat("chatml", (_START, Text("user\n")), (_END, _LINE, _START, Text("assistant\n")))
+"""SmolLM2's, without a system turn: every token costs time."""
+LLAVA: Final = Chat("llava", (Text("USER: "),), (Text(" ASSISTANT:"),), gap=" ")
+"""LLaVA 1.5's."""
+QWEN_VL: Final = Chat(
+    "qwen-vl",
+    (_START, Text("system\nYou are a helpful assistant."), _END, _LINE, _START, Text("user\n")),
+    (_END, _LINE, _START, Text("assistant\n")),
+    image="<|image_pad|>",
+    frame=((Control("<|vision_start|>"),), (Control("<|vision_end|>"),)),
+)
+"""Qwen2-VL's and Qwen2.5-VL's."""
+IDEFICS: Final = Chat("idefics", (Text("User:"),), (_UTTERED, Text("\nAssistant:")), gap=" ")
+"""Idefics2's."""
+IDEFICS3: Final = Chat("idefics3", (_START, Text("User:")), (_UTTERED, Text("\nAssistant:")), gap=" ")
+"""Idefics3's and SmolVLM's."""
+PLAIN: Final = Chat("plain", (), (), gap="\n")
+"""None: the server wraps the question itself, as those do that take messages."""
+
+CHATS: Final[Mapping[str, Chat]] = MappingProxyType(
+    {chat.name: chat for chat in (CHATML, LLAVA, QWEN_VL, IDEFICS, IDEFICS3, PLAIN)}
+)
