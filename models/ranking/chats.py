@@ -50,7 +50,9 @@ _UTTERED: Final = Control("<end_of_utterance>")
 CHATML: Final = Chat("chatml", (_START, Text("user\n")), (_END, _LINE, _START, Text("assistant\n")))
 """SmolLM2's, without a system turn: every token costs time."""
 LLAVA: Final = Chat("llava", (Text("USER: "),), (Text(" ASSISTANT:"),), gap=" ")
-"""LLaVA 1.5's."""
+"""LLaVA 1.5's, and that of LLaVA-NeXT on Vicuna."""
+LLAVA_MISTRAL: Final = Chat("llava-mistral", (Text("[INST] "),), (Text(" [/INST]"),), gap=" ")
+"""LLaVA-NeXT's on Mistral."""
 QWEN_VL: Final = Chat(
     "qwen-vl",
     (_START, Text("system\nYou are a helpful assistant."), _END, _LINE, _START, Text("user\n")),
@@ -59,13 +61,20 @@ QWEN_VL: Final = Chat(
     frame=((Control("<|vision_start|>"),), (Control("<|vision_end|>"),)),
 )
 """Qwen2-VL's and Qwen2.5-VL's."""
-IDEFICS: Final = Chat("idefics", (Text("User:"),), (_UTTERED, Text("\nAssistant:")), gap=" ")
+IDEFICS2: Final = Chat("idefics2", (Text("User:"),), (_UTTERED, Text("\nAssistant:")), gap=" ")
 """Idefics2's."""
-IDEFICS3: Final = Chat("idefics3", (_START, Text("User:")), (_UTTERED, Text("\nAssistant:")), gap=" ")
-"""Idefics3's and SmolVLM's."""
+IDEFICS3: Final = Chat(
+    "idefics3",
+    (Control("<|begin_of_text|>"), Text("User:")),
+    (_UTTERED, Text("\nAssistant:")),
+    gap=" ",
+)
+"""Idefics3's on Llama 3."""
+SMOLVLM: Final = Chat("smolvlm", (_START, Text("User:")), (_UTTERED, Text("\nAssistant:")), gap=" ")
+"""SmolVLM's, which is an Idefics3 on SmolLM2."""
 PLAIN: Final = Chat("plain", (), (), gap="\n")
 """None: the server wraps the question itself, as those do that take messages."""
 
 CHATS: Final[Mapping[str, Chat]] = MappingProxyType(
-    {chat.name: chat for chat in (CHATML, LLAVA, QWEN_VL, IDEFICS, IDEFICS3, PLAIN)}
+    {chat.name: chat for chat in (CHATML, LLAVA, LLAVA_MISTRAL, QWEN_VL, IDEFICS2, IDEFICS3, SMOLVLM, PLAIN)}
 )

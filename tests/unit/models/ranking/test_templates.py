@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.ranking.chats import CHATS, IDEFICS, LLAVA, PLAIN, QWEN_VL
+from models.ranking.chats import CHATS, IDEFICS2, LLAVA, PLAIN, QWEN_VL
 from models.ranking.escaping import unescape
 from models.ranking.pieces import Control, Image, Prompt, Text, as_text, digest, joined
 from models.ranking.templates import TEMPLATES, Content, branch, letters, render
@@ -102,7 +102,7 @@ def test_a_list_may_be_shown_once_with_other_names() -> None:
                 "<|im_start|>assistant\nAnswer:"
             ),
         ),
-        (IDEFICS, "User:<image>\nWhich of these is it?\nA. owl<end_of_utterance>\nAssistant: Answer:"),
+        (IDEFICS2, "User:<image>\nWhich of these is it?\nA. owl<end_of_utterance>\nAssistant: Answer:"),
     ],
 )
 def test_families_of_models_get_the_question_in_their_own_wrapping(chat: object, text: str) -> None:
