@@ -41,8 +41,8 @@ class Linear(nn.Module):
         self.weight = nn.Parameter(torch.empty(channels_out, channels_in))
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Return (..., channels_out)."""
-        return functional.linear(hidden, self.weight)
+        """Return (..., channels_out), in the numbers of the input whatever the weight's are."""
+        return functional.linear(hidden.to(self.weight.dtype), self.weight).to(hidden.dtype)
 
 
 class AdaptedLinear(Linear):
@@ -180,6 +180,12 @@ class Llama(nn.Module):
         angles = positions[:, None, :, None].float() * self.shape.rotary_base**-steps
         angles = torch.cat([angles, angles], -1)
         return angles.cos(), angles.sin()
+
+    def round_base(self) -> None:
+        """Keep the matrices that stay in bfloat16: four times as fast where a CPU knows it, for training."""
+        for module in self.blk.modules():
+            if isinstance(module, Linear):
+                module.weight.data = module.weight.data.to(torch.bfloat16)
 
     def adapter(self) -> dict[str, nn.Parameter]:
         """Return the weights that are learnt, by name."""

@@ -229,3 +229,17 @@ def test_adapters_are_taken_whole_or_not_at_all() -> None:
         one.load_adapter({"blk.0.attn_q.up": torch.zeros(48, 4)})
     with pytest.raises(ValueError, match="missing"):
         one.load_base({"token_embd.weight": torch.zeros(97, 48)})
+
+
+def test_a_rounded_base_says_nearly_the_same_and_learns_adapters_in_full() -> None:
+    llama, tokens = small(), torch.arange(12).reshape(2, 6)
+    exact = plain(llama, tokens)
+    llama.round_base()
+    rounded = plain(llama, tokens)
+    rounded[..., 0].sum().backward()
+
+    torch.testing.assert_close(rounded, exact, atol=0.1, rtol=0)
+    assert (rounded != exact).any()
+    assert {value.grad.dtype for value in llama.adapter().values() if value.grad is not None} == {
+        torch.float32
+    }
