@@ -56,6 +56,14 @@ class Limits:
     """Labels that one region may be answered with."""
     default_labels_per_region: int = 5
     """Labels that one region is answered with unless the caller says otherwise."""
+    descriptions_per_label: int = 3
+    """Descriptions that come with one candidate, the first by id of those that its label was taught."""
+    description_characters: int = 400
+    """Length of a description that comes with a candidate; a longer one is cut after a word."""
+    described_labels_per_region: int = 26
+    """Candidates of one region that come with descriptions: as many as can stand behind letters."""
+    description_characters_per_image: int = 250_000
+    """Characters of all descriptions in the answer for one image; regions beyond it have none."""
     hierarchy_labels: int = 20_000
     """Labels of one collection's hierarchy."""
     hierarchy_levels: int = 16

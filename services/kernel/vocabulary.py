@@ -202,7 +202,10 @@ def voting_spaces(votes: Iterable[SpaceVote]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """An exemplar that voted; `share` is its part of all votes, that of *unknown* included."""
+    """An exemplar that voted; `share` is its part of all votes, that of *unknown* included.
+
+    `box` is the part of its picture that shows the class; None: all of it.
+    """
 
     exemplar_id: str
     kind: ExemplarKind
@@ -210,6 +213,7 @@ class Neighbour:
     similarity: float
     share: float
     image_key: str = ""
+    box: Box | None = None
 
 
 class Ancestor(NamedTuple):
@@ -223,13 +227,14 @@ class Ancestor(NamedTuple):
 class Candidate:
     """A label that retrieval proposes, with the neighbours that voted for it, nearest first.
 
-    `ancestors` are what it is a kind of, the parent first.
+    `ancestors` are what it is a kind of, the parent first; `descriptions` are texts on how it looks.
     """
 
     label: str
     score: float
     neighbours: tuple[Neighbour, ...]
     ancestors: tuple[Ancestor, ...] = ()
+    descriptions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

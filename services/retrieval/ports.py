@@ -70,6 +70,13 @@ class MemoryView(Protocol):
         """Return those of these that there are, with their embeddings. Raises DeadlineExceeded."""
         ...
 
+    def described(self, labels: Collection[str], *, most: int, scope: Scope) -> Mapping[str, tuple[str, ...]]:
+        """Return texts of the attribute exemplars of these labels, by label: the first `most` by id.
+
+        Labels without any are left out. Raises Unavailable.
+        """
+        ...
+
     def labels(self) -> Mapping[str, int]:
         """Return how many exemplars each label has."""
         ...

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.kernel.errors import DeadlineExceeded, InvalidInput, Unavailable
-from services.kernel.vocabulary import CollectionKey, Condition, Embedding, EncodedExemplar
+from services.kernel.vocabulary import CollectionKey, Condition, Embedding, EncodedExemplar, ExemplarKind
 from services.retrieval.adapters.log_memory import LogMemory
 from services.retrieval.adapters.memory.changes import Change
 from services.retrieval.adapters.memory.index import SegmentedIndex
@@ -26,7 +27,7 @@ from services.retrieval.domain import Scope
 from services.retrieval.ports import Found, Memory, MemoryView
 from services.runtime import memory_version
 from services.runtime.event_log.ports import TopicPartition
-from tests.fakes.exemplars import BIRDS, ENCODER, OTHER_DIGEST, SEA, embedding, encoded
+from tests.fakes.exemplars import BIRDS, ENCODER, OTHER_DIGEST, SEA, described, embedding, encoded
 from tests.fakes.memory import InMemoryMemory
 
 ALL = Scope()
@@ -434,16 +435,77 @@ def test_readers_never_see_half_a_write(memory: Writable) -> None:
         written.result()
 
 
+def test_a_labels_descriptions_are_the_texts_of_its_attribute_exemplars_in_order_of_id(
+    memory: Writable,
+) -> None:
+    memory.remember(BIRDS, encoded("photo", "robin", [NORTH]))
+    memory.remember(BIRDS, described("c", "robin", "sings early"))
+    memory.remember(BIRDS, described("a", "robin", "red breast"))
+    memory.remember(BIRDS, described("b", "robin", 'hops, "bobs"\n\\'))
+    memory.remember(BIRDS, described("w", 'the "wren", {[\n]}', "tail up"))
+    memory.remember(SEA, described("s", "robin", "no bird"))
+
+    view = memory.view(BIRDS)
+
+    assert view.described({"robin"}, most=2, scope=ALL) == {"robin": ("red breast", 'hops, "bobs"\n\\')}
+    assert view.described({'the "wren", {[\n]}', "tit"}, most=3, scope=ALL) == {
+        'the "wren", {[\n]}': ("tail up",)
+    }
+    assert view.described((), most=3, scope=ALL) == {}
+    assert memory.view(CollectionKey("x", "y")).described({"robin"}, most=3, scope=ALL) == {}
+
+
+def test_a_description_that_is_forgotten_replaced_or_not_admitted_is_not_given(memory: Writable) -> None:
+    memory.remember(BIRDS, described("a", "robin", "old"))
+    before = memory.view(BIRDS)
+    memory.remember(BIRDS, described("a", "robin", "new", {"source": "people"}))
+    memory.remember(BIRDS, described("b", "robin", "gone"))
+    memory.remember(BIRDS, described("c", "robin", "third"))
+    memory.remember(BIRDS, described("d", "robin", "now a wren's"))
+    memory.forget(BIRDS, "b")
+    memory.remember(BIRDS, described("d", "wren", "now a wren's"))
+
+    after = memory.view(BIRDS)
+
+    def asked(scope: Scope) -> Mapping[str, tuple[str, ...]]:
+        return after.described({"robin"}, most=9, scope=scope)
+
+    assert before.described({"robin"}, most=9, scope=ALL) == {"robin": ("old",)}
+    assert asked(ALL) == {"robin": ("new", "third")}
+    assert asked(Scope(excluded=frozenset("a"))) == {"robin": ("third",)}
+    assert asked(Scope((Condition("source", one_of=("people",)),))) == {"robin": ("new",)}
+    assert after.described({"wren"}, most=9, scope=ALL) == {"wren": ("now a wren's",)}
+
+
+def test_a_description_adds_no_space_and_no_vector(memory: Writable) -> None:
+    memory.remember(BIRDS, described("a", "robin", "red"))
+
+    view = memory.view(BIRDS)
+
+    assert dict(view.spaces()) == {frozenset({"name"}): 1}
+    assert [[each.space for each in found.embeddings] for found in view.encoded()] == [["name"]]
+
+
+LABELS = ("robin", "wren", "tit")
 VECTORS = st.tuples(st.integers(-3, 3), st.integers(-3, 3), st.integers(1, 3))
 WRITES = st.lists(
     st.tuples(
         st.sampled_from("abcdefgh"),
-        st.sampled_from(["robin", "wren", "tit"]),
+        st.sampled_from(LABELS),
         st.sampled_from([ENCODER, OTHER_DIGEST, "bridge@aa"]),
         st.none() | VECTORS,
     ),
     max_size=60,
 )
+
+
+def drawn(name: str, label: str, vector: Embedding) -> EncodedExemplar:
+    """Half of them are pictures, half descriptions."""
+    made = encoded(name, label, [vector])
+    if name < "d":
+        return made
+    text = f"{name} of {vector.vector.tolist()}"
+    return replace(made, exemplar=replace(made.exemplar, kind=ExemplarKind.ATTRIBUTE, text=text))
 
 
 @given(WRITES, VECTORS, st.integers(1, 9), st.frozensets(st.sampled_from("abcdefgh"), max_size=3))
@@ -460,13 +522,15 @@ def test_every_sequence_of_writes_agrees_with_the_plainest_arithmetic(
             if vector is None:
                 memory.forget(BIRDS, name)
             else:
-                memory.remember(BIRDS, encoded(name, label, [embedding(*vector, encoder=encoder)]))
+                memory.remember(BIRDS, drawn(name, label, embedding(*vector, encoder=encoder)))
     expected, *found = (
         memory.view(BIRDS).nearest([embedding(*query)], most=most, scope=Scope(excluded=excluded))
         for memory in memories
     )
 
+    texts = oracle.view(BIRDS).described(LABELS, most=2, scope=ALL)
     assert all(each == expected for each in found)
     for memory in memories:
         assert memory.view(BIRDS).labels() == oracle.view(BIRDS).labels()
+        assert memory.view(BIRDS).described(LABELS, most=2, scope=ALL) == texts
         assert list(memory.view(BIRDS).exemplars()) == list(oracle.view(BIRDS).exemplars())

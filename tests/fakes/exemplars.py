@@ -44,3 +44,11 @@ def encoded(
     attributes: Mapping[str, AttributeValue] | None = None,
 ) -> EncodedExemplar:
     return EncodedExemplar(exemplar(exemplar_id, label, attributes), tuple(embeddings))
+
+
+def described(
+    exemplar_id: str, label: str, text: str, attributes: Mapping[str, AttributeValue] | None = None
+) -> EncodedExemplar:
+    """Return an attribute exemplar in the space of names."""
+    taught = Exemplar(exemplar_id, label, ExemplarKind.ATTRIBUTE, attributes or {}, text=text)
+    return EncodedExemplar(taught, (embedding(1, 0, space="name", encoder="text@1"),))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.kernel.errors import InvalidInput, Unavailable
-from services.kernel.vocabulary import CollectionKey, Embedding, EncodedExemplar, Exemplar
+from services.kernel.vocabulary import CollectionKey, Embedding, EncodedExemplar, Exemplar, ExemplarKind
 from services.retrieval.domain import Hit, Scope, comparable
 from services.retrieval.ports import Found, Search
 
@@ -36,6 +36,14 @@ class InMemoryView:
 
     def find(self, exemplar_ids: Collection[str]) -> Mapping[str, EncodedExemplar]:
         return {name: self.entries[name] for name in exemplar_ids if name in self.entries}
+
+    def described(self, labels: Collection[str], *, most: int, scope: Scope) -> Mapping[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
+        for each in self.exemplars():
+            texts = found.get(each.label, ())
+            if each.kind is ExemplarKind.ATTRIBUTE and each.label in labels and scope.admits(each):
+                found[each.label] = (*texts, each.text)[:most]
+        return found
 
     def labels(self) -> Mapping[str, int]:
         return Counter(entry.exemplar.label for entry in self.entries.values())

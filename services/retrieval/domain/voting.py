@@ -22,6 +22,7 @@ from services.kernel.vocabulary import (
     Condition,
     Exemplar,
     Neighbour,
+    RegionOrigin,
     SpaceVote,
 )
 from services.retrieval.domain.hierarchy import NO_PARENTS, Parents, ancestors
@@ -181,7 +182,9 @@ def _evidence(
 def _neighbour(space: str, hit: Hit, share: float) -> Neighbour:
     exemplar = hit.exemplar
     image_key = exemplar.image.key if exemplar.image else ""
-    return Neighbour(exemplar.exemplar_id, exemplar.kind, space, hit.similarity, share, image_key)
+    region = exemplar.region
+    box = None if region is None or region.origin is RegionOrigin.WHOLE_IMAGE else region.box
+    return Neighbour(exemplar.exemplar_id, exemplar.kind, space, hit.similarity, share, image_key, box)
 
 
 def _holds(condition: Condition, attributes: Mapping[str, AttributeValue]) -> bool:

@@ -18,7 +18,16 @@ from services.kernel.vocabulary import (
     SpaceVote,
     Stage,
 )
-from services.retrieval.domain import NO_PARENTS, Hit, Parents, Scope, pool, votes_in_force
+from services.retrieval.domain import (
+    NO_PARENTS,
+    Hit,
+    Parents,
+    Scope,
+    describe,
+    pool,
+    to_describe,
+    votes_in_force,
+)
 from services.retrieval.ports import Found, Memory, Monitor, Search
 
 ENCODER_MISMATCH: Final = "encoder_mismatch"
@@ -100,7 +109,8 @@ class Recall:
             per_label=options.neighbours_per_label,
             parents=self._parents(collection),
         )
-        return Recalled(tuple(pooled(region.region_id, _hits(region, found)) for region in regions), stage)
+        candidates = tuple(pooled(region.region_id, _hits(region, found)) for region in regions)
+        return Recalled(_described(candidates, search), stage)
 
     def _search(
         self, collection: CollectionKey, queries: Sequence[Embedding], options: RecognitionOptions
@@ -128,6 +138,14 @@ class Recall:
         voteless = any(each.space not in spaces for region in regions for each in region.embeddings)
         rungs = {ENCODER_MISMATCH: bool(left_out), NO_VOTE: voteless}
         return tuple(rung for rung, taken in rungs.items() if taken)
+
+
+def _described(candidates: tuple[Candidates, ...], search: Search) -> tuple[Candidates, ...]:
+    """Return the candidates with what the memory says about how they look."""
+    texts = search.view.described(
+        to_describe(candidates), most=LIMITS.descriptions_per_label, scope=search.scope
+    )
+    return describe(candidates, texts) if texts else candidates
 
 
 def _queries(regions: Sequence[RegionEmbeddings], votes: Sequence[SpaceVote]) -> list[Embedding]:

@@ -11,6 +11,7 @@ from services.kernel.limits import LIMITS
 from services.kernel.validation import checked_text
 from services.kernel.vocabulary import Ancestor, Candidate, Candidates, Condition, Neighbour, SpaceVote
 from services.runtime.codec.exemplar import read_kind, read_value, write_kind, write_value
+from services.runtime.codec.region import read_box, write_box
 
 
 def read_filter(messages: Sequence[candidates_pb2.Condition], *, field: str) -> tuple[Condition, ...]:
@@ -108,6 +109,7 @@ def _read_neighbour(message: candidates_pb2.Neighbour) -> Neighbour:
         similarity=message.similarity,
         share=message.share,
         image_key=message.image_key,
+        box=read_box(message.box, field="neighbour.box") if message.HasField("box") else None,
     )
 
 
@@ -119,6 +121,7 @@ def _write_neighbour(neighbour: Neighbour) -> candidates_pb2.Neighbour:
         similarity=neighbour.similarity,
         share=neighbour.share,
         image_key=neighbour.image_key,
+        box=None if neighbour.box is None else write_box(neighbour.box),
     )
 
 
@@ -132,6 +135,7 @@ def read_candidates(message: candidates_pb2.Candidates) -> Candidates:
                 each.score,
                 tuple(map(_read_neighbour, each.neighbours)),
                 tuple(Ancestor(above.label, above.score) for above in each.ancestors),
+                tuple(each.descriptions),
             )
             for each in message.candidates
         ),
@@ -156,6 +160,7 @@ def write_candidates(found: Candidates) -> candidates_pb2.Candidates:
                 ancestors=[
                     candidates_pb2.Ancestor(label=above.label, score=above.score) for above in each.ancestors
                 ],
+                descriptions=each.descriptions,
             )
             for each in found.candidates
         ],

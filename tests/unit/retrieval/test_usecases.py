@@ -27,7 +27,7 @@ from services.retrieval.usecases import (
     Recalled,
     Voting,
 )
-from tests.fakes.exemplars import BIRDS, OTHER_DIGEST, SEA, embedding, encoded
+from tests.fakes.exemplars import BIRDS, OTHER_DIGEST, SEA, described, embedding, encoded
 from tests.fakes.memory import InMemoryMemory, RecordingMonitor
 
 VISUAL = SpaceVote("visual", weight=1.0, temperature=0.07, reference=0.5)
@@ -267,3 +267,16 @@ def test_labels_are_counted_in_order(memory: InMemoryMemory) -> None:
 
     assert counts.exemplars == (("auk", 1), ("robin", 2), ("wren", 2))
     assert counts.memory_version == "5"
+
+
+def test_candidates_come_with_what_their_label_was_taught_about_its_looks(memory: InMemoryMemory) -> None:
+    memory.remember(BIRDS, described("t1", "robin", "red breast"))
+    memory.remember(BIRDS, described("t2", "robin", "thin bill"))
+
+    options = RecognitionOptions(exclude_exemplar_ids=("t2",))
+    (found,) = recaller(memory)(BIRDS, [RegionEmbeddings("0", (NORTH,))], options).candidates
+
+    assert {each.label: each.descriptions for each in found.candidates} == {
+        "robin": ("red breast",),
+        "wren": (),
+    }

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Int32
 
-from services.kernel.vocabulary import Condition, Embedding, EncodedExemplar, Exemplar
+from services.kernel.vocabulary import Condition, Embedding, EncodedExemplar, Exemplar, ExemplarKind
 from services.retrieval.domain import Scope
 
 SLOTS: Final = 2048
@@ -54,7 +54,8 @@ class BlockView:
     alive: Bool[np.ndarray, "slot"]
     tables: Mapping[TableKey, TableView]
     dead: int
-    _exemplars: list[Exemplar] = field(repr=False)  # shared with the writer, who only appends
+    described: Mapping[str, Sequence[int]]  # shared with the writer, who only appends
+    _exemplars: list[Exemplar] = field(repr=False)  # likewise
     _holding: _Holding = field(repr=False)  # likewise
 
     def holding(self, conditions: tuple[Condition, ...]) -> Bool[np.ndarray, "slot"]:
@@ -162,6 +163,7 @@ class Block:
         self._alive = np.ones(SLOTS, np.bool_)
         self._dead = 0
         self._tables: dict[TableKey, _Table] = {}
+        self._described: dict[str, list[int]] = {}
         self._holding = _Holding()
         self._view: BlockView | None = None
 
@@ -186,6 +188,8 @@ class Block:
         for embedding in {TableKey.of(each): each for each in encoded.embeddings}.values():
             self._table(TableKey.of(embedding)).append(embedding.vector, slot)
         self._exemplars.append(encoded.exemplar)
+        if encoded.exemplar.kind is ExemplarKind.ATTRIBUTE:
+            self._described.setdefault(encoded.exemplar.label, []).append(slot)
         self._view = None
         return slot
 
@@ -202,7 +206,7 @@ class Block:
         if self._view is None:
             tables = {key: table.view() for key, table in self._tables.items()}
             alive = self._alive[: len(self._exemplars)]
-            self._view = BlockView(alive, tables, self._dead, self._exemplars, self._holding)
+            self._view = BlockView(alive, tables, self._dead, self._described, self._exemplars, self._holding)
         return self._view
 
     def _table(self, key: TableKey) -> _Table:

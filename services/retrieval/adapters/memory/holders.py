@@ -40,6 +40,11 @@ class Holder(Protocol):
         """The vectors."""
         ...
 
+    @property
+    def described(self) -> Mapping[str, Sequence[int]]:
+        """Slots, of the dead too and maybe of later ones, of each label's attribute exemplars."""
+        ...
+
     def exemplar(self, slot: int) -> Exemplar:
         """Return the exemplar of a slot."""
         ...
@@ -87,6 +92,11 @@ class SegmentView:
     def tables(self) -> Mapping[TableKey, TableView]:
         """The vectors."""
         return self.segment.tables
+
+    @property
+    def described(self) -> Mapping[str, Sequence[int]]:
+        """Slots, of the dead too, of each label's attribute exemplars."""
+        return self.segment.described
 
     def exemplar(self, slot: int) -> Exemplar:
         """Return the exemplar of a slot."""

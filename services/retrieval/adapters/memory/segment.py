@@ -10,12 +10,14 @@ index-0-*         beside them, no part of the segment: indexes over a table, whi
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from jaxtyping import Bool, Shaped
+from jaxtyping import Bool, Int32, Shaped
 
 from services.kernel.errors import Corrupt, Unavailable
 from services.kernel.vocabulary import CollectionKey, Condition, Embedding, EncodedExemplar, Exemplar
@@ -29,6 +31,8 @@ from services.retrieval.adapters.memory.remembering import remember
 from services.retrieval.adapters.memory.table_index import TableIndex
 
 COLUMNS: Final = "columns.bin"
+DESCRIBED: Final = "exemplars.described"
+"""The array of the slots of attribute exemplars; older releases wrote none."""
 EXEMPLARS: Final = "exemplars.bin"
 _INDEX_FILES: Final = "index-*"
 _DECODED: Final = 4096  # exemplars, half a kilobyte each
@@ -58,6 +62,7 @@ class Segment:
         self.labels = Labels.read(arrays)
         self.attributes = Attributes.read(arrays)
         self._ends: memoryview = arrays["exemplars.ends"].data  # its items are quicker to get than an array's
+        self._described_slots = arrays.get(DESCRIBED)
         self._records: memoryview = mapped(folder / EXEMPLARS).data
         self._holding: dict[tuple[Condition, ...], Bool[np.ndarray, "slot"]] = {}
         self._decoded: dict[int, Exemplar] = {}
@@ -124,6 +129,23 @@ class Segment:
                 exemplar = known[slot] = records.read(self.record(slot))
             found.append(exemplar)
         return found
+
+    @cached_property
+    def described_slots(self) -> Int32[np.ndarray, "n"]:
+        """Slots, rising, of attribute exemplars. A segment of an older release is looked through once."""
+        if self._described_slots is not None:
+            return self._described_slots
+        begins = list(records.attribute_exemplars(self._records))
+        return np.searchsorted(self._ends, begins, side="right").astype(np.int32)
+
+    @cached_property
+    def described(self) -> Mapping[str, Sequence[int]]:
+        """Slots of each label's attribute exemplars, in order of id; labels without any are not there."""
+        slots = self.described_slots
+        by_code: defaultdict[int, list[int]] = defaultdict(list)
+        for slot, code in zip(slots.tolist(), self.labels.codes[slots].tolist(), strict=True):
+            by_code[code].append(slot)
+        return {self.labels.names[code]: each for code, each in by_code.items()}
 
     def holding(self, conditions: tuple[Condition, ...]) -> Bool[np.ndarray, "slot"]:
         """Return which slots fulfil all conditions; remembered, for filters come again and again."""

@@ -19,8 +19,13 @@ from services.retrieval.adapters.memory.block import TableKey
 from services.retrieval.adapters.memory.columns import Ids
 from services.retrieval.adapters.memory.files import DigestedFile, sync_folder
 from services.retrieval.adapters.memory.manifest import FileDigest, Manifest, Section, TableSize
-from services.retrieval.adapters.memory.segment import COLUMNS, EXEMPLARS, vectors_file
-from services.retrieval.adapters.memory.sources import Source, merged_attributes, merged_labels
+from services.retrieval.adapters.memory.segment import COLUMNS, DESCRIBED, EXEMPLARS, vectors_file
+from services.retrieval.adapters.memory.sources import (
+    Source,
+    merged_attributes,
+    merged_described,
+    merged_labels,
+)
 
 _ALIGNMENT: Final = 64
 _ROWS_AT_A_TIME: Final = 4096
@@ -74,6 +79,7 @@ class _Writing:
             **Ids.of([names[place] for place in order]).arrays(),
             **merged_labels(self.sources, slots).arrays(),
             **merged_attributes(self.sources, slots).arrays(),
+            DESCRIBED: merged_described(self.sources, slots),
             "exemplars.ends": self._write_exemplars(order),
         }
         tables = []

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int32, Int64
 
+from services.kernel.vocabulary import ExemplarKind
 from services.retrieval.adapters.memory import records
 from services.retrieval.adapters.memory.block import BlockView, TableKey, TableView
 from services.retrieval.adapters.memory.columns import Attributes, Labels, Strings
@@ -23,6 +24,7 @@ class Source:
         kept: Their slots, rising.
         slots: How many there are, kept or not.
         labels, attributes: Of all slots.
+        described: Slots of attribute exemplars, rising.
         record: Gives the stored form of a slot's exemplar.
         tables: The vectors of all slots.
     """
@@ -32,6 +34,7 @@ class Source:
     slots: int
     labels: Labels
     attributes: Attributes
+    described: Int32[np.ndarray, "n"]
     record: Callable[[int], bytes]
     tables: Mapping[TableKey, TableView]
 
@@ -46,6 +49,9 @@ def of_block(block: BlockView) -> Source:
         slots=len(exemplars),
         labels=Labels.of([each.label for each in exemplars]),
         attributes=Attributes.of([each.attributes for each in exemplars]),
+        described=np.array(
+            [slot for slot, each in enumerate(exemplars) if each.kind is ExemplarKind.ATTRIBUTE], np.int32
+        ),
         record=lambda slot: records.write(exemplars[slot]),
         tables=block.tables,
     )
@@ -60,6 +66,7 @@ def of_segment(segment: Segment, alive: Bool[np.ndarray, "slot"]) -> Source:
         slots=segment.rows,
         labels=segment.labels,
         attributes=segment.attributes,
+        described=segment.described_slots,
         record=segment.record,
         tables=segment.tables,
     )
@@ -77,6 +84,12 @@ def merged_labels(sources: Sequence[Source], slots: Slots) -> Labels:
         merged[new[source.kept]] = code[source.labels.codes[source.kept]]
     used, dense = np.unique(merged, return_inverse=True)
     return Labels(Strings.of([names[code] for code in used.tolist()]), dense.astype(np.int32))
+
+
+def merged_described(sources: Sequence[Source], slots: Slots) -> Int32[np.ndarray, "n"]:
+    """Return the new slots of attribute exemplars, rising."""
+    new = np.concatenate([each[source.described] for source, each in zip(sources, slots, strict=True)])
+    return np.sort(new[new >= 0])
 
 
 def merged_attributes(sources: Sequence[Source], slots: Slots) -> Attributes:

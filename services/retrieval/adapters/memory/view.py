@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Final
 
 from services.kernel.vocabulary import Embedding, EncodedExemplar, Exemplar
+from services.retrieval.adapters.memory.describing import described
 from services.retrieval.adapters.memory.holders import Holder, spaces_in
 from services.retrieval.adapters.memory.search import search
 from services.retrieval.domain import Scope
@@ -63,6 +64,10 @@ class SegmentedView:
             if holder.alive[slot]
             for found in (holder.encoded(slot),)
         }
+
+    def described(self, labels: Collection[str], *, most: int, scope: Scope) -> Mapping[str, tuple[str, ...]]:
+        """Return texts on how some labels look."""
+        return described(self.holders, labels, most=most, scope=scope)
 
     def labels(self) -> Mapping[str, int]:
         """Return how many exemplars each label has."""

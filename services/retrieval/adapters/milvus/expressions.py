@@ -53,6 +53,17 @@ def attributes(values: Mapping[str, AttributeValue]) -> dict[str, Any]:
     return {_key(_kind(value), name): _stored(value) for name, value in values.items()}
 
 
+def described(labels: Iterable[str]) -> str:
+    """Return the test that a description is of one of some labels, to be appended to another."""
+    tests = (f'attributes["label"] == "{_hex(label)}"' for label in sorted(labels))
+    return f" and ({' or '.join(tests)})"
+
+
+def description(label: str, written: str) -> dict[str, Any]:
+    """Return what a description's row has beside its exemplar's attributes, whose keys are longer."""
+    return {"label": _hex(label), "text": written}
+
+
 def _condition(condition: Condition) -> str:
     if condition.one_of:
         return " or ".join(

@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import Float32
 
 from services.kernel.errors import InvalidInput
-from services.kernel.vocabulary import CollectionKey, EncodedExemplar, Exemplar
+from services.kernel.vocabulary import CollectionKey, EncodedExemplar, Exemplar, ExemplarKind
 from services.retrieval.adapters.memory import records
 from services.retrieval.adapters.memory.block import TableKey
-from services.retrieval.adapters.milvus.expressions import attributes
+from services.retrieval.adapters.milvus.expressions import attributes, description
 from services.retrieval.adapters.milvus.schema import (
     ALIVE,
     CHUNK_BYTES,
@@ -27,6 +27,8 @@ from services.retrieval.adapters.milvus.schema import (
 _REQUEST_BYTES: Final = 8 << 20  # servers take 64 MB at a time
 _ROW_BYTES: Final = 1_000  # what a row may have besides its vector and record, about
 _SQUEEZED: Final = "z"  # a record begins with a bracket
+DESCRIPTIONS: Final = TableKey("", "", 2)
+"""In place of vectors this table has the texts of attribute exemplars; no space has that name."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,13 @@ def rows_of(collection: CollectionKey, encoded: EncodedExemplar, *, offset: int,
         TableKey.of(each): {**shared, "attributes": tested, "vector": each.vector}
         for each in encoded.embeddings
     }
+    tables = {**vectors, **_described(exemplar, {**shared, "attributes": tested})}
     own = {
         "label": exemplar.label,
         "record": _chunks(exemplar),
-        "tables": [list(key) for key in vectors],
+        "tables": [list(key) for key in tables],
     }
-    return Rows(without_vector({**shared, **own}), vectors)
+    return Rows(without_vector({**shared, **own}), tables)
 
 
 def exemplar_of(row: dict[str, Any]) -> Exemplar:
@@ -77,8 +80,13 @@ def exemplar_of(row: dict[str, Any]) -> Exemplar:
 
 
 def tables_of(row: dict[str, Any]) -> tuple[TableKey, ...]:
-    """Return the tables that have its vectors, in the order of its embeddings."""
+    """Return the tables that have something of it."""
     return tuple(TableKey(space, encoder, dim) for space, encoder, dim in row["tables"])
+
+
+def embedded_in(row: dict[str, Any]) -> tuple[TableKey, ...]:
+    """Return the tables that have its vectors, in the order of its embeddings."""
+    return tuple(key for key in tables_of(row) if key != DESCRIPTIONS)
 
 
 def vector_of(row: dict[str, Any]) -> Float32[np.ndarray, "dim"]:
@@ -98,6 +106,13 @@ def in_slices(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
             some, size = [], 0
     if some:
         yield some
+
+
+def _described(exemplar: Exemplar, shared: dict[str, Any]) -> dict[TableKey, dict[str, Any]]:
+    if exemplar.kind is not ExemplarKind.ATTRIBUTE:
+        return {}
+    own = description(exemplar.label, exemplar.text)
+    return {DESCRIPTIONS: without_vector({**shared, "attributes": {**shared["attributes"], **own}})}
 
 
 def _chunks(exemplar: Exemplar) -> Sequence[str]:

@@ -15,7 +15,7 @@ from services.retrieval.adapters.memory.block import TableKey
 from services.retrieval.adapters.milvus import expressions
 from services.retrieval.adapters.milvus.connection import Row
 from services.retrieval.adapters.milvus.nearest import Near, Tables, best
-from services.retrieval.adapters.milvus.rows import exemplar_of, tables_of, vector_of
+from services.retrieval.adapters.milvus.rows import DESCRIPTIONS, embedded_in, exemplar_of, vector_of
 from services.retrieval.adapters.milvus.state import State
 from services.retrieval.domain import Hit, Scope, comparable
 from services.retrieval.ports import Found
@@ -102,6 +102,19 @@ class MilvusView:
             found |= {each.exemplar.exemplar_id: each for each in self._with_vectors(rows)}
         return found
 
+    def described(self, labels: Collection[str], *, most: int, scope: Scope) -> Mapping[str, tuple[str, ...]]:
+        """Return texts on how some labels look; asks Milvus only where any text was ever taught."""
+        if DESCRIPTIONS not in self.state.tables or not labels:
+            return {}
+        where = self._alive + expressions.admitted(scope) + expressions.described(labels)
+        rows = self._query(self.tables.layout.vectors(DESCRIPTIONS), where, ["exemplar_id", "attributes"])
+        found: dict[str, tuple[str, ...]] = {}
+        by_key = {expressions.description(label, "")["label"]: label for label in labels}
+        for row in sorted(rows, key=lambda row: str(row["exemplar_id"])):
+            label = by_key[row["attributes"]["label"]]
+            found[label] = (*found.get(label, ()), row["attributes"]["text"])[:most]
+        return found
+
     def labels(self) -> Mapping[str, int]:
         """Return how many exemplars each label has; reads all of them once a moment."""
         if self.remembered.labels is None:
@@ -112,7 +125,7 @@ class MilvusView:
         """Return how many exemplars have embeddings in exactly these spaces; reads all once a moment."""
         if self.remembered.spaces is None:
             self.remembered.spaces = Counter(
-                frozenset(key.space for key in tables_of(row)) for row in self._rows(["tables"], "")
+                frozenset(key.space for key in embedded_in(row)) for row in self._rows(["tables"], "")
             )
         return self.remembered.spaces
 
@@ -170,7 +183,7 @@ class MilvusView:
     def _with_vectors(self, rows: Sequence[Row]) -> Iterator[EncodedExemplar]:
         by_table: defaultdict[TableKey, list[str]] = defaultdict(list)
         for row in rows:
-            for key in tables_of(row):
+            for key in embedded_in(row):
                 by_table[key].append(row["id"])
         vectors = {
             (key, found["id"]): vector_of(found)
@@ -181,7 +194,7 @@ class MilvusView:
         }
         for row in rows:
             embeddings = tuple(
-                Embedding(vectors[key, row["id"]], key.encoder, key.space) for key in tables_of(row)
+                Embedding(vectors[key, row["id"]], key.encoder, key.space) for key in embedded_in(row)
             )
             yield EncodedExemplar(exemplar_of(row), embeddings)
 

@@ -21,7 +21,7 @@ from services.retrieval.adapters.memory.block import TableKey
 from services.retrieval.adapters.memory.changes import Change
 from services.retrieval.adapters.milvus.connection import Connection
 from services.retrieval.adapters.milvus.expressions import among, text
-from services.retrieval.adapters.milvus.rows import Rows, in_slices, rows_of, tables_of
+from services.retrieval.adapters.milvus.rows import DESCRIPTIONS, Rows, in_slices, rows_of, tables_of
 from services.retrieval.adapters.milvus.schema import ALIVE, Layout, exemplars_schema, vectors_schema
 from services.retrieval.adapters.milvus.state import State, StateTable
 
@@ -135,7 +135,8 @@ class MilvusWriter:
         """Count the rows anew, for `items`."""
         found: defaultdict[str, int] = defaultdict(int)
         for key in self._state.tables:
-            found[key.space] += self._connection.row_count(self._layout.vectors(key))
+            if key != DESCRIPTIONS:
+                found[key.space] += self._connection.row_count(self._layout.vectors(key))
         self._items = dict(found)
 
     def items(self) -> Mapping[str, int]:

@@ -134,6 +134,7 @@ neighbours = st.builds(
     similarity=st.floats(-1, 1),
     share=shares,
     image_key=words,
+    box=st.none() | boxes(),
 )
 candidates = st.builds(
     Candidates,
@@ -145,6 +146,7 @@ candidates = st.builds(
             score=shares,
             neighbours=tuples(neighbours),
             ancestors=tuples(st.builds(Ancestor, words, shares)),
+            descriptions=tuples(words),
         )
     ),
     margin=shares,

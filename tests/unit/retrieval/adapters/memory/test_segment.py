@@ -4,6 +4,7 @@ import errno
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from services.retrieval.adapters.memory.block import Block, BlockView
 from services.retrieval.adapters.memory.segment import Segment
 from services.retrieval.adapters.memory.segment_writer import write_segment
 from services.retrieval.domain import Scope
-from tests.fakes.exemplars import BIRDS, ENCODER, embedding, encoded
+from tests.fakes.exemplars import BIRDS, ENCODER, described, embedding, encoded
 
 NORTH = embedding(0, 1)
 
@@ -191,3 +192,29 @@ def test_a_segment_stays_readable_when_its_folder_goes(tmp_path: Path) -> None:
     shutil.rmtree(segment.folder)
 
     assert all(same(segment.encoded(slot), each) for slot, each in enumerate(exemplars))
+
+
+def test_a_segment_knows_its_descriptions_also_if_an_older_release_wrote_it(tmp_path: Path) -> None:
+    hostile = encoded("q", 'x","attribute",{', [NORTH], {'","attribute",{': '","attribute",{'})
+    some = [
+        taught("b", 1),
+        described("d", "robin", "red"),
+        hostile,
+        described("a", "robin", '","attribute",{'),
+    ]
+
+    first = written(tmp_path / "first", block([*some, described("gone", "wren", "brown")], dead=[4]))
+    merged = Segment.open(
+        write_segment(
+            tmp_path / "both", BIRDS, [sources.of_segment(first, first.rows > np.arange(first.rows))]
+        )
+    )
+
+    for segment in (first, merged):
+        older = Segment(segment.folder, without_section(segment.manifest, "exemplars.described"))
+        assert older.described_slots.tolist() == segment.described_slots.tolist() == [0, 2]
+        assert older.described == segment.described == {"robin": [0, 2]}
+
+
+def without_section(found: manifest.Manifest, name: str) -> manifest.Manifest:
+    return replace(found, sections={key: each for key, each in found.sections.items() if key != name})
