@@ -112,9 +112,10 @@ def reached(
 
 def iou(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n n"]:
     """Return the intersection over union of each box with each; 0 where a box has no area."""
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])  # (n, n, 2)
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    common = np.prod(np.maximum(high - low, 0), axis=-1)  # (n, n)
+    left, top, right, bottom = np.ascontiguousarray(boxes.T)
+    across = np.minimum.outer(right, right) - np.maximum.outer(left, left)
+    down = np.minimum.outer(bottom, bottom) - np.maximum.outer(top, top)
+    common = np.maximum(across, 0) * np.maximum(down, 0)  # (n, n)
     own = np.diagonal(common)
     union = own[:, None] + own[None, :] - common
     shares: np.ndarray = np.divide(common, union, out=np.zeros_like(common), where=common > 0)
@@ -162,7 +163,7 @@ def _answers_by_prompt(
     for part in parts:
         floor = best.logits[-1] if len(best.logits) == most else -np.inf
         chosen = (part.logits > np.maximum(part.least, floor)) & there[:, None]  # (n, prompts)
-        queries, prompts = np.nonzero(chosen)
+        queries, prompts = np.divmod(np.flatnonzero(chosen), chosen.shape[1])  # faster than along two axes
         found = Selection(queries, prompts + part.first, part.logits[queries, prompts])
         best = _first(_joined(best, _unique(found, found.prompts, doubles, most)), most)
     return best

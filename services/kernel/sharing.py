@@ -110,10 +110,11 @@ class Once(Generic[K, V]):
 
     def _found(self, key: K, mine: dict[K, Future[V]]) -> Future[V]:
         """Return the future of a key; if there is none yet, a new one that is the caller's to fill."""
-        if key in self._kept:
+        kept = self._kept.get(key)
+        if kept is not None:
             self._kept.move_to_end(key)
             self._count(HIT)
-            return self._kept[key][0]
+            return kept[0]
         if key in self._begun:
             self._count(SHARED)
             return self._begun[key]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
@@ -68,6 +69,13 @@ def checked_text(value: str, *, field: str, most: int) -> str:
             reason="TEXT_NOT_PRINTABLE",
         )
     return text
+
+
+def plain_texts(values: Sequence[str], *, most: int) -> list[str] | None:
+    """Return what `checked_text` returns for each, if all are beyond doubt; None: ask it, one by one."""
+    texts = list(map(str.strip, values))
+    plain = all(texts) and max(map(len, texts), default=0) <= most and "".join(texts).isprintable()
+    return texts if plain else None
 
 
 def checked_share(value: float, *, field: str) -> float:

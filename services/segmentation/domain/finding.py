@@ -43,9 +43,14 @@ class Plan:
     fused: tuple[tuple[int, ...], ...]
 
 
-def kinds(prompts: Sequence[Prompt]) -> Counter[PromptKind]:
-    """Return how many prompts there are of each kind; thousands cost next to nothing."""
+def counted(prompts: Sequence[Prompt]) -> Counter[PromptKind]:
+    """Return how many prompts there are of each kind."""
     return Counter(map(_KIND_OF, prompts))
+
+
+def kinds(prompts: Sequence[Prompt]) -> frozenset[PromptKind]:
+    """Return the kinds that there are; thousands of prompts cost next to nothing."""
+    return frozenset(map(_KIND_OF, prompts))
 
 
 def planned(prompts: Sequence[Prompt], together: frozenset[PromptKind]) -> Plan:

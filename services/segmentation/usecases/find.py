@@ -119,7 +119,7 @@ class Passes:
                 asked = turn.seen.texts[view] if texts is None else texts
                 fits = self._detector.score(turn.seen.queries[view], turn.seen.offsets[view], asked)
                 parts.append(fits + turn.seen.relations[view] if texts is None else fits)
-            yield np.concatenate(parts)  # (views x q, t)
+            yield parts[0] if len(parts) == 1 else np.concatenate(parts)  # (views x q, t)
 
     def _check_exemplars(self, prompts: Sequence[Prompt], places: Sequence[int]) -> None:
         """Have exemplars seen before the image is: one that is wrong costs no pass."""
@@ -229,6 +229,6 @@ class FindRegions:
         return regions, dropped
 
     def _count(self, prompts: Sequence[Prompt], found: int) -> None:
-        for kind, count in finding.kinds(prompts).items():
+        for kind, count in finding.counted(prompts).items():
             self._counts.asked(kind.value, count)
         self._counts.found(found)

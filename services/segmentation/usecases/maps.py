@@ -19,7 +19,7 @@ from services.kernel.errors import InvalidInput, Unsupported
 from services.kernel.limits import LIMITS
 from services.kernel.vocabulary import FindOptions, ImageReference, Prompt, PromptKind, Stage
 from services.segmentation.domain import shapes
-from services.segmentation.domain.finding import kinds
+from services.segmentation.domain.finding import counted
 from services.segmentation.ports import MapStore
 from services.segmentation.usecases.find import Passes, Turn
 from services.segmentation.usecases.stages import Stages
@@ -220,7 +220,7 @@ def _require_prompts(order: MapOrder) -> None:
             field="prompts",
             reason="TOO_MANY_PROMPTS",
         )
-    asked = kinds(order.prompts)
+    asked = counted(order.prompts)
     if asked[PromptKind.PHRASE] + asked[PromptKind.SENTENCE] > LIMITS.phrases_per_map:
         raise InvalidInput(
             f"prompts has more than {LIMITS.phrases_per_map} phrases and sentences; draw several maps",

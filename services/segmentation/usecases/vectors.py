@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32
@@ -19,6 +20,7 @@ from services.kernel.vocabulary import Box, ExemplarPicture, Prompt, PromptKind,
 from services.segmentation.domain import finding
 from services.segmentation.ports import ExemplarEncoder, ImageSource
 
+_TEXT_OF: Final = attrgetter("text")
 Rows = Float32[np.ndarray, "t dim"]
 Row = Float32[np.ndarray, "dim"]
 
@@ -106,7 +108,7 @@ class PromptVectors:
 
     def models(self, prompts: Sequence[Prompt]) -> tuple[str, ...]:
         """Return `name@digest` of each model that takes part for these prompts."""
-        kinds = finding.kinds(prompts).keys()
+        kinds = finding.kinds(prompts)
         found = self.reader.models() if kinds - {PromptKind.EXEMPLAR} else ()
         return found + (self.exemplars.models() if self.exemplars and PromptKind.EXEMPLAR in kinds else ())
 
@@ -117,11 +119,13 @@ class PromptVectors:
             InvalidInput, NotFound: An exemplar's picture is not there or no picture; the field says which.
             DeadlineExceeded, Unavailable: A model is not to be had.
         """
-        asked = ((prompts[place], place) for place in places)
-        keys = tuple(
-            self._key(prompt, place) if prompt.kind is PromptKind.EXEMPLAR else prompt.text
-            for prompt, place in asked
-        )
+        asked = list(map(prompts.__getitem__, places))
+        keys: tuple[str | ExemplarKey, ...] = tuple(map(_TEXT_OF, asked))
+        if PromptKind.EXEMPLAR in finding.kinds(asked):
+            keys = tuple(
+                self._key(prompt, place) if prompt.kind is PromptKind.EXEMPLAR else prompt.text
+                for prompt, place in zip(asked, places, strict=True)
+            )
         (rows,) = self.stacks([(self.reader.models(), keys)], lambda _: [self._stacked(prompts, places)])
         return rows
 

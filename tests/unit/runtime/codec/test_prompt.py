@@ -114,3 +114,34 @@ def test_a_form_of_masks_of_the_next_release_is_refused_to_callers_and_run_lengt
     with pytest.raises(InvalidInput) as refused:
         require_known_format(newer, field="options.find")
     assert (refused.value.field, refused.value.reason) == ("options.find.mask_format", "MASK_FORMAT_UNKNOWN")
+
+
+_ODD = (
+    "",
+    "  ",
+    "two\nlines",
+    "a" * (LIMITS.prompt_characters + 1),
+    "👩\u200d🔬",
+    " \u3000wide ",
+    "cup\u200e",
+)
+_LATE = (
+    *(prompt_pb2.Prompt(name=text) for text in _ODD),
+    prompt_pb2.Prompt(phrase="the cup"),
+    prompt_pb2.Prompt(),
+    prompt_pb2.Prompt(name="pictured", picture=prompt_pb2.ExemplarPicture()),
+)
+
+
+@pytest.mark.parametrize("late", range(len(_LATE)))
+def test_a_prompt_behind_many_of_one_kind_is_read_as_it_is_alone(late: int) -> None:
+    many = [prompt_pb2.Prompt(name=f" name {number} ") for number in range(20)]
+
+    def outcome(messages: list[prompt_pb2.Prompt]) -> Prompt | tuple[str, str]:
+        try:
+            return read_prompts(messages, field="prompts")[-1]
+        except InvalidInput as error:
+            return error.reason, error.message.replace(f"[{len(messages) - 1}]", "")
+
+    assert outcome([*many, _LATE[late]]) == outcome([_LATE[late]])
+    assert read_prompts(many, field="prompts")[7] == Prompt(PromptKind.NAME, "name 7")
