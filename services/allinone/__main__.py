@@ -20,6 +20,10 @@ from services.gateway.assembly import Channels
 from services.gateway.assembly import assemble as assemble_gateway
 from services.gateway.settings import GatewaySettings
 from services.ranking.assembly import assemble as assemble_ranking
+from services.ranking.assembly import open_ways as open_ranking
+from services.ranking.assembly import ranker_over
+from services.ranking.assembly import wanted_by as wanted_by_ranking
+from services.ranking.settings import RankingSettings
 from services.retrieval.assembly import Storage
 from services.retrieval.assembly import assemble as assemble_retrieval
 from services.retrieval.settings import RetrievalSettings
@@ -50,8 +54,10 @@ def main() -> None:
         resources = backbone.resources
         metrics = resources.metrics
         encoding, segmentation = EncodingSettings.load(), SegmentationSettings.load()
-        ways = open_ways(segmentation)
-        models, senses = open_models(encoding, metrics.models, also=wanted_by(ways))
+        ranking = RankingSettings.load()
+        ways, ordering = open_ways(segmentation), open_ranking(ranking)
+        also = wanted_by(ways) | wanted_by_ranking(ordering)
+        models, senses = open_models(encoding, metrics.models, also=also)
         internal = (
             assemble_segmentation(
                 segmentation,
@@ -71,7 +77,9 @@ def main() -> None:
                 metrics=metrics,
                 version=version,
             ),
-            assemble_ranking(metrics=metrics, version=version),
+            assemble_ranking(
+                ranking, backbone.store, ranker_over(models, ordering), metrics=metrics, version=version
+            ),
         )
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fovea-"))
         inner = settings.model_copy(update={"socket_path": Path(folder) / "inner.sock"})

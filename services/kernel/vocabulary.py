@@ -15,6 +15,7 @@ from services.kernel.geometry import Box as Box  # noqa: PLC0414
 from services.kernel.geometry import Mask as Mask  # noqa: PLC0414
 from services.kernel.geometry import Point as Point  # noqa: PLC0414
 from services.kernel.geometry import Polygon as Polygon  # noqa: PLC0414
+from services.kernel.judgements import Judged
 
 Shape = Box | Polygon | Mask
 
@@ -286,7 +287,11 @@ class Gate:
 
 @dataclass(frozen=True)
 class Ranking:
-    """A permutation of one region's candidates; all probabilities and *unknown* sum to 1."""
+    """A permutation of one region's candidates; all probabilities and *unknown* sum to 1.
+
+    `rung` says what was left out: with DEGRADED all of the model, with RANKED a part of its work. `judged` is
+    how the model took part.
+    """
 
     region_id: str
     labels: tuple[RankedLabel, ...]
@@ -295,11 +300,15 @@ class Ranking:
     rung: str = ""
     gates: tuple[Gate, ...] = ()
     broader: BroaderLabel | None = None
+    judged: Judged | None = None
 
 
 @dataclass(frozen=True)
 class RecognitionOptions:
-    """What a caller may ask of one recognition; None takes the collection's value, then the shipped one."""
+    """What a caller may ask of one recognition; None takes the collection's value, then the shipped one.
+
+    `calibrated_gates` is no caller's: it names the gates whose thresholds were chosen on the collection.
+    """
 
     size: int | None = None
     shapes: tuple[Shape, ...] = ()
@@ -313,6 +322,7 @@ class RecognitionOptions:
     neighbours_per_label: int | None = None
     min_memory_version: str = ""
     find: FindOptions = FindOptions()
+    calibrated_gates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,22 @@ from __future__ import annotations
 import sys
 from importlib import metadata
 
-from services.ranking.assembly import assemble
+from services.ranking.assembly import assemble, open_ranker
 from services.ranking.settings import RankingSettings
-from services.runtime.backbone import open_shared_log
+from services.runtime.backbone import open_backbone
 from services.runtime.main import exit_code_of, run, start_logging
 from services.runtime.process import Process
 
 
 def main() -> None:
-    """Run until told to stop. It keeps no data, and without a shared event log only gRPC reaches it."""
+    """Run until told to stop. It reads images from `object_folder`, which it may share with a gateway."""
     settings = RankingSettings.load()
     start_logging("ranking", settings)
-    with open_shared_log(settings) as shared:
-        resources = shared.resources
-        ranking = assemble(metrics=resources.metrics, version=metadata.version("fovea"))
+    with open_backbone(settings) as backbone:
+        resources = backbone.resources
+        ranker = open_ranker(settings, resources.metrics.models)
+        version = metadata.version("fovea")
+        ranking = assemble(settings, backbone.store, ranker, metrics=resources.metrics, version=version)
         run(Process([ranking], settings, resources=resources), settings)
 
 

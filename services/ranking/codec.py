@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from fovea.kernel.v1 import candidates_pb2, recognition_pb2, region_pb2
 from fovea.ranking.v1 import events_pb2 as events
@@ -10,17 +11,28 @@ from fovea.ranking.v1 import ranking_pb2 as pb
 from fovea.retrieval.v1 import events_pb2 as retrieval_events
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
-from services.kernel.vocabulary import Candidates, Envelope, RecognitionOptions
+from services.kernel.vocabulary import Candidates, ImageReference, RecognitionOptions, Region
 from services.ranking.usecases import Ranked
 from services.runtime.codec import candidates, recognition
+from services.runtime.codec.region import read_image, read_regions
 
-_Read = tuple[Candidates, ...]
+
+@dataclass(frozen=True)
+class Asked:
+    """What either door asks."""
+
+    found: tuple[Candidates, ...]
+    options: RecognitionOptions
+    image: ImageReference | None
+    regions: tuple[Region, ...]
 
 
-def read_request(message: pb.RankRequest) -> tuple[_Read, RecognitionOptions]:
+def read_request(message: pb.RankRequest) -> Asked:
     """Read what the waiting door asks. Raises InvalidInput."""
     options = recognition.read_options(message.options)
-    return _read_candidates(message.candidates, message.regions), options
+    image = read_image(message.image) if message.HasField("image") else None
+    found = _read_candidates(message.candidates, message.regions or message.candidates)
+    return Asked(found, options, image, read_regions(message.regions, field="regions"))
 
 
 def write_response(ranked: Ranked) -> pb.RankResponse:
@@ -31,10 +43,12 @@ def write_response(ranked: Ranked) -> pb.RankResponse:
     )
 
 
-def read_event(message: retrieval_events.CandidatesRetrieved) -> tuple[Envelope, _Read]:
+def read_event(message: retrieval_events.CandidatesRetrieved) -> Asked:
     """Read what the streaming door asks. Raises InvalidInput."""
     envelope = recognition.read_envelope(message.envelope)
-    return envelope, _read_candidates(message.candidates, message.regions)
+    image = envelope.image if message.envelope.HasField("image") else None
+    found = _read_candidates(message.candidates, message.regions)
+    return Asked(found, envelope.options, image, read_regions(message.regions, field="regions"))
 
 
 def write_event(
@@ -57,8 +71,9 @@ def write_event(
 
 
 def _read_candidates(
-    messages: Sequence[candidates_pb2.Candidates], regions: Sequence[region_pb2.Region]
-) -> _Read:
+    messages: Sequence[candidates_pb2.Candidates],
+    regions: Sequence[region_pb2.Region] | Sequence[candidates_pb2.Candidates],
+) -> tuple[Candidates, ...]:
     if len(messages) > LIMITS.regions_per_image:
         raise InvalidInput(
             f"candidates has {len(messages)} entries, at most {LIMITS.regions_per_image} are allowed",

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
 from services.kernel.errors import FoveaError
+from services.kernel.sharing import TimeLimit
 from services.kernel.vocabulary import Candidates, ImageReference, Ranking
 from services.ranking.domain.asking import Effort, Judgement, Question, Terms
+
+
+@runtime_checkable
+class Deadline(TimeLimit, Protocol):
+    """How long the caller still waits, and how long a part of the work may take."""
+
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        """Give the block at most so many seconds, and never more than the caller waits."""
+        ...
 
 
 @runtime_checkable
@@ -54,4 +65,8 @@ class Monitor(Protocol):
 
     def ranked(self, found: Candidates, ranking: Ranking) -> None:
         """Take how the candidates of one region were ranked."""
+        ...
+
+    def asked(self, tokens: int, duration_s: float) -> None:
+        """Take what it cost to ask a model about regions of one image."""
         ...

@@ -22,10 +22,14 @@ class RecordingMonitor:
     """Keeps what it was told."""
 
     rankings: list[Ranking] = field(default_factory=list)
+    costs: list[tuple[int, float]] = field(default_factory=list)
 
     def ranked(self, found: Candidates, ranking: Ranking) -> None:
         assert found.region_id == ranking.region_id
         self.rankings.append(ranking)
+
+    def asked(self, tokens: int, duration_s: float) -> None:
+        self.costs.append((tokens, duration_s))
 
 
 def candidates(

@@ -17,9 +17,16 @@ class MetricsMonitor:
         self._metrics.margin.observe(found.margin)
         if ranking.broader is not None:
             self._metrics.broader.inc()
+        if ranking.judged is not None:
+            self._metrics.judged.labels(ranking.judged.parsed.value).inc()
         if ranking.rung:
             self._metrics.degraded.labels(ranking.rung).inc()
         elif ranking.status is RankingStatus.UNKNOWN:
             self._metrics.abstained.inc()
         elif ranking.status is RankingStatus.TRUSTED_RETRIEVAL:
             self._metrics.trusted.inc()
+
+    def asked(self, tokens: int, duration_s: float) -> None:
+        """Count the tokens, and observe the time."""
+        self._metrics.tokens.inc(tokens)
+        self._metrics.duration.observe(duration_s)

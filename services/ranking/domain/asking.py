@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float64, UInt8
 
+# said again here, since whoever answers needs both
+from services.kernel.judgements import Parsed as Parsed  # noqa: PLC0414
+from services.kernel.judgements import Reading as Reading  # noqa: PLC0414
 from services.kernel.vocabulary import Region
 
 
@@ -19,19 +23,6 @@ class Mode(enum.Enum):
     NAMES = "names"
     """The likelihood of each candidate's name is read."""
     BOTH = "both"
-
-
-class Parsed(enum.Enum):
-    """How an answer was understood."""
-
-    READ = "read"
-    """Probabilities were read; there was no text to understand."""
-    OK = "ok"
-    """The text named the candidates as it was asked to."""
-    REPAIRED = "repaired"
-    """The text named some otherwise, twice or not at all; what could be saved was."""
-    FALLBACK = "fallback"
-    """The text named nothing that was asked: this is retrieval's order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,22 +82,6 @@ class Evidence:
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
-    """One time that the model was asked.
-
-    Attributes:
-        order: Place p of the prompt held label `order[p]` of the question.
-        log_probabilities: Of the letter, or of the name, at each place, as the model gave them and before
-            anything was normalised; empty where it generated text.
-        text: What it generated.
-    """
-
-    order: tuple[int, ...]
-    log_probabilities: tuple[float, ...] = ()
-    text: str = ""
-
-
-@dataclass(frozen=True, eq=False)
 class Judgement:
     """What a model says of one question.
 
@@ -137,18 +112,24 @@ class Terms:
         modes: That it knows, the one that it is best at first.
         most_labels: Of one question.
         exemplars_per_label: Pictures of each label that it wants to see.
+        picture_px: Of a whole picture's shorter side, what it needs; a larger one may be reduced so far.
         prompt_tokens: Of a prompt without candidates, those of the image included.
         label_tokens: Of the frame around one label; label and description themselves come on top.
         characters_per_token: Of text.
         call_s: What a call takes before it looks at the first token, at first; it is measured later.
         token_s: What a token takes, at first; it is measured later.
+        weights: How much each source counts beside `retrieval`, which it names as well; 0 for none.
     """
 
     modes: tuple[Mode, ...] = (Mode.LETTERS,)
     most_labels: int = 26
     exemplars_per_label: int = 0
+    picture_px: int = 448
     prompt_tokens: int = 32
     label_tokens: int = 3
     characters_per_token: float = 3.0
     call_s: float = 0.05
     token_s: float = 0.003
+    weights: Mapping[str, float] = field(
+        default_factory=lambda: {"retrieval": 1.0, "letters": 1.0, "names": 1.0, "generated": 1.0}
+    )

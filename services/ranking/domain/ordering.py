@@ -1,13 +1,13 @@
-"""From candidates to a ranking: the gates, and what is answered when no model orders the candidates."""
+"""From candidates to a ranking: what the gates decide, and what is answered."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from services.kernel.errors import InvalidInput
+from services.kernel.judgements import Judged
 from services.kernel.vocabulary import (
     BroaderLabel,
     Candidate,
@@ -17,9 +17,7 @@ from services.kernel.vocabulary import (
     Ranking,
     RankingStatus,
 )
-
-NO_RANKER: Final = "no_ranker"
-"""Rung: no model orders the candidates, so they stay as retrieval has them."""
+from services.ranking.domain.ladder import NO_RANKER, Rung
 
 
 @dataclass(frozen=True)
@@ -30,11 +28,13 @@ class Thresholds:
         trust: Margin of retrieval, in [0, 1], from which its order is taken as it is.
         unknown: Probability of *unknown*, in [0, 1], above which the answer is unknown.
         level: Probability, in [0, 1], that a label needs to be answered where there are broader ones.
+        calibrated: Names of those that were chosen on the collection itself.
     """
 
     trust: float
     unknown: float
     level: float
+    calibrated: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,30 @@ class Gates:
 
     @classmethod
     def of(cls, found: Candidates, thresholds: Thresholds) -> Gates:
-        """Return the decisions; the thresholds are shipped ones, so none is calibrated."""
+        """Return the decisions."""
+        known = thresholds.calibrated
         trusted = found.margin >= thresholds.trust
         unknown = found.unknown_score > thresholds.unknown
         return cls(
-            Gate("trust", found.margin, thresholds.trust, is_open=trusted),
-            Gate("unknown", found.unknown_score, thresholds.unknown, is_open=unknown),
-            _level(found, thresholds.level),
+            Gate("trust", found.margin, thresholds.trust, is_open=trusted, calibrated="trust" in known),
+            Gate(
+                "unknown",
+                found.unknown_score,
+                thresholds.unknown,
+                is_open=unknown,
+                calibrated="unknown" in known,
+            ),
+            _level(found, thresholds),
         )
+
+    @property
+    def leave_it_open(self) -> bool:
+        """Whether neither retrieval's order is trusted nor *unknown* the answer."""
+        return not (self.trust.is_open or self.unknown.is_open)
+
+    def with_level(self, found: Candidates, thresholds: Thresholds) -> Gates:
+        """Return the decisions with that on the level taken for candidates in another order."""
+        return replace(self, level=_level(found, thresholds))
 
     def __iter__(self) -> Iterator[Gate]:
         return iter(
@@ -62,27 +78,53 @@ class Gates:
         )
 
 
-def _level(found: Candidates, threshold: float) -> Gate | None:
+def _level(found: Candidates, thresholds: Thresholds) -> Gate | None:
     """Return the gate that opens if the first label is not likely enough, out of all labels seen."""
     if not (found.candidates and found.candidates[0].ancestors):
         return None
     likely = (1.0 - found.unknown_score) * found.candidates[0].score
-    return Gate("level", likely, threshold, is_open=likely < threshold)
+    return Gate(
+        "level",
+        likely,
+        thresholds.level,
+        is_open=likely < thresholds.level,
+        calibrated="level" in thresholds.calibrated,
+    )
 
 
-def retrieval_order(found: Candidates, gates: Gates) -> Ranking:
+def retrieval_order(found: Candidates, gates: Gates, rung: Rung = NO_RANKER) -> Ranking:
     """Return the candidates in the order that retrieval gave them, and the status that the gates decide.
+
+    Returns:
+        UNKNOWN if there is no candidate or that gate is open, else TRUSTED_RETRIEVAL if that gate is, else
+        DEGRADED, with the rung.
+    """
+    status = _status(found, gates)
+    degraded = status is RankingStatus.DEGRADED
+    return _in_order(found, gates, status=status, rung=rung.name if degraded else "")
+
+
+def judged_order(found: Candidates, gates: Gates, judged: Judged, rung: Rung | None = None) -> Ranking:
+    """Return the candidates in the order that they come in, which is a model's.
+
+    Args:
+        found: As `judging.reordered` gives them.
+        gates: Of retrieval's candidates, but for the level.
+        judged: How the model took part.
+        rung: What it was not asked.
+    """
+    name = "" if rung is None else rung.name
+    return replace(_in_order(found, gates, status=RankingStatus.RANKED, rung=name), judged=judged)
+
+
+def _in_order(found: Candidates, gates: Gates, *, status: RankingStatus, rung: str) -> Ranking:
+    """Return a permutation of the candidates; all probabilities, *unknown* included, sum to 1.
 
     The probability of *unknown* is the share of its pseudo-vote; the candidates share the rest by score.
     Labels that retrieval saw but did not return are not among the answers: their part goes to those that are.
-
-    Returns:
-        A permutation of the candidates; all probabilities, *unknown* included, sum to 1. UNKNOWN if there is
-        no candidate or that gate is open, else TRUSTED_RETRIEVAL if that gate is, else DEGRADED.
     """
-    status = _status(found, gates)
     unknown = found.unknown_score if found.candidates else 1.0
-    shares = _shares([candidate.score for candidate in found.candidates])
+    shares = shares_of([candidate.score for candidate in found.candidates])
     return Ranking(
         found.region_id,
         tuple(
@@ -91,7 +133,7 @@ def retrieval_order(found: Candidates, gates: Gates) -> Ranking:
         ),
         probability_unknown=unknown,
         status=status,
-        rung=NO_RANKER if status is RankingStatus.DEGRADED else "",
+        rung=rung,
         gates=tuple(gates),
         broader=_broader(found, gates),
     )
@@ -118,7 +160,7 @@ def _status(found: Candidates, gates: Gates) -> RankingStatus:
     return RankingStatus.TRUSTED_RETRIEVAL if gates.trust.is_open else RankingStatus.DEGRADED
 
 
-def _shares(scores: Sequence[float]) -> list[float]:
+def shares_of(scores: Sequence[float]) -> list[float]:
     """Return the scores divided by their sum; equal shares if all are 0."""
     total = math.fsum(scores)
     if total == 0:

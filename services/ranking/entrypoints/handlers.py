@@ -27,6 +27,6 @@ class OnCandidatesRetrieved:
 
     def __call__(self, event: retrieval_events.CandidatesRetrieved) -> events.RecognitionCompleted:
         """Rank the candidates as the image's options ask, and assemble the record."""
-        envelope, found = codec.read_event(event)
-        ranked = self._rank(found, envelope.options)
+        asked = codec.read_event(event)
+        ranked = self._rank(asked.found, asked.options, image=asked.image, regions=asked.regions)
         return codec.write_event(event, ranked, ended_at_s=self._now())

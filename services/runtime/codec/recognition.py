@@ -20,6 +20,7 @@ from services.kernel.vocabulary import (
     Stage,
 )
 from services.runtime.codec.candidates import read_filter, read_votes, write_condition, write_vote
+from services.runtime.codec.judgement import read_judgement, write_judgement
 from services.runtime.codec.prompt import read_find, read_prompts, write_find, write_prompt
 from services.runtime.codec.region import read_image, read_shapes, write_image, write_shape
 
@@ -70,6 +71,7 @@ def read_options(message: envelope_pb2.RecognitionOptions, *, field: str = "opti
         neighbours_per_label=_read_neighbours(message, field=f"{field}.neighbours_per_label"),
         min_memory_version=message.min_memory_version,
         find=read_find(message.find, field=f"{field}.find"),
+        calibrated_gates=tuple(message.calibrated_gates),
     )
     if options.shapes and options.prompts:
         raise InvalidInput(
@@ -132,6 +134,7 @@ def write_options(options: RecognitionOptions) -> envelope_pb2.RecognitionOption
         neighbours_per_label=options.neighbours_per_label,
         min_memory_version=options.min_memory_version,
         find=write_find(options.find),
+        calibrated_gates=options.calibrated_gates,
     )
 
 
@@ -214,6 +217,7 @@ def read_ranking(message: ranking_pb2.Ranking) -> Ranking:
             for each in message.gates
         ),
         broader=_read_broader(message.broader) if message.HasField("broader") else None,
+        judged=read_judgement(message.judgement) if message.HasField("judgement") else None,
     )
 
 
@@ -242,6 +246,7 @@ def write_ranking(ranking: Ranking) -> ranking_pb2.Ranking:
             for gate in ranking.gates
         ],
         broader=_write_broader(ranking.broader),
+        judgement=None if ranking.judged is None else write_judgement(ranking.judged),
     )
 
 

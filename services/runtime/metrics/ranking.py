@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from services.runtime.metrics.buckets import SHARE
+from services.runtime.metrics.buckets import RPC_S, SHARE
 
 
 class RankingMetrics:
@@ -12,7 +12,10 @@ class RankingMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.degraded = Counter(
-            "fovea_rank_degraded", "Rankings that a rung degraded.", ("rung",), registry=registry
+            "fovea_rank_degraded",
+            "Rankings that a rung of docs/ranking.md left without a model, or without a part of its work.",
+            ("rung",),
+            registry=registry,
         )
         self.abstained = Counter("fovea_rank_abstained", "Rankings that ended as unknown.", registry=registry)
         self.trusted = Counter(
@@ -21,6 +24,22 @@ class RankingMetrics:
         self.broader = Counter(
             "fovea_rank_broader",
             "Rankings answered with a broader label, since the first was not likely enough.",
+            registry=registry,
+        )
+        self.judged = Counter(
+            "fovea_rank_judged",
+            "Rankings that a model took part in, by how its answer was understood: read, ok, repaired, "
+            "fallback.",
+            ("parsed",),
+            registry=registry,
+        )
+        self.tokens = Counter(
+            "fovea_rank_tokens", "Tokens that models read and wrote for rankings.", registry=registry
+        )
+        self.duration = Histogram(
+            "fovea_rank_model_duration_seconds",
+            "Time that a model took for the regions of one image that were asked about together.",
+            buckets=RPC_S,
             registry=registry,
         )
         self.margin = Histogram(

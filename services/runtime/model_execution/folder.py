@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -175,6 +176,34 @@ class Finding(_Strict):
     threshold: Share = 0.0
 
 
+class Ordering(_Strict):
+    """How a language model that sees pictures orders candidates.
+
+    Attributes:
+        projector: The model that makes tokens of what was seen.
+        image_model: Sees crops; its outputs go into the projector's inputs of the same names.
+        local_model: Sees a crop as one tile, for a projector that takes `patches`; empty: none does.
+        mode: What it is best at.
+        template: The prompt with candidates behind letters.
+        names_template: The prompt that names are read behind.
+        row_tokens: Most tokens of one forward pass, all rows padded to the longest: memory sets it.
+        call_s: What a call takes beside its tokens, as a first guess.
+        token_s: What a token takes, as a first guess.
+        weights: What each source's log-probabilities are multiplied with, `retrieval` among them.
+    """
+
+    projector: str
+    image_model: str
+    local_model: str = ""
+    mode: Literal["letters", "names", "both"] = "letters"
+    template: str = "letters@1"
+    names_template: str = "names@1"
+    row_tokens: int = Field(default=2048, ge=64)
+    call_s: float = Field(default=0.05, ge=0)
+    token_s: float = Field(default=0.003, gt=0)
+    weights: Mapping[str, float] = Field(default_factory=lambda: {"retrieval": 1.0, "letters": 1.0})
+
+
 class Description(_Strict):
     """What `model.toml` says."""
 
@@ -194,6 +223,7 @@ class Description(_Strict):
     texts: Texts | None = None
     detection: Detection | None = None
     finding: Finding | None = None
+    ranking: Ordering | None = None
     name_templates: tuple[NameTemplate, ...] = ()
     """Of a text model: the sentences that a class's name is read in, each once with `{}` for the name; their
     embeddings are averaged. Without any, the name is read as it is."""

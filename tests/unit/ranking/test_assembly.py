@@ -6,7 +6,10 @@ from fovea.kernel.v1 import candidates_pb2, envelope_pb2, ranking_pb2, region_pb
 from fovea.ranking.v1 import ranking_pb2 as pb
 from fovea.ranking.v1 import ranking_pb2_grpc
 from services.ranking.assembly import assemble
+from services.ranking.settings import RankingSettings
+from services.runtime.assembly import Assembly
 from services.runtime.metrics import Metrics
+from tests.fakes.object_store import InMemoryStore
 from tests.fakes.serving import served
 
 FOUND = candidates_pb2.Candidates(
@@ -17,9 +20,13 @@ FOUND = candidates_pb2.Candidates(
 )
 
 
+def assembled() -> Assembly:
+    return assemble(RankingSettings(), InMemoryStore(), None, metrics=Metrics(), version="1.2")
+
+
 @contextmanager
 def ranking() -> Iterator[Any]:
-    (servicer,) = assemble(metrics=Metrics(), version="1.2").servicers
+    (servicer,) = assembled().servicers
     with served(servicer) as channel:
         yield ranking_pb2_grpc.RankingServiceStub(channel)
 
@@ -48,6 +55,6 @@ def test_the_options_win_over_the_shipped_thresholds() -> None:
 
 
 def test_candidates_are_handled_as_events_too() -> None:
-    (subscription,) = assemble(metrics=Metrics(), version="1.2").subscriptions
+    (subscription,) = assembled().subscriptions
 
     assert (subscription.topic, subscription.group) == ("candidates.retrieved", "ranking")

@@ -6,9 +6,11 @@ from hypothesis import strategies as st
 
 from services.kernel.errors import InvalidInput
 from services.kernel.vocabulary import BroaderLabel, Candidates, Gate, RankedLabel, Ranking, RankingStatus
-from services.ranking.domain.ordering import NO_RANKER, Gates, Thresholds, checked, retrieval_order
+from services.ranking.domain import ladder
+from services.ranking.domain.ordering import Gates, Thresholds, checked, retrieval_order
 from tests.fakes.ranking import candidates
 
+NO_RANKER = ladder.NO_RANKER.name
 SHIPPED = Thresholds(trust=0.5, unknown=0.5, level=0.5)
 
 shares = st.floats(0, 1)

@@ -17,6 +17,7 @@ from services.ranking.usecases import Rank
 from services.runtime.codec.candidates import write_candidates
 from services.runtime.codec.region import write_region
 from services.runtime.grpc_server import Servicer
+from services.runtime.stream_workers import Workers
 from tests.fakes.ranking import RecordingMonitor, candidates
 from tests.fakes.serving import served
 
@@ -42,7 +43,8 @@ def rank() -> Rank:
 @pytest.fixture
 def stub(rank: Rank) -> Iterator[ranking_pb2_grpc.RankingServiceStub]:
     add = ranking_pb2_grpc.add_RankingServiceServicer_to_server
-    with served(Servicer("fovea.ranking.v1.RankingService", add, RankingServicer(rank))) as channel:
+    servicer = RankingServicer(rank, Workers(threads=2, item_timeout_s=5.0))
+    with served(Servicer("fovea.ranking.v1.RankingService", add, servicer)) as channel:
         yield ranking_pb2_grpc.RankingServiceStub(channel)
 
 

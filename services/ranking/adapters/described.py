@@ -1,0 +1,112 @@
+"""What a model that orders candidates says of itself, and the models that it needs to see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol, runtime_checkable
+
+from models.language.gguf import GgufError
+from models.language.tokenizer import LanguageTokenizer
+from models.ranking.templates import LETTERS, letters
+from services.kernel.errors import Corrupt, Unsupported
+from services.runtime.model_execution.crops import Sight, sight
+from services.runtime.model_execution.folder import Description, Ordering
+from services.runtime.model_execution.opening import OpenedModels, Wanted
+
+INPUTS: Final = frozenset(
+    {"input_ids", "positions", "mask", "image_tokens", "image_places", "reads", "choices"}
+)
+OUTPUT: Final = "log_probabilities"
+PATCHES: Final = "patches"
+
+
+@runtime_checkable
+class Tokens(Protocol):
+    """Reads texts as the model does; a text never becomes a special token."""
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Return the tokens of a text."""
+        ...
+
+    def control(self, name: str) -> int:
+        """Return a special token. Raises KeyError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Described:
+    """How candidates are ordered by models of the store.
+
+    Attributes:
+        ranker: The language model.
+        ordering: What it says of itself.
+        tokens: How it reads.
+        sight: How crops are seen.
+        seen: Inputs of the projector, and which output of `sight` goes there.
+        letters: The token of each letter.
+        image_tokens: How many the projector makes of a crop, and what each has.
+    """
+
+    ranker: str
+    ordering: Ordering
+    tokens: Tokens
+    sight: Sight
+    seen: Mapping[str, str]
+    letters: tuple[int, ...]
+    image_tokens: tuple[int, int]
+
+    @property
+    def wanted(self) -> Wanted:
+        """Which models take part; those whose descriptions decide must be the ones that were read."""
+        exact = {self.ranker, self.ordering.projector}
+        names = exact | {self.sight.name} | ({self.ordering.local_model} - {""})
+        return Wanted(frozenset(names), frozenset(exact))
+
+
+def described(name: str, opened: OpenedModels) -> Described:
+    """Return how candidates are ordered with the model of this name.
+
+    Raises:
+        NotFound: It, or a model that it needs, is not there.
+        Corrupt: A file is not the one that its model describes.
+        Unsupported: It does not order candidates, or one of the others does not fit it.
+    """
+    folder = opened(name)
+    ordering = folder.description.ranking
+    if ordering is None or not _orders(folder.description):
+        raise Unsupported(
+            f"{folder.name} does not order candidates: it needs the inputs {', '.join(sorted(INPUTS))}, the "
+            f"output {OUTPUT}, and a table [ranking]",
+            reason="MODEL_KIND",
+        )
+    try:
+        tokens = LanguageTokenizer.from_file(folder.external("tokenizer"))
+    except GgufError as error:
+        raise Corrupt(f"the tokenizer of {folder.name} cannot be read: {error}") from error
+    projector = opened(ordering.projector).description
+    seen = {each.name: each.name for each in projector.inputs if each.name != PATCHES}
+    sees = sight(ordering.image_model, opened(ordering.image_model).description)
+    taken = {each.name for each in projector.inputs}
+    if not (set(seen) <= set(sees.outputs) and (PATCHES in taken) == bool(ordering.local_model)):
+        raise Unsupported(
+            f"{projector.name} takes {', '.join(sorted(taken))}, which {ordering.image_model} and "
+            f"{ordering.local_model or 'no other'} do not give",
+            reason="MODEL_KIND",
+        )
+    _, count, dim = projector.outputs[0].shape
+    return Described(name, ordering, tokens, sees, seen, letter_tokens(tokens), (count, dim))
+
+
+def letter_tokens(tokens: Tokens) -> tuple[int, ...]:
+    """Return the token of each letter. Raises Unsupported if one takes more than one token."""
+    found = [tokens.encode(letter) for letter in letters(len(LETTERS))]
+    if any(len(each) != 1 for each in found):
+        raise Unsupported("the tokenizer writes a letter as several tokens", reason="MODEL_KIND")
+    return tuple(each for (each,) in found)
+
+
+def _orders(described: Description) -> bool:
+    return {each.name for each in described.inputs} == INPUTS and OUTPUT in {
+        each.name for each in described.outputs
+    }
