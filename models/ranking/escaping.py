@@ -66,6 +66,11 @@ def bounded(text: str, length: int, *, also: str = "") -> str:
     return f"{escape(text[:length], also=also)}{_CUT}{digest}"
 
 
+def shortened(text: str, length: int) -> str:
+    r"""Return the escaped text; of a longer one the beginning and `\…`."""
+    return escape(text) if len(text) <= length else f"{escape(text[:length].rstrip())}{_CUT}"
+
+
 def unescape(text: str) -> str:
     """Return what was escaped. Raises ValueError if a part was cut off or a backslash stands alone."""
     return _ESCAPED.sub(_meant, text)

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from models.ranking.chats import CHATML, Chat
-from models.ranking.escaping import DESCRIPTION_LENGTH, LABEL_LENGTH, bounded
+from models.ranking.escaping import DESCRIPTION_LENGTH, LABEL_LENGTH, bounded, shortened
 from models.ranking.pieces import Control, Image, Piece, Prompt, Text, joined
 
 LETTERS: Final = tuple(string.ascii_uppercase)
@@ -118,12 +118,16 @@ class Content:
         descriptions: One line or "" for each; empty: none at all.
         domain: What they are, in the plural or as "bird species"; "" leaves it out.
         example: Labels of the worked example, in the order that was right for its picture.
+        label_length: Characters of a label that are shown.
+        description_length: Characters of a description that are shown; 0 leaves descriptions out.
     """
 
     labels: tuple[str, ...] = ()
     descriptions: tuple[str, ...] = ()
     domain: str = ""
     example: tuple[str, ...] = ()
+    label_length: int = LABEL_LENGTH
+    description_length: int = DESCRIPTION_LENGTH
 
     def __post_init__(self) -> None:
         if self.descriptions and len(self.descriptions) != len(self.labels):
@@ -131,7 +135,8 @@ class Content:
 
     def described(self) -> tuple[tuple[str, str], ...]:
         """Return each label with its description."""
-        return tuple(zip(self.labels, self.descriptions or ("",) * len(self.labels), strict=True))
+        shown = self.descriptions if self.description_length else ()
+        return tuple(zip(self.labels, shown or ("",) * len(self.labels), strict=True))
 
 
 def render(template: str, content: Content = Content(), *, chat: Chat = CHATML) -> Prompt:
@@ -150,26 +155,26 @@ def letters(count: int) -> tuple[str, ...]:
     return tuple(f" {letter}" for letter in LETTERS[:count])
 
 
-def branch(label: str, *, end: str = "<|im_end|>") -> Prompt:
+def branch(label: str, *, length: int = LABEL_LENGTH, end: str = "<|im_end|>") -> Prompt:
     """Return what `names@1` scores for one candidate: its name, and that the answer ends there."""
-    return joined((Text(bounded(label, LABEL_LENGTH)), Control(end)))
+    return joined((Text(bounded(label, length)), Control(end)))
 
 
-def listed(labels: Sequence[str]) -> str:
+def listed(labels: Sequence[str], length: int = LABEL_LENGTH) -> str:
     """Return names as `list@1` shows them, without the brackets."""
-    return ", ".join(f'"{shown}"' for shown in map(quoted, labels))
+    return ", ".join(f'"{quoted(label, length)}"' for label in labels)
 
 
-def quoted(label: str) -> str:
+def quoted(label: str, length: int = LABEL_LENGTH) -> str:
     """Return a label as it stands between quotes."""
-    return bounded(label, LABEL_LENGTH, also='"')
+    return bounded(label, length, also='"')
 
 
 def _question(template: Template, content: Content) -> list[Piece]:
     k = str(len(content.labels))
     domain = bounded(content.domain, LABEL_LENGTH)
     lead = template.lead_domain if content.domain else template.lead
-    names = listed(content.labels) if "{list}" in lead else ""
+    names = listed(content.labels, content.label_length) if "{list}" in lead else ""
     text = lead.format(k=k, domain=domain, list=names)
     mark = ":" if template.reading is Reading.LETTER else '"'
     if template.choice or template.described:
@@ -177,11 +182,11 @@ def _question(template: Template, content: Content) -> list[Piece]:
             line = template.described if description else template.choice
             text += line.format(
                 letter=LETTERS[i] if template.reading is Reading.LETTER else "",
-                label=bounded(label, LABEL_LENGTH, also=mark),
-                description=bounded(description, DESCRIPTION_LENGTH),
+                label=bounded(label, content.label_length, also=mark),
+                description=shortened(description, content.description_length),
             )
     if content.example and template.example:
-        text += template.example.format(list=listed(content.example))
+        text += template.example.format(list=listed(content.example, content.label_length))
     return [Image(), Text(text + template.close.format(k=k))]
 
 
