@@ -1,0 +1,1 @@
+"""Multimodal models on servers of others, behind the port of ranking."""
