@@ -8,8 +8,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,12 +79,8 @@ class Daemon:
 
     def pause(self) -> None:
         """Let it stand still until SIGCONT; on return none of its threads runs any more."""
-        self.send(signal.SIGSTOP)
-        wait_until(
-            lambda: not self.alive or _stands_still(self.pid),
-            f"{self.program.name} did not stand still",
-            patience_s=30.0,
-        )
+        if self.alive:
+            _stop(self.pid)
 
     def kill(self) -> None:
         """End it as a power cut would, and with it what it has started."""
@@ -104,6 +100,21 @@ class Daemon:
             wait_until(lambda: not self.alive, "", patience_s=self.program.stop_s)
         except LocalError:
             self.kill()
+
+
+@contextmanager
+def standing_still(pid: int) -> Iterator[None]:
+    """Let a process stand still inside the block, in which none of its threads runs.
+
+    Raises:
+        ProcessLookupError: There is no such process.
+        LocalError: A thread goes on.
+    """
+    try:
+        _stop(pid)
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def start(program: Program) -> Daemon:
@@ -171,6 +182,14 @@ def _birth(pid: int) -> str:
     except OSError:
         return ""
     return "" if fields[0] in {"Z", "X"} else fields[19]
+
+
+def _stop(pid: int) -> None:
+    """Send SIGSTOP and wait until it has reached every thread: a signal is sent before it is obeyed."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(
+        lambda: not _birth(pid) or _stands_still(pid), f"process {pid} did not stand still", patience_s=30.0
+    )
 
 
 def _stands_still(pid: int) -> bool:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from infra.local.daemons import standing_still
 from services.runtime.event_log.ports import EventLog
 from services.runtime.event_log.reading import read_to_end
 from tests.chaos.experiment import Experiment, Figures, Size
@@ -60,12 +59,9 @@ def _forget_meanwhile(victim: Program, log: EventLog, lessons: Lessons) -> None:
     with ThreadPoolExecutor(1) as pool, log.tail([_ENCODED]) as tail:
         taught = pool.submit(lessons.teach_all)
         wait_at_work(tail)
-        os.kill(victim.pid, signal.SIGSTOP)
-        try:
+        with standing_still(victim.pid):
             taught.result(PATIENCE_S)
             lessons.forget_all()
-        finally:
-            os.kill(victim.pid, signal.SIGCONT)
     eventually(lambda: lines_with(victim, _REFUSED) > before or None, timeout_s=PATIENCE_S)
 
 

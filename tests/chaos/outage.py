@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +12,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
+from infra.local.daemons import standing_still
 from services.runtime.event_log.kafka import KafkaLog
 from services.runtime.topics import TOPICS
 from tests.chaos.experiment import Figures, Size
@@ -119,12 +118,8 @@ class Scene:
         if not self.can_hold:
             yield
             return
-        encoding = self._programs["encoding"]
-        os.kill(encoding.pid, signal.SIGSTOP)
-        try:
+        with standing_still(self._programs["encoding"].pid):
             yield
-        finally:
-            os.kill(encoding.pid, signal.SIGCONT)
 
 
 def picture(number: int) -> bytes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -12,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from infra.local.daemons import standing_still
 from services.runtime.event_log.reading import read_to_end
 from services.runtime.events import EVENT_ID
 from tests.chaos.clients import at_work
@@ -74,11 +73,8 @@ def _round(flow: Flow, victim: Program) -> float:
 
 @contextmanager
 def _still(victim: Program) -> Iterator[float]:
-    os.kill(victim.pid, signal.SIGSTOP)
-    try:
+    with standing_still(victim.pid):
         yield time.monotonic()
-    finally:
-        os.kill(victim.pid, signal.SIGCONT)
 
 
 def _repeated(flow: Flow) -> int:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ import pytest
 
 import fovea
 from fovea.client import NotFound
+from infra.local.daemons import standing_still
 from infra.local.server import Running
 from services.gateway.domain.keys import image
 from services.kernel.limits import LIMITS
@@ -92,16 +91,6 @@ def test_as_many_regions_as_allowed_travel_over_the_object_store(
     assert len(message.regions) == len(boxes)
 
 
-@contextmanager
-def standing_still(platform: Platform, name: str) -> Iterator[None]:
-    pid = platform.programs[name].pid
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
 def command(platform: Platform, *arguments: str) -> list[dict[str, Any]]:
     """Return what `fovea dead-letters` wrote."""
     program = [str(Path(sys.executable).with_name("fovea")), "dead-letters", *arguments]
@@ -125,7 +114,7 @@ def test_a_lesson_whose_picture_was_lost_is_replayed_when_it_is_back(
     with fovea.Client(platform.target, collection="letters", timeout_s=60) as client:
         client.create_collection(fovea.Collection("letters"))
         with ThreadPoolExecutor(1) as pool:
-            with standing_still(platform, "encoding"):
+            with standing_still(platform.programs["encoding"].pid):
                 lesson = pool.submit(client.teach_image, "fern", picture)
                 eventually(lambda: events(kafka_server, "exemplars.submitted", "letters") or None)
                 store.delete(key)

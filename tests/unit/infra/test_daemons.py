@@ -96,6 +96,18 @@ def test_a_paused_one_runs_in_no_thread_until_it_goes_on(busy: Daemon) -> None:
     daemons.wait_until(lambda: _worked(threads) > paused, "it stands still for ever", patience_s=30)
 
 
+def test_a_process_stands_still_inside_the_block_alone(busy: Daemon) -> None:
+    threads = Path(f"/proc/{busy.pid}/task")
+    daemons.wait_until(lambda: len(list(threads.iterdir())) > 8, "no threads", patience_s=30)
+
+    with daemons.standing_still(busy.pid):
+        states = {(thread / "stat").read_text().rpartition(")")[2].split()[0] for thread in threads.iterdir()}
+        paused = _worked(threads)
+
+    assert states == {"T"}
+    daemons.wait_until(lambda: _worked(threads) > paused, "it stands still for ever", patience_s=30)
+
+
 def _worked(threads: Path) -> int:
     """Return how long all threads have run, in the scheduler's nanoseconds."""
     return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads.iterdir())
