@@ -40,6 +40,7 @@ class TritonServer:
     Args:
         store: The folder of the models.
         serving: How they are served, apart from the backend.
+        beside: A folder of Triton's own models, served as they are.
         arguments: More of the server's, such as those for encryption.
     """
 
@@ -50,10 +51,12 @@ class TritonServer:
         store: Path = SHIPPED_MODELS,
         *,
         serving: Serving | None = None,
+        beside: Path | None = None,
         arguments: Sequence[str] = (),
     ) -> None:
         self._store = ModelStore(store)
         self._arguments = arguments
+        self._beside = beside
         self._serving = serving or Serving(backend="python")
 
     def install(self, cache: Path) -> None:
@@ -73,6 +76,8 @@ class TritonServer:
         folder = folder.absolute()
         free_what_the_dead_shared()
         render(self._store, folder / "repository", self._serving)
+        if self._beside is not None:
+            shutil.copytree(self._beside, folder / "repository", dirs_exist_ok=True)
         http, grpc, metrics = daemons.free_ports(3)
         ports = {"http": http, "grpc": grpc, "metrics": metrics}
         daemon = daemons.start(_program(_home(cache), folder, ports, self._arguments))
