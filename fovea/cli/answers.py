@@ -172,6 +172,11 @@ def show_in_detail(answer: Recognition) -> None:
     out().print(Group(title, *parts, *_missed(answer), foot))
 
 
+def show_region(region: Region) -> None:
+    """Print one region with its candidates and the neighbours that voted for them."""
+    out().print(Group(*_region(region, alone=True)))
+
+
 def _missed(answer: Recognition) -> Iterator[Text]:
     """Say which prompts found nothing."""
     found = {region.found_by.prompt for region in answer.regions if region.found_by is not None}

@@ -19,6 +19,7 @@ from fovea.client.errors import (
     Unavailable,
     Unsupported,
 )
+from fovea.client.explanations import Answer, Counterfactual, Difference, Explanation, ReplayedStep
 from fovea.client.health import ServiceHealth
 from fovea.client.memory import (
     Collection,
@@ -66,6 +67,7 @@ from fovea.client.versions import (
 __all__ = [
     "DEFAULT_TARGET",
     "Ancestor",
+    "Answer",
     "Applied",
     "AttributeValue",
     "Audit",
@@ -80,13 +82,16 @@ __all__ = [
     "Comparison",
     "Conflict",
     "Corrupt",
+    "Counterfactual",
     "Coverage",
     "DeadLetter",
     "DeadlineExceeded",
     "Denied",
+    "Difference",
     "Edits",
     "Embedding",
     "Exemplar",
+    "Explanation",
     "Find",
     "Finding",
     "Forgotten",
@@ -116,6 +121,7 @@ __all__ = [
     "RecognizedQuery",
     "Region",
     "Replay",
+    "ReplayedStep",
     "Retention",
     "ServerFault",
     "ServiceHealth",

@@ -8,6 +8,7 @@ from typing import Final, Self
 from fovea.client import health
 from fovea.client.collection_calls import CollectionCalls
 from fovea.client.connection import Connection, Patience
+from fovea.client.explanation_calls import ExplanationCalls
 from fovea.client.health import ServiceHealth
 from fovea.client.memory_calls import MemoryCalls
 from fovea.client.migration_calls import MigrationCalls
@@ -28,6 +29,7 @@ class Client(
     CollectionCalls,
     MigrationCalls,
     OperationsCalls,
+    ExplanationCalls,
 ):
     """Recognises and teaches over one connection. Threads may share it; close it, or use `with`.
 

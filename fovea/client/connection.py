@@ -18,6 +18,7 @@ from fovea.client.images import MOST_MESSAGE_BYTES
 from fovea.client.statuses import from_rpc_error
 from fovea.gateway.v1 import (
     collections_pb2_grpc,
+    explanations_pb2_grpc,
     gateway_pb2_grpc,
     memory_pb2_grpc,
     migrations_pb2_grpc,
@@ -39,6 +40,7 @@ _IDEMPOTENT: Final = {
         "RollBackMigration",
         "FinishMigration",
     ),
+    "fovea.gateway.v1.ExplanationService": ("ReplayRecognition", "ExplainRecognition"),
     "fovea.gateway.v1.OperationsService": ("ListDeadLetters", "GetDeadLetter"),
     "fovea.gateway.v1.VersionService": ("ListVersions", "ListQuerySets"),
     "grpc.health.v1.Health": ("Check",),
@@ -104,6 +106,7 @@ class Connection:
         self.target = target
         self.patience = patience
         self.channel = _open(_address(target))
+        self.explanations = explanations_pb2_grpc.ExplanationServiceStub(self.channel)
         self.gateway = gateway_pb2_grpc.GatewayServiceStub(self.channel)
         self.memory = memory_pb2_grpc.MemoryServiceStub(self.channel)
         self.collections = collections_pb2_grpc.CollectionServiceStub(self.channel)
@@ -112,7 +115,7 @@ class Connection:
         self.versions = versions_pb2_grpc.VersionServiceStub(self.channel)
         stubs = {"GatewayService": self.gateway, "MemoryService": self.memory}
         stubs |= {"CollectionService": self.collections, "OperationsService": self.operations}
-        stubs |= {"VersionService": self.versions}
+        stubs |= {"VersionService": self.versions, "ExplanationService": self.explanations}
         stubs |= {"MigrationService": self.migrations}
         self._repeatable = frozenset(
             getattr(stub, method)

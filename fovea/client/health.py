@@ -16,6 +16,7 @@ SERVICES: Final = (
     "fovea.gateway.v1.MemoryService",
     "fovea.gateway.v1.CollectionService",
     "fovea.gateway.v1.OperationsService",
+    "fovea.gateway.v1.ExplanationService",
     "fovea.segmentation.v1.SegmentationService",
     "fovea.encoding.v1.EncodingService",
     "fovea.retrieval.v1.RetrievalService",

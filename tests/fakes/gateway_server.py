@@ -17,6 +17,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from fovea.gateway.v1 import (
     collections_pb2_grpc,
+    explanations_pb2_grpc,
     gateway_pb2_grpc,
     memory_pb2_grpc,
     migrations_pb2_grpc,
@@ -26,6 +27,7 @@ from fovea.gateway.v1 import (
 from fovea.gateway.v1 import gateway_pb2 as pb
 from fovea.kernel.v1 import failure_pb2, recognition_pb2
 from tests.fakes.collection_servicer import FakeCollections
+from tests.fakes.explanation_servicer import FakeExplanations
 from tests.fakes.memory_servicer import FakeMemory
 from tests.fakes.migration_servicer import FakeMigrations
 from tests.fakes.operations_servicer import FakeOperations
@@ -147,6 +149,7 @@ class FakeServer:
         self.operations = FakeOperations(self.script)
         self.migrations = FakeMigrations(self.script)
         self.versions = FakeVersions(self.script)
+        self.explanations = FakeExplanations(self.script, self.gateway.records)
         self.health = health.HealthServicer()
         self.port = 0
 
@@ -164,6 +167,7 @@ class FakeServer:
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(self.operations, self._server)
         migrations_pb2_grpc.add_MigrationServiceServicer_to_server(self.migrations, self._server)
         versions_pb2_grpc.add_VersionServiceServicer_to_server(self.versions, self._server)
+        explanations_pb2_grpc.add_ExplanationServiceServicer_to_server(self.explanations, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
         for name in ("fovea.gateway.v1.GatewayService", "fovea.gateway.v1.MemoryService"):
             self.health.set(name, health_pb2.HealthCheckResponse.SERVING)

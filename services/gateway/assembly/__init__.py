@@ -9,6 +9,8 @@ from typing import Final
 from fovea.gateway.v1 import (
     collections_pb2,
     collections_pb2_grpc,
+    explanations_pb2,
+    explanations_pb2_grpc,
     gateway_pb2,
     gateway_pb2_grpc,
     memory_pb2,
@@ -28,6 +30,7 @@ from services.gateway.adapters.teacher import ENCODED, SUBMITTED
 from services.gateway.assembly import cases
 from services.gateway.assembly.parts import NAME, Channels, Parts
 from services.gateway.domain.operations import CHAIN
+from services.gateway.entrypoints.explanation_servicer import ExplanationServicer
 from services.gateway.entrypoints.handlers import OnDeadLetter, OnRecognitionsCompleted
 from services.gateway.entrypoints.memory_servicer import MemoryServicer
 from services.gateway.entrypoints.migration_servicer import MigrationServicer
@@ -155,6 +158,11 @@ def _servicers(parts: Parts, workers: Workers, shared_log: SharedLog, *, window:
             versions_pb2.DESCRIPTOR.services_by_name["VersionService"].full_name,
             versions_pb2_grpc.add_VersionServiceServicer_to_server,
             VersionServicer(cases.version_cases(parts), shared_log),
+        ),
+        Servicer(
+            explanations_pb2.DESCRIPTOR.services_by_name["ExplanationService"].full_name,
+            explanations_pb2_grpc.add_ExplanationServiceServicer_to_server,
+            ExplanationServicer(cases.explanation_cases(parts)),
         ),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.gateway.assembly.parts import Parts, new_id
+from services.gateway.entrypoints.explanation_servicer import ExplanationCases
 from services.gateway.entrypoints.memory_servicer import MemoryCases
 from services.gateway.entrypoints.migration_servicer import MigrationCases
 from services.gateway.entrypoints.operations_servicer import OperationsCases
@@ -24,6 +25,7 @@ from services.gateway.usecases.collections import (
 )
 from services.gateway.usecases.correct import Correct
 from services.gateway.usecases.erase import Erase
+from services.gateway.usecases.explain import ExplainRecognition, ReplayRecognition
 from services.gateway.usecases.migrate import (
     CutOver,
     EvaluateMigration,
@@ -133,6 +135,15 @@ def operations_cases(parts: Parts) -> OperationsCases:
         list=ListDeadLetters(parts.letters),
         get=GetDeadLetter(parts.letters),
         replay=ReplayDeadLetters(parts.letters),
+    )
+
+
+def explanation_cases(parts: Parts) -> ExplanationCases:
+    """Return the use cases behind ExplanationService."""
+    get = GetRecognition(parts.recognitions)
+    return ExplanationCases(
+        replay=ReplayRecognition(get, parts.images, parts.steps),
+        explain=ExplainRecognition(get, parts.images, parts.steps),
     )
 
 

@@ -85,11 +85,11 @@ class Parts:
         self.segmenter = GrpcSegmenter(channels.segmentation)
         self.shelf = GrpcShelf(channels.retrieval)
         self.encoder = GrpcEncoder(channels.encoding)
-        steps = Steps(self.segmenter, self.encoder, self.retriever, GrpcRanker(channels.ranking))
+        self.steps = Steps(self.segmenter, self.encoder, self.retriever, GrpcRanker(channels.ranking))
         self.place = Place(
             self.collections, self.retriever, self.encoder, self.teacher, self.images, self.shipped.votes
         )
-        self.run_steps = RunSteps(steps, version=version, clock=time.time)
+        self.run_steps = RunSteps(self.steps, version=version, clock=time.time)
         self.intake = Intake(
             self.collections, self.retriever, shipped=self.shipped, clock=time.time, new_id=new_id
         )

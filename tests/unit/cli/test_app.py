@@ -38,6 +38,8 @@ def test_the_commands_are_those_that_are_documented() -> None:
         "submit",
         "submission",
         "watch",
+        "explain",
+        "replay",
         "correct",
         "forget",
         "labels",
