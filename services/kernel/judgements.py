@@ -66,6 +66,7 @@ class Judged:
         readings: Each time that it was asked.
         parsed: How the answer was understood.
         tokens: All that it read and wrote.
+        cut: What of labels and descriptions had no room in the prompt.
         duration_s: What it took, all regions of the image together; 0 where the answer was kept.
         cached: Whether the answer was kept from an earlier question, or another caller's.
     """
@@ -81,5 +82,6 @@ class Judged:
     readings: tuple[Reading, ...]
     parsed: Parsed = Parsed.READ
     tokens: int = 0
+    cut: str = ""
     duration_s: float = 0.0
     cached: bool = False

@@ -45,7 +45,7 @@ class Described:
         sight: How crops are seen.
         seen: Inputs of the projector, and which output of `sight` goes there.
         letters: The token of each letter.
-        image_tokens: How many the projector makes of a crop, and what each has.
+        image_tokens: How many the projector makes of a crop.
     """
 
     ranker: str
@@ -54,7 +54,7 @@ class Described:
     sight: Sight
     seen: Mapping[str, str]
     letters: tuple[int, ...]
-    image_tokens: tuple[int, int]
+    image_tokens: int
 
     @property
     def wanted(self) -> Wanted:
@@ -94,8 +94,8 @@ def described(name: str, opened: OpenedModels) -> Described:
             f"{ordering.local_model or 'no other'} do not give",
             reason="MODEL_KIND",
         )
-    _, count, dim = projector.outputs[0].shape
-    return Described(name, ordering, tokens, sees, seen, letter_tokens(tokens), (count, dim))
+    count = projector.outputs[0].shape[1]
+    return Described(name, ordering, tokens, sees, seen, letter_tokens(tokens), count)
 
 
 def letter_tokens(tokens: Tokens) -> tuple[int, ...]:

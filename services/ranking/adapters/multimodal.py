@@ -2,50 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from models.ranking.letters import Read, averaged
-from models.ranking.orders import Order, orders
-from models.ranking.pieces import Prompt, digest
-from models.ranking.templates import LETTERS, Content, render
+from models.ranking.batching import answers, tensors
 from services.kernel.crops import crops
 from services.kernel.errors import DeadlineExceeded, FoveaError, InvalidInput
 from services.ranking.adapters.described import OUTPUT, PATCHES, Described
-from services.ranking.adapters.rows import Row, batches, laid_out, row_of
-from services.ranking.domain.asking import Effort, Evidence, Judgement, Mode, Question, Reading, Terms
+from services.ranking.adapters.papers import Paper, Papers
+from services.ranking.domain.asking import Effort, Judgement, Question, Terms
 from services.runtime import deadline
 from services.runtime.model_execution.embeddings import same_models
 from services.runtime.model_execution.ports import ModelExecution
 
 MOST_CROPS = 4
 """Crops of one forward pass, as encoding has it."""
-_MODES = {"letters": Mode.LETTERS, "names": Mode.NAMES, "both": Mode.BOTH}
-
-
-@dataclass(frozen=True, eq=False)
-class _Ask:
-    """One prompt: of which question, in which order, and what was read."""
-
-    question: int
-    order: Order
-    prompt: Prompt
-    row: Row
-
-
-@dataclass(eq=False)
-class _Said:
-    """What was read of one question so far."""
-
-    asks: list[_Ask] = field(default_factory=list)
-    reads: list[Float32[np.ndarray, "k"]] = field(default_factory=list)
 
 
 class MultimodalRanker:
-    """Shows a model the crop and the candidates behind letters, and reads how likely each letter is.
+    """Shows a model the crop and the candidates, and reads how likely each letter, or each name, is.
 
     Args:
         models: Runs them.
@@ -55,7 +32,8 @@ class MultimodalRanker:
     def __init__(self, models: ModelExecution, described: Described) -> None:
         self._models = models
         self._described = described
-        self._terms = _terms(described)
+        self._papers = Papers(described)
+        self._terms = self._papers.terms()
 
     def models(self) -> tuple[str, ...]:
         """Return the identities of all models, the language model's last."""
@@ -70,23 +48,22 @@ class MultimodalRanker:
     def rank(self, questions: Sequence[Question], effort: Effort) -> Sequence[Judgement | FoveaError]:
         """Return what the model says of each question, in order."""
         models = self.models()
-        answers: dict[int, Judgement | FoveaError] = {}
         squares: dict[int, UInt8[np.ndarray, "size size 3"]] = {}
+        said: dict[int, Judgement | FoveaError] = {}
         for place, question in enumerate(questions):
             try:
                 (squares[place],) = crops(
                     question.picture, [question.region], self._described.sight.preparation
                 )
             except InvalidInput as error:
-                answers[place] = error
+                said[place] = error
         if squares:
-            tokens = dict(zip(squares, self._seen(np.stack(list(squares.values()))), strict=True))
-            asks = [ask for ask in self._asks(questions, effort) if ask.question in squares]
-            for place, said in self._read(asks, tokens).items():
-                answers[place] = self._judged(said, len(questions[place].labels), models)
+            papers = {place: self._papers(questions[place], effort) for place in squares}
+            seen = dict(zip(squares, self._seen(np.stack(list(squares.values()))), strict=True))
+            self._fill(papers, seen)
+            said |= {place: paper.judgement(models) for place, paper in papers.items()}
         same_models(models, self.models())
-        late = DeadlineExceeded("there was no time to ask")
-        return [answers.get(place, late) for place in range(len(questions))]
+        return [said[place] for place in range(len(questions))]
 
     def _seen(self, squares: UInt8[np.ndarray, "n size size 3"]) -> Float32[np.ndarray, "n v dim"]:
         """Return the tokens of each crop."""
@@ -102,77 +79,35 @@ class MultimodalRanker:
             found.append(self._models.run(ordering.projector, given)["tokens"])
         return np.concatenate(found)
 
-    def _asks(self, questions: Sequence[Question], effort: Effort) -> list[_Ask]:
-        """Return all prompts, the first orders of all questions before the second ones."""
-        asks: list[tuple[int, _Ask]] = []
-        for place, question in enumerate(questions):
-            shown = orders(question.labels, count=effort.orders, seed=effort.seed)
-            asks += [(turn, self._ask(place, question, order)) for turn, order in enumerate(shown)]
-        return [ask for _, ask in sorted(asks, key=lambda each: each[0])]
-
-    def _ask(self, place: int, question: Question, order: Order) -> _Ask:
-        content = Content(
-            tuple(question.labels[i] for i in order), tuple(question.descriptions[i] for i in order)
-        )
-        prompt = render(self._described.ordering.template, content)
-        count, _ = self._described.image_tokens
-        row = row_of(prompt, self._described.tokens, count, self._described.letters[: len(order)])
-        return _Ask(place, order, prompt, row)
-
-    def _read(
-        self, asks: Sequence[_Ask], tokens: Mapping[int, Float32[np.ndarray, "v dim"]]
-    ) -> dict[int, _Said]:
-        """Return what was read of each question; those that there was no time for are missing."""
-        said: dict[int, _Said] = {}
-        for some in batches([ask.row for ask in asks], self._described.ordering.row_tokens):
-            batch = [asks[i] for i in some]
+    def _fill(self, papers: Mapping[int, Paper], seen: Mapping[int, Float32[np.ndarray, "v dim"]]) -> None:
+        """Have the model answer all rows, the first of each question first, as long as there is time."""
+        rows = [(turn, place) for place, paper in papers.items() for turn in range(len(paper.rows))]
+        for some in self._batches(sorted(rows), papers):
+            asked = [papers[place].rows[turn] for turn, place in some]
             try:
                 deadline.check()
-                reply = self._models.run(
-                    self._described.ranker,
-                    laid_out([ask.row for ask in batch], np.stack([tokens[ask.question] for ask in batch])),
-                )
+                image_tokens = np.stack([seen[place] for _, place in some])
+                reply = self._models.run(self._described.ranker, tensors(asked, image_tokens))
             except DeadlineExceeded:
-                if said:
-                    break
+                if all(paper.read for paper in papers.values()):
+                    return
                 raise
-            for ask, values in zip(batch, reply[OUTPUT], strict=True):
-                of_question = said.setdefault(ask.question, _Said())
-                of_question.asks.append(ask)
-                of_question.reads.append(values[0, : len(ask.order)])
-        return said
+            for (turn, place), output in zip(some, answers(asked, reply[OUTPUT]), strict=True):
+                papers[place].read[turn] = output
 
-    def _judged(self, said: _Said, labels: int, models: tuple[str, ...]) -> Judgement | FoveaError:
-        reads = [Read(ask.order, read) for ask, read in zip(said.asks, said.reads, strict=True)]
-        mean = averaged(reads, labels)
-        if not mean.used:
-            return FoveaError(f"the model answered no letter: {'; '.join(mean.left_out)}", reason="NO_ANSWER")
-        return Judgement(
-            evidence=(Evidence("letters", np.asarray(mean.log_probabilities, dtype=np.float64)),),
-            readings=tuple(
-                Reading(ask.order, tuple(map(float, read)))
-                for ask, read in zip(said.asks, said.reads, strict=True)
-            ),
-            models=models,
-            template=self._described.ordering.template,
-            prompt_digest=digest(said.asks[0].prompt),
-            tokens=sum(len(ask.row.ids) for ask in said.asks),
-        )
-
-
-def _terms(described: Described) -> Terms:
-    ordering = described.ordering
-    count, _ = described.image_tokens
-    prompts = [render(ordering.template, Content(("x",) * labels)) for labels in (1, 2)]
-    one, two = (len(row_of(prompt, described.tokens, count, described.letters[:1]).ids) for prompt in prompts)
-    first = _MODES[ordering.mode]
-    return Terms(
-        modes=(first, *(mode for mode in (Mode.LETTERS,) if mode is not first)),
-        most_labels=len(LETTERS),
-        picture_px=2 * max(described.sight.preparation.size_px, described.sight.preparation.resize_px),
-        prompt_tokens=2 * one - two,
-        label_tokens=two - one,
-        call_s=ordering.call_s,
-        token_s=ordering.token_s,
-        weights=ordering.weights,
-    )
+    def _batches(
+        self, rows: Sequence[tuple[int, int]], papers: Mapping[int, Paper]
+    ) -> Iterator[Sequence[tuple[int, int]]]:
+        """Yield rows that go through the model together: as long as the longest, times their number."""
+        most = self._described.ordering.row_tokens
+        batch: list[tuple[int, int]] = []
+        longest = 0
+        for turn, place in rows:
+            size = papers[place].rows[turn].size
+            if batch and max(longest, size) * (len(batch) + 1) > most:
+                yield batch
+                batch, longest = [], 0
+            batch.append((turn, place))
+            longest = max(longest, size)
+        if batch:
+            yield batch

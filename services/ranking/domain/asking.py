@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float64, UInt8
+
+from models.ranking.joining import EQUAL_WEIGHTS, Weights
 
 # said again here, since whoever answers needs both
 from services.kernel.judgements import Parsed as Parsed  # noqa: PLC0414
 from services.kernel.judgements import Reading as Reading  # noqa: PLC0414
 from services.kernel.vocabulary import Region
+
+EQUAL: Final = Weights(
+    (EQUAL_WEIGHTS, {"retrieval": 1.0, "letters": 1.0}, {"retrieval": 1.0, "generated": 1.0})
+)
 
 
 class Mode(enum.Enum):
@@ -59,8 +65,8 @@ class Effort:
 
     Attributes:
         mode: How the model is asked.
-        orders: In how many orders the candidates are shown to it, at least 1; retrieval's is the first.
-        seed: The others follow from it and from nothing else.
+        orders: In how many orders the candidates are shown to it, at least 1.
+        seed: From which they follow; retrieval's order has no part in them.
     """
 
     mode: Mode = Mode.LETTERS
@@ -93,6 +99,7 @@ class Judgement:
         prompt_digest: SHA-256, in hexadecimal, of the first order's prompt with the image left out.
         parsed: How the answer was understood.
         tokens: All that the model read and wrote for it, those of the image included: what it cost.
+        cut: What of labels and descriptions had no room in the prompt.
     """
 
     evidence: tuple[Evidence, ...]
@@ -102,6 +109,7 @@ class Judgement:
     prompt_digest: str
     parsed: Parsed = Parsed.READ
     tokens: int = 0
+    cut: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,7 +126,7 @@ class Terms:
         characters_per_token: Of text.
         call_s: What a call takes before it looks at the first token, at first; it is measured later.
         token_s: What a token takes, at first; it is measured later.
-        weights: How much each source counts beside `retrieval`, which it names as well; 0 for none.
+        weights: How much each source counts beside retrieval.
     """
 
     modes: tuple[Mode, ...] = (Mode.LETTERS,)
@@ -130,6 +138,4 @@ class Terms:
     characters_per_token: float = 3.0
     call_s: float = 0.05
     token_s: float = 0.003
-    weights: Mapping[str, float] = field(
-        default_factory=lambda: {"retrieval": 1.0, "letters": 1.0, "names": 1.0, "generated": 1.0}
-    )
+    weights: Weights = EQUAL

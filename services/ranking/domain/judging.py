@@ -10,14 +10,12 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float64
 
+from models.ranking.joining import RETRIEVAL, Weights, feature, join, log_shares
 from services.kernel.errors import FoveaError
 from services.kernel.judgements import Judged, WeighedEvidence
 from services.kernel.vocabulary import Ancestor, Candidate, Candidates
 from services.ranking.domain.asking import Effort, Judgement
 
-RETRIEVAL: Final = "retrieval"
-_LEAST: Final = math.log(1e-9)
-"""No log-probability counts as less: a source alone can make a candidate unlikely, not impossible."""
 _TOLERANCE: Final = 1e-3
 
 
@@ -49,27 +47,24 @@ def checked_judgement(judgement: Judgement, *, labels: int) -> Judgement:
 
 
 def weighed(
-    shares: Sequence[float], judgement: Judgement, weights: Mapping[str, float]
-) -> tuple[WeighedEvidence, ...]:
-    """Return retrieval's shares and what the model says, each with its weight; no weight counts as 0."""
-    with np.errstate(divide="ignore"):
-        found = np.log(np.asarray(shares, dtype=np.float64))
-    sources = [(RETRIEVAL, found)]
-    sources += [(each.source, each.log_probabilities) for each in judgement.evidence]
-    return tuple(
-        WeighedEvidence(source, weights.get(source, 0.0), tuple(map(float, np.maximum(values, _LEAST))))
-        for source, values in sources
+    shares: Sequence[float], judgement: Judgement, weights: Weights
+) -> tuple[Float64[np.ndarray, "k"], tuple[WeighedEvidence, ...]]:
+    """Return the probability of each candidate asked about, and what they were joined from.
+
+    Args:
+        shares: Retrieval's, of those that were asked about.
+        judgement: The model's, checked.
+        weights: How much each source counts.
+    """
+    found = np.asarray(shares if any(shares) else [1.0] * len(shares), dtype=np.float64)
+    said: dict[str, np.ndarray] = {RETRIEVAL: log_shares(found)}
+    said |= {each.source: each.log_probabilities for each in judgement.evidence}
+    joined = join(len(shares), said, unknown=0.0, weights=weights)
+    evidence = tuple(
+        WeighedEvidence(source, joined.used.get(source, 0.0), tuple(map(float, feature(values))))
+        for source, values in said.items()
     )
-
-
-def joined(evidence: Sequence[WeighedEvidence]) -> Float64[np.ndarray, "k"]:
-    """Return the probability of each candidate: the weighted product of the sources, normalised."""
-    total = np.zeros(len(evidence[0].log_probabilities))
-    for each in evidence:
-        if each.weight:
-            total += each.weight * np.asarray(each.log_probabilities)
-    likely = np.exp(total - total.max())
-    return np.asarray(likely / likely.sum())
+    return joined.probabilities, evidence
 
 
 def reordered(found: Candidates, probabilities: Float64[np.ndarray, "k"]) -> Candidates:
@@ -127,6 +122,7 @@ def judged(
         readings=judgement.readings,
         parsed=judgement.parsed,
         tokens=judgement.tokens,
+        cut=judgement.cut,
         duration_s=0.0 if cached else duration_s,
         cached=cached,
     )

@@ -14,7 +14,7 @@ from services.kernel.errors import DeadlineExceeded, FoveaError
 from services.kernel.sharing import Once, Turns
 from services.kernel.vocabulary import Box, Candidates, ImageReference, Region
 from services.ranking.domain import ladder, planning
-from services.ranking.domain.asking import Effort, Judgement, Question
+from services.ranking.domain.asking import Effort, Judgement, Mode, Question
 from services.ranking.domain.judging import NoAnswerError, checked_judgement
 from services.ranking.domain.ladder import Rung
 from services.ranking.domain.planning import Plan
@@ -59,7 +59,8 @@ class Answer:
     @property
     def whole(self) -> bool:
         """Whether it is worth keeping: all that was asked for."""
-        return self.judgement is not None and len(self.judgement.readings) >= self.effort.orders
+        wanted = 1 if self.effort.mode is Mode.NAMES else self.effort.orders
+        return self.judgement is not None and len(self.judgement.readings) >= wanted
 
 
 @dataclass(frozen=True)

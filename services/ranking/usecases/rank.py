@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from models.ranking.joining import Weights
 from services.kernel.judgements import Parsed
 from services.kernel.vocabulary import Candidates, ImageReference, Ranking, RecognitionOptions, Region, Stage
 from services.ranking.domain import judging, ladder
@@ -16,7 +17,6 @@ from services.ranking.domain.ordering import (
     checked,
     judged_order,
     retrieval_order,
-    shares_of,
 )
 from services.ranking.ports import Monitor
 from services.ranking.usecases.ask import Answer, AskRanker
@@ -138,16 +138,16 @@ def _judged(
     gates: Gates,
     said: tuple[Judgement, Answer],
     thresholds: Thresholds,
-    weights: Mapping[str, float],
+    weights: Weights,
 ) -> Ranking:
     """Return the ranking that the model's answer gives; one that named nothing leaves retrieval's order."""
     judgement, answer = said
     asked = found.candidates[: len(judgement.evidence[0].log_probabilities)]
-    evidence = judging.weighed(shares_of([each.score for each in asked]), judgement, weights)
+    probabilities, evidence = judging.weighed([each.score for each in asked], judgement, weights)
     judged = judging.judged(
         judgement, answer.effort, evidence, duration_s=answer.duration_s, cached=answer.cached
     )
     if judged.parsed is Parsed.FALLBACK:
         return replace(retrieval_order(found, gates, ladder.RANKER_FAILED), judged=judged)
-    moved = judging.reordered(found, judging.joined(evidence))
+    moved = judging.reordered(found, probabilities)
     return judged_order(moved, gates.with_level(moved, thresholds), judged, answer.rung)

@@ -33,6 +33,7 @@ def read_judgement(message: ranking_pb2.Judgement) -> Judged:
         ),
         parsed=_PARSED_READ.get(message.parsing, Parsed.READ),
         tokens=message.tokens,
+        cut=message.cut,
         duration_s=message.duration_s,
         cached=message.cached,
     )
@@ -62,6 +63,7 @@ def write_judgement(judged: Judged) -> ranking_pb2.Judgement:
         ],
         parsing=_PARSED[judged.parsed],
         tokens=judged.tokens,
+        cut=judged.cut,
         duration_s=judged.duration_s,
         cached=judged.cached,
     )

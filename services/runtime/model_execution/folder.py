@@ -189,7 +189,8 @@ class Ordering(_Strict):
         row_tokens: Most tokens of one forward pass, all rows padded to the longest: memory sets it.
         call_s: What a call takes beside its tokens, as a first guess.
         token_s: What a token takes, as a first guess.
-        weights: What each source's log-probabilities are multiplied with, `retrieval` among them.
+        weights: What each source's log-probabilities are multiplied with, `retrieval` among them, for each
+            set of sources that was fitted.
     """
 
     projector: str
@@ -201,7 +202,7 @@ class Ordering(_Strict):
     row_tokens: int = Field(default=2048, ge=64)
     call_s: float = Field(default=0.05, ge=0)
     token_s: float = Field(default=0.003, gt=0)
-    weights: Mapping[str, float] = Field(default_factory=lambda: {"retrieval": 1.0, "letters": 1.0})
+    weights: tuple[Mapping[str, float], ...] = ({"retrieval": 1.0, "letters": 1.0},)
 
 
 class Description(_Strict):

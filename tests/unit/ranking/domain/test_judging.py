@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.ranking.joining import Weights
 from services.kernel.vocabulary import Ancestor, Candidate, Candidates
 from services.ranking.domain.asking import Evidence, Judgement, Reading
 from services.ranking.domain.judging import (
     NoAnswerError,
     checked_judgement,
-    joined,
     reordered,
     weighed,
 )
@@ -18,7 +18,11 @@ from tests.fakes.rankers import judgement
 from tests.fakes.ranking import candidates
 
 HALVES = np.log([0.5, 0.5])
-WEIGHTS = {"retrieval": 1.0, "letters": 1.0}
+EVENLY = {"retrieval": 1.0, "letters": 1.0}
+
+
+def joined(shares: list[float], said: Judgement, weights: dict[str, float]) -> np.ndarray:
+    return weighed(shares, said, Weights((weights,)))[0]
 
 
 @pytest.mark.parametrize(
@@ -54,9 +58,9 @@ def test_an_answer_is_an_answer(said: Judgement) -> None:
 def test_sources_are_joined_by_their_weights() -> None:
     shares, said = [0.8, 0.2], judgement(np.log([0.1, 0.9]))
 
-    evenly = joined(weighed(shares, said, WEIGHTS))
-    model_alone = joined(weighed(shares, said, {"letters": 1.0}))
-    retrieval_alone = joined(weighed(shares, said, {"retrieval": 1.0}))
+    evenly = joined(shares, said, EVENLY)
+    model_alone = joined(shares, said, {"letters": 1.0})
+    retrieval_alone = joined(shares, said, {"retrieval": 1.0})
 
     np.testing.assert_allclose(evenly, [0.08 / 0.26, 0.18 / 0.26])
     np.testing.assert_allclose(model_alone, [0.1, 0.9])
@@ -64,9 +68,18 @@ def test_sources_are_joined_by_their_weights() -> None:
 
 
 def test_no_source_makes_a_candidate_impossible() -> None:
-    both = joined(weighed([1.0, 0.0], judgement([-np.inf, 0.0]), WEIGHTS))
+    both = joined([1.0, 0.0], judgement([-np.inf, 0.0]), EVENLY)
 
     np.testing.assert_allclose(both, [0.5, 0.5])
+
+
+def test_a_source_that_was_never_weighed_stands_in_the_record_and_does_not_count() -> None:
+    strange = judgement(np.log([0.1, 0.9]), source="horoscope")
+
+    probabilities, evidence = weighed([0.8, 0.2], strange, Weights((EVENLY,)))
+
+    np.testing.assert_allclose(probabilities, [0.8, 0.2])
+    assert [(each.source, each.weight) for each in evidence] == [("retrieval", 1.0), ("horoscope", 0.0)]
 
 
 def test_candidates_behind_those_asked_about_keep_their_share() -> None:
@@ -118,8 +131,8 @@ def test_it_is_always_a_permutation_that_keeps_the_sum(
     asked = min(asked, len(scores))
     said = judgement(np.log(np.random.default_rng(seed).dirichlet(np.ones(asked))))
 
-    evidence = weighed(shares[:asked], said, {"retrieval": weights[0], "letters": weights[1]})
-    moved = reordered(found, joined(evidence))
+    probabilities = joined(shares[:asked], said, {"retrieval": weights[0], "letters": weights[1]})
+    moved = reordered(found, probabilities)
 
     assert {each.label for each in moved.candidates} == {each.label for each in found.candidates}
     assert all(0 <= each.score <= 1 for each in moved.candidates)
