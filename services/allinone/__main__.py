@@ -20,8 +20,8 @@ from services.gateway.assembly import Channels
 from services.gateway.assembly import assemble as assemble_gateway
 from services.gateway.settings import GatewaySettings
 from services.ranking.assembly import assemble as assemble_ranking
+from services.ranking.assembly import open_remote_ranker, ranker_over
 from services.ranking.assembly import open_ways as open_ranking
-from services.ranking.assembly import ranker_over
 from services.ranking.assembly import wanted_by as wanted_by_ranking
 from services.ranking.settings import RankingSettings
 from services.retrieval.assembly import Storage
@@ -78,7 +78,11 @@ def main() -> None:
                 version=version,
             ),
             assemble_ranking(
-                ranking, backbone.store, ranker_over(models, ordering), metrics=metrics, version=version
+                ranking,
+                backbone.store,
+                open_remote_ranker(ranking) or ranker_over(models, ordering),
+                metrics=metrics,
+                version=version,
             ),
         )
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fovea-"))

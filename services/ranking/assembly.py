@@ -12,6 +12,7 @@ from services.kernel import defaults
 from services.kernel.sharing import Once, Turns
 from services.ranking.adapters.described import Described, described
 from services.ranking.adapters.multimodal import MultimodalRanker
+from services.ranking.adapters.remote.opening import open_remote
 from services.ranking.adapters.telemetry import MetricsMonitor
 from services.ranking.domain.asking import Effort, Mode
 from services.ranking.domain.ordering import Thresholds
@@ -98,7 +99,7 @@ def _ask(
 
 
 def open_ways(settings: RankingSettings) -> Described | None:
-    """Return how the model of the settings is asked; None without one.
+    """Return how the model of the settings is asked; None without one, and if it is on a server of others.
 
     Raises:
         NotFound: A model that was asked for by name, or one that it needs, is not there.
@@ -110,12 +111,20 @@ def open_ways(settings: RankingSettings) -> Described | None:
 
 def open_ranker(settings: RankingSettings, metrics: ModelMetrics | None = None) -> Ranker | None:
     """Return what orders candidates, with what runs its models; None without one. Raises as `open_ways`."""
+    remote = open_remote_ranker(settings)
+    if remote is not None:
+        return remote
     opened = OpenedModels(ModelStore(settings.model_folder))
     ways = _ways(settings, opened)
     if ways is None:
         return None
     models = run_models(settings, opened, ways.wanted, metrics or ModelMetrics(CollectorRegistry()))
     return ranker_over(models, ways)
+
+
+def open_remote_ranker(settings: RankingSettings) -> Ranker | None:
+    """Return what asks a model on somebody's server, if the settings name one; it need not be there."""
+    return open_remote(settings)
 
 
 def ranker_over(models: ModelExecution, ways: Described | None) -> Ranker | None:
@@ -130,7 +139,7 @@ def wanted_by(ways: Described | None) -> Wanted:
 
 def _ways(settings: RankingSettings, opened: OpenedModels) -> Described | None:
     name = settings.ranking_model
-    if not name:
+    if not name or settings.remote_ranker_url:
         return None
     if name not in opened and "ranking_model" not in settings.model_fields_set:
         _LOG.warning("%s is not in the model folder: candidates stay as retrieval has them", name)

@@ -122,7 +122,7 @@ class ProcessSettings(BaseSettings):
     @field_validator("host")
     @classmethod
     def _loopback_only(cls, host: str) -> str:
-        if host == "localhost" or _is_loopback(host):
+        if is_loopback(host):
             return host
         raise ValueError("is not a loopback address; without authentication Fovea listens on loopback only")
 
@@ -224,9 +224,10 @@ def _s3_problems(settings: ProcessSettings) -> Iterator[str]:
     yield from tls_problems(Tls(settings.s3_ca_file), "s3_")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine, whatever names mean elsewhere."""
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
 

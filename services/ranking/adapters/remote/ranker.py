@@ -78,7 +78,14 @@ class RemoteRanker:
 
     def terms(self) -> Terms:
         """Return on what terms it can be asked: a picture costs hundreds of tokens, each next to nothing."""
-        return Terms(modes=(Mode.LETTERS,), prompt_tokens=640, label_tokens=4, call_s=0.25, token_s=0.0002)
+        return Terms(
+            modes=(Mode.LETTERS,),
+            picture_px=self._settings.picture_px,
+            prompt_tokens=640,
+            label_tokens=4,
+            call_s=0.25,
+            token_s=0.0002,
+        )
 
     def rank(self, questions: Sequence[Question], effort: Effort) -> Sequence[Judgement | FoveaError]:
         """Return what the model says of each question; see the port."""

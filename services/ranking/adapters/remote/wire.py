@@ -7,7 +7,6 @@ decompressed, certificates are checked.
 from __future__ import annotations
 
 import email.utils
-import ipaddress
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -26,6 +25,7 @@ from urllib3.exceptions import TimeoutError as WireTimeout
 from services.kernel.errors import DeadlineExceeded, FoveaError, InvalidInput, Overloaded, Unavailable
 from services.ranking.adapters.remote.asking import MOST_ANSWER_BYTES, said
 from services.runtime import deadline
+from services.runtime.settings import is_loopback
 
 _CONNECT_S: Final = 2.0
 _CHUNK_BYTES: Final = 1 << 16
@@ -185,19 +185,15 @@ def _check(settings: WireSettings) -> None:
         )
     if address.query or address.fragment:
         raise InvalidInput("the address of a ranker ends before ? and #", field="remote_ranker_url")
-    if settings.key.get_secret_value() and address.scheme == "http" and not _is_here(address.hostname):
+    if (
+        settings.key.get_secret_value()
+        and address.scheme == "http"
+        and not is_loopback(address.hostname or "")
+    ):
         raise InvalidInput(
             "a key is not sent over http://, where anybody on the way can read it; use https://",
             field="remote_ranker_key",
         )
-
-
-def _is_here(host: str | None) -> bool:
-    """Return whether an address leads to this machine."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
 
 
 def _decoded(content: bytes) -> Any:
