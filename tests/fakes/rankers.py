@@ -10,6 +10,7 @@ from jaxtyping import Float64
 
 from services.kernel.errors import FoveaError
 from services.ranking.domain.asking import Effort, Evidence, Judgement, Mode, Question, Reading, Terms
+from services.runtime import deadline
 
 Answer = Judgement | FoveaError
 
@@ -64,6 +65,7 @@ class FakeRanker:
         return self.on_terms
 
     def rank(self, questions: Sequence[Question], effort: Effort) -> Sequence[Answer]:
+        deadline.check()
         self.asked.append((tuple(questions), effort))
         if self.raises is not None:
             raise self.raises

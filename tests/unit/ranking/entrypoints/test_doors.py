@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fovea.kernel.v1 import envelope_pb2, recognition_pb2, region_pb2
+from fovea.kernel.v1 import envelope_pb2, ranking_pb2, recognition_pb2, region_pb2
 from fovea.ranking.v1 import ranking_pb2 as pb
 from fovea.ranking.v1 import ranking_pb2_grpc
 from fovea.retrieval.v1 import events_pb2 as retrieval_events
@@ -15,9 +15,13 @@ from services.ranking.entrypoints.handlers import OnCandidatesRetrieved
 from services.ranking.entrypoints.servicer import RankingServicer
 from services.ranking.usecases import Rank
 from services.runtime.codec.candidates import write_candidates
-from services.runtime.codec.region import write_region
+from services.runtime.codec.recognition import read_ranking
+from services.runtime.codec.region import write_image, write_region
 from services.runtime.grpc_server import Servicer
 from services.runtime.stream_workers import Workers
+from tests.fakes import asking
+from tests.fakes.asking import EASY, IMAGE, found
+from tests.fakes.rankers import FakeRanker
 from tests.fakes.ranking import RecordingMonitor, candidates
 from tests.fakes.serving import served
 
@@ -42,9 +46,7 @@ def rank() -> Rank:
 
 @pytest.fixture
 def stub(rank: Rank) -> Iterator[ranking_pb2_grpc.RankingServiceStub]:
-    add = ranking_pb2_grpc.add_RankingServiceServicer_to_server
-    servicer = RankingServicer(rank, Workers(threads=2, item_timeout_s=5.0))
-    with served(Servicer("fovea.ranking.v1.RankingService", add, servicer)) as channel:
+    with served(_servicer(rank)) as channel:
         yield ranking_pb2_grpc.RankingServiceStub(channel)
 
 
@@ -130,3 +132,66 @@ def test_candidates_of_other_regions_are_refused_at_both_doors(
         OnCandidatesRetrieved(rank)(happened)
 
     assert (refused.value.field, refused.value.reason) == ("candidates", "REGIONS_MISMATCH")
+
+
+def region_request(*found: Candidates) -> pb.RankRequest:
+    asked = request(*found)
+    asked.image.MergeFrom(write_image(IMAGE))
+    return asked
+
+
+def test_both_doors_ask_a_model_alike_and_write_the_same_record() -> None:
+    open_ones = [found(0), found(1, labels=27), found(2, margin=EASY)]
+    asked, happened = region_request(*open_ones), event(*open_ones)
+    happened.envelope.image.MergeFrom(write_image(IMAGE))
+
+    at_one = asking.rank(FakeRanker())
+    with served(_servicer(at_one)) as channel:
+        answer = ranking_pb2_grpc.RankingServiceStub(channel).Rank(asked, timeout=10.0)
+    record = OnCandidatesRetrieved(asking.rank(FakeRanker()))(happened).recognition
+
+    assert [each.ranking for each in record.regions] == list(answer.rankings)
+    assert record.envelope.stages[-1] == answer.stage
+    assert [each.status for each in answer.rankings] == [
+        ranking_pb2.RANKING_STATUS_RANKED,
+        ranking_pb2.RANKING_STATUS_RANKED,
+        ranking_pb2.RANKING_STATUS_TRUSTED_RETRIEVAL,
+    ]
+    assert [each.rung for each in answer.rankings] == ["", "too_many_candidates", ""]
+    assert read_ranking(answer.rankings[0]).judged is not None
+
+
+def test_a_stream_of_images_is_answered_in_order_and_an_error_is_an_answer() -> None:
+    bad = region_request(candidates(("robin", -1.0)))
+    items = [region_request(found(labels=2 + i)) for i in range(3)]
+    asked = [
+        pb.RankStreamRequest(item_id=str(i), item=each) for i, each in enumerate([*items[:2], bad, items[2]])
+    ]
+
+    with served(_servicer(asking.rank(FakeRanker()))) as channel:
+        answers = list(ranking_pb2_grpc.RankingServiceStub(channel).RankStream(iter(asked), timeout=10.0))
+
+    assert [each.item_id for each in answers] == ["0", "1", "2", "3"]
+    assert [each.WhichOneof("result") for each in answers] == ["ranked", "ranked", "failure", "ranked"]
+    assert answers[2].failure.field == "candidates[0].candidates[0].score"
+    assert [each.ranked.rankings[0].region_id for each in answers if each.HasField("ranked")] == [
+        "0",
+        "1",
+        "2",
+    ]
+
+
+def test_candidates_without_any_region_stay_as_they_are_with_the_reason() -> None:
+    asked = region_request(found(0))
+    del asked.regions[:]
+
+    with served(_servicer(asking.rank(FakeRanker()))) as channel:
+        answer = ranking_pb2_grpc.RankingServiceStub(channel).Rank(asked, timeout=10.0)
+
+    assert [each.rung for each in answer.rankings] == ["no_region"]
+
+
+def _servicer(rank: Rank) -> Servicer:
+    add = ranking_pb2_grpc.add_RankingServiceServicer_to_server
+    servicer = RankingServicer(rank, Workers(threads=2, item_timeout_s=5.0))
+    return Servicer("fovea.ranking.v1.RankingService", add, servicer)
