@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from models.ranking.pieces import Control, Image, Piece, Prompt, Text, joined
+
+Blanks: TypeAlias = Literal["none", "first", "all"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ CHATML: Final = Chat("chatml", (_START, Text("user\n")), (_END, _LINE, _START, T
 """SmolLM2's, without a system turn: every token costs time."""
 LLAVA: Final = Chat("llava", (Text("USER: "),), (Text(" ASSISTANT:"),), gap=" ")
 """LLaVA 1.5's, and that of LLaVA-NeXT on Vicuna."""
+LLAVA_QWEN: Final = Chat("llava-qwen", (_START, Text("user ")), (_END, _START, Text("assistant\n")))
+"""LLaVA-Interleave's and LLaVA-OneVision's, on Qwen2."""
 LLAVA_MISTRAL: Final = Chat("llava-mistral", (Text("[INST] "),), (Text(" [/INST]"),), gap=" ")
 """LLaVA-NeXT's on Mistral."""
 QWEN_VL: Final = Chat(
@@ -76,5 +80,24 @@ PLAIN: Final = Chat("plain", (), (), gap="\n")
 """None: the server wraps the question itself, as those do that take messages."""
 
 CHATS: Final[Mapping[str, Chat]] = MappingProxyType(
-    {chat.name: chat for chat in (CHATML, LLAVA, LLAVA_MISTRAL, QWEN_VL, IDEFICS2, IDEFICS3, SMOLVLM, PLAIN)}
+    {
+        chat.name: chat
+        for chat in (CHATML, LLAVA, LLAVA_MISTRAL, LLAVA_QWEN, QWEN_VL, IDEFICS2, IDEFICS3, SMOLVLM, PLAIN)
+    }
 )
+
+
+def begun(prompt: Prompt, *, begin: str = "", blanks: Blanks = "none") -> Prompt:
+    """Return a prompt as a tokenizer with habits of its own would lay it out, for one that has none.
+
+    Args:
+        prompt: Its pieces.
+        begin: The special token that is put before all; empty: none.
+        blanks: Whether a blank is written before the first piece, if that is text, or before each text that
+            begins or that follows a special token or an image.
+    """
+    pieces: list[Piece] = [Control(begin)] if begin else []
+    for place, piece in enumerate(prompt):
+        spaced = isinstance(piece, Text) and (blanks == "all" or (blanks == "first" and place == 0))
+        pieces += [Text(" "), piece] if spaced else [piece]
+    return joined(pieces)

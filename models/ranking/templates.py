@@ -155,9 +155,9 @@ def letters(count: int) -> tuple[str, ...]:
     return tuple(f" {letter}" for letter in LETTERS[:count])
 
 
-def branch(label: str, *, length: int = LABEL_LENGTH, end: str = "<|im_end|>") -> Prompt:
+def branch(label: str, *, length: int = LABEL_LENGTH, end: str = "<|im_end|>", gap: str = "") -> Prompt:
     """Return what `names@1` scores for one candidate: its name, and that the answer ends there."""
-    return joined((Text(bounded(label, length)), Control(end)))
+    return joined((Text(gap + bounded(label, length)), Control(end)))
 
 
 def listed(labels: Sequence[str], length: int = LABEL_LENGTH) -> str:

@@ -26,7 +26,7 @@ class RemoteRankerSettings(ModelSettings):
     )
     remote_ranker_model: str = Field(default="", description="as the server calls it")
     remote_ranker_chat: Literal[
-        "", "llava", "llava-mistral", "qwen-vl", "idefics2", "idefics3", "smolvlm", "chatml"
+        "", "llava", "llava-mistral", "llava-qwen", "qwen-vl", "idefics2", "idefics3", "smolvlm", "chatml"
     ] = Field(
         default="",
         description="layout of its family's prompts, for vLLM on Triton; other servers know it themselves",

@@ -8,10 +8,12 @@ from typing import Final, Protocol, runtime_checkable
 
 from models.language.gguf import GgufError
 from models.language.tokenizer import LanguageTokenizer
+from models.ranking.chats import CHATML, CHATS, Chat
 from models.ranking.templates import LETTERS, letters
+from models.text.literal import LiteralTokenizer
 from services.kernel.errors import Corrupt, Unsupported
-from services.runtime.model_execution.crops import Sight, sight
-from services.runtime.model_execution.folder import Description, Ordering
+from services.runtime.model_execution.crops import Sight, preparation_of, sight
+from services.runtime.model_execution.folder import Description, ModelFolder, Ordering
 from services.runtime.model_execution.opening import OpenedModels, Wanted
 
 INPUTS: Final = frozenset(
@@ -43,7 +45,7 @@ class Described:
         ordering: What it says of itself.
         tokens: How it reads.
         sight: How crops are seen.
-        seen: Inputs of the projector, and which output of `sight` goes there.
+        seen: Inputs of the projector, and which output of `sight` goes there; none if it sees crops itself.
         letters: The token of each letter.
         image_tokens: How many the projector makes of a crop.
     """
@@ -55,6 +57,7 @@ class Described:
     seen: Mapping[str, str]
     letters: tuple[int, ...]
     image_tokens: int
+    chat: Chat = CHATML
 
     @property
     def wanted(self) -> Wanted:
@@ -80,11 +83,12 @@ def described(name: str, opened: OpenedModels) -> Described:
             f"output {OUTPUT}, and a table [ranking]",
             reason="MODEL_KIND",
         )
-    try:
-        tokens = LanguageTokenizer.from_file(folder.external("tokenizer"))
-    except GgufError as error:
-        raise Corrupt(f"the tokenizer of {folder.name} cannot be read: {error}") from error
+    if ordering.chat not in CHATS:
+        raise Unsupported(f"{folder.name} wants the layout {ordering.chat}: not known", reason="MODEL_KIND")
+    tokens = _tokens(folder)
     projector = opened(ordering.projector).description
+    if ordering.image_model == ordering.projector:
+        return _seeing(name, ordering, tokens, projector)
     seen = {each.name: each.name for each in projector.inputs if each.name != PATCHES}
     sees = sight(ordering.image_model, opened(ordering.image_model).description)
     taken = {each.name for each in projector.inputs}
@@ -95,7 +99,25 @@ def described(name: str, opened: OpenedModels) -> Described:
             reason="MODEL_KIND",
         )
     count = projector.outputs[0].shape[1]
-    return Described(name, ordering, tokens, sees, seen, letter_tokens(tokens), count)
+    chat = CHATS[ordering.chat]
+    return Described(name, ordering, tokens, sees, seen, letter_tokens(tokens), count, chat)
+
+
+def _seeing(name: str, ordering: Ordering, tokens: Tokens, projector: Description) -> Described:
+    """Return how candidates are ordered if one model makes tokens of crops."""
+    sees = Sight(ordering.projector, {}, preparation_of(projector))
+    count, chat = projector.outputs[0].shape[1], CHATS[ordering.chat]
+    return Described(name, ordering, tokens, sees, {}, letter_tokens(tokens), count, chat)
+
+
+def _tokens(folder: ModelFolder) -> Tokens:
+    path = folder.external("tokenizer")
+    try:
+        if path.suffix == ".json":
+            return LiteralTokenizer.from_file(path)
+        return LanguageTokenizer.from_file(path)
+    except (GgufError, ValueError) as error:
+        raise Corrupt(f"the tokenizer of {folder.name} cannot be read: {error}") from error
 
 
 def letter_tokens(tokens: Tokens) -> tuple[int, ...]:

@@ -39,7 +39,7 @@ class MultimodalRanker:
         """Return the identities of all models, the language model's last."""
         ordering = self._described.ordering
         names = (self._described.sight.name, ordering.local_model, ordering.projector, self._described.ranker)
-        return tuple(self._models.identity(name) for name in names if name)
+        return tuple(self._models.identity(name) for name in dict.fromkeys(names) if name)
 
     def terms(self) -> Terms:
         """Return on what terms it can be asked."""
@@ -73,6 +73,9 @@ class MultimodalRanker:
             some = squares[start : start + MOST_CROPS]
             deadline.check()
             seen = self._models.run(self._described.sight.name, {"crops": some})
+            if not self._described.seen:
+                found.append(seen["tokens"])
+                continue
             given = {name: seen[output] for name, output in self._described.seen.items()}
             if ordering.local_model:
                 given[PATCHES] = self._models.run(ordering.local_model, {"tiles": some})[PATCHES]

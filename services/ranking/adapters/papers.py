@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from models.ranking.budget import fitted
+from models.ranking.chats import begun
 from models.ranking.joining import Weights, fault, feature
 from models.ranking.letters import Read, averaged
 from models.ranking.orders import Order, orders
@@ -128,8 +129,8 @@ class Papers:
         content = Content(question.labels, question.descriptions)
         fit = fitted(content, limit=ordering.row_tokens, count=self._count)
         shown = self._shown(fit.content, effort)
-        prompts = [render(ordering.template, _in_order(fit.content, order)) for order in shown]
-        named = render(ordering.names_template) if effort.mode is not Mode.LETTERS else None
+        prompts = [self._prompt(ordering.template, _in_order(fit.content, order)) for order in shown]
+        named = self._prompt(ordering.names_template) if effort.mode is not Mode.LETTERS else None
         rows, grouped = self._rows(list(zip(shown, prompts, strict=True)), fit.content, named)
         template = ordering.template if prompts else ordering.names_template
         first = prompts[0] if prompts else named or ()
@@ -159,7 +160,8 @@ class Papers:
             rows.append(self._letters_row(group))
             grouped.append([each for each, _ in group])
         if named is not None:
-            names = [self._tokens(branch(label)).ids for label in content.labels]
+            end, gap = self._described.ordering.end, self._described.chat.gap
+            names = [self._tokens(branch(label, end=end, gap=gap)).ids for label in content.labels]
             rows.append(packed(question=self._tokens(named), names=names))
             grouped.append([])
         return rows, grouped
@@ -168,7 +170,13 @@ class Papers:
         return packed([tokens for _, tokens in group], self._described.letters[: len(group[0][0])])
 
     def _count(self, content: Content) -> int:
-        return len(self._tokens(render(self._described.ordering.template, content)).ids)
+        return len(self._tokens(self._prompt(self._described.ordering.template, content)).ids)
+
+    def _prompt(self, template: str, content: Content | None = None) -> Prompt:
+        """Return the prompt in the layout of the model's family."""
+        ordering = self._described.ordering
+        prompt = render(template, content or Content(), chat=self._described.chat)
+        return begun(prompt, begin=ordering.begin, blanks=ordering.blanks)
 
 
 def _in_order(content: Content, order: Order) -> Content:

@@ -48,14 +48,20 @@ def sight(name: str, described: Description, *, space: str = "", alone: bool = F
     Raises:
         Unsupported: It takes no crops, or none of its outputs says which space it lies in.
     """
-    given = described.inputs[0]
-    if given.name != "crops" or len(given.shape) != IMAGE_AXES or given.shape[1] < 1:
-        raise Unsupported(f"{described.name} does not take crops of one size", reason="MODEL_KIND")
+    preparation = preparation_of(described)
     outputs = {each.name: each.space for each in embeddings_of(described, axes=2)}
     looks = next(iter(outputs))
     outputs = {looks: space or outputs[looks]} | ({} if alone else _without(outputs, looks))
+    return Sight(name, outputs, preparation)
+
+
+def preparation_of(described: Description) -> PreparationSettings:
+    """Return how crops are made ready for a model. Raises Unsupported if it takes none."""
+    given = described.inputs[0]
+    if given.name != "crops" or len(given.shape) != IMAGE_AXES or given.shape[1] < 1:
+        raise Unsupported(f"{described.name} does not take crops of one size", reason="MODEL_KIND")
     crops = {} if described.crops is None else described.crops.model_dump()
-    return Sight(name, outputs, PreparationSettings(size_px=given.shape[1], **crops))
+    return PreparationSettings(size_px=given.shape[1], **crops)
 
 
 class ModelImageEncoder:

@@ -181,11 +181,17 @@ class Ordering(_Strict):
 
     Attributes:
         projector: The model that makes tokens of what was seen.
-        image_model: Sees crops; its outputs go into the projector's inputs of the same names.
+        image_model: Sees crops; its outputs go into the projector's inputs of the same names. The projector
+            itself, if that sees crops.
         local_model: Sees a crop as one tile, for a projector that takes `patches`; empty: none does.
         mode: What it is best at.
         template: The prompt with candidates behind letters.
         names_template: The prompt that names are read behind.
+        chat: The layout of the model's family, of models/ranking/chats.py.
+        begin: The special token before every prompt; empty: none.
+        blanks: Where its tokenizer writes a blank that is not in the text: before the first one, or before
+            each that begins or that follows a special token.
+        end: The special token behind an answer.
         row_tokens: Most tokens of one forward pass, all rows padded to the longest: memory sets it.
         call_s: What a call takes beside its tokens, as a first guess.
         token_s: What a token takes, as a first guess.
@@ -199,6 +205,10 @@ class Ordering(_Strict):
     mode: Literal["letters", "names", "both"] = "letters"
     template: str = "letters@1"
     names_template: str = "names@1"
+    chat: str = "chatml"
+    begin: str = ""
+    blanks: Literal["none", "first", "all"] = "none"
+    end: str = "<|im_end|>"
     row_tokens: int = Field(default=2048, ge=64)
     call_s: float = Field(default=0.05, ge=0)
     token_s: float = Field(default=0.003, gt=0)

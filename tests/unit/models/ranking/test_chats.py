@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.ranking.chats import CHATS, PLAIN
+from models.ranking.chats import CHATS, LLAVA, PLAIN, begun
 from models.ranking.pieces import Control, Image, Text, as_text
 from models.ranking.templates import Content, render
 
@@ -15,6 +15,7 @@ ASKED = (
 SENT = {
     "llava": f"USER: <image>{ASKED} ASSISTANT:",
     "llava-mistral": f"[INST] <image>{ASKED} [/INST]",
+    "llava-qwen": f"<|im_start|>user <image>{ASKED}<|im_end|><|im_start|>assistant\n",
     "qwen-vl": "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"
     f"<|vision_start|><|image_pad|><|vision_end|>{ASKED}<|im_end|>\n<|im_start|>assistant\n",
     "idefics2": f"User:<image>{ASKED}<end_of_utterance>\nAssistant:",
@@ -54,3 +55,12 @@ def test_where_the_server_wraps_the_question_it_is_a_picture_and_one_text() -> N
 
     assert [type(piece) for piece in prompt] == [Image, Text]
     assert not any(isinstance(piece, Control) for piece in prompt)
+
+
+def test_what_a_tokenizer_adds_is_written_into_the_prompt() -> None:
+    prompt = LLAVA.wrap((Image(), Text("\nwhat?")))
+
+    assert as_text(begun(prompt)) == "USER: <image>\nwhat? ASSISTANT:"
+    assert as_text(begun(prompt, begin="<s>", blanks="first")) == "<s> USER: <image>\nwhat? ASSISTANT:"
+    assert as_text(begun(prompt, blanks="all")) == " USER: <image> \nwhat? ASSISTANT:"
+    assert begun(prompt, begin="<s>")[0] == Control("<s>")
