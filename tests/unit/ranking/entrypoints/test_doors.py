@@ -174,11 +174,8 @@ def test_a_stream_of_images_is_answered_in_order_and_an_error_is_an_answer() -> 
     assert [each.item_id for each in answers] == ["0", "1", "2", "3"]
     assert [each.WhichOneof("result") for each in answers] == ["ranked", "ranked", "failure", "ranked"]
     assert answers[2].failure.field == "candidates[0].candidates[0].score"
-    assert [each.ranked.rankings[0].region_id for each in answers if each.HasField("ranked")] == [
-        "0",
-        "1",
-        "2",
-    ]
+    ranked = [each.ranked.rankings[0] for each in answers if each.HasField("ranked")]
+    assert [len(each.labels) for each in ranked] == [2, 3, 4]
 
 
 def test_candidates_without_any_region_stay_as_they_are_with_the_reason() -> None:
