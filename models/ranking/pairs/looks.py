@@ -1,0 +1,119 @@
+"""What is kept of a crop to compare it with others, and what comparisons say of candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float, Float32, Int, UInt8
+
+CELLS: Final = 7
+"""A crop is compared in so many places a side."""
+PIXELS: Final = 28
+"""Pixels a side that colours are compared in."""
+CHANNELS: Final = 128
+LOGITS: Final = "logits"
+_PATCHES: Final = 28
+_QUERY: Final = "query_"
+_EXEMPLAR: Final = "exemplar_"
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """One crop, 40 KB.
+
+    Attributes:
+        embeddings: Of fovea-global, to find pictures by.
+        names: Of fovea-global, among names.
+        patches: Of fovea-local for the crop as one tile, averaged in 7 x 7 places.
+        pixels: The crop in 28 x 28 pixels, 0 where it is white and 1 where it is black.
+    """
+
+    embeddings: Float32[np.ndarray, "visual"]
+    names: Float32[np.ndarray, "name"]
+    patches: Float32[np.ndarray, "7 7 128"]
+    pixels: Float32[np.ndarray, "28 28 3"]
+
+
+FIELDS: Final = tuple(each.name for each in fields(Look))
+
+
+def look(
+    crop: UInt8[np.ndarray, "224 224 3"],
+    *,
+    embeddings: Float[np.ndarray, "visual"],
+    names: Float[np.ndarray, "name"],
+    patches: Float[np.ndarray, "28 28 128"],
+) -> Look:
+    """Return what is kept of a crop.
+
+    Args:
+        crop: As the encoders get it.
+        embeddings: Of fovea-global for it.
+        names: Of fovea-global for it.
+        patches: Of fovea-local for it as one tile.
+    """
+    return Look(
+        embeddings=embeddings.astype(np.float32),
+        names=names.astype(np.float32),
+        patches=averaged(patches.astype(np.float32), CELLS),
+        pixels=1 - averaged(crop.astype(np.float32), PIXELS) / np.float32(255),
+    )
+
+
+def averaged(image: Float32[np.ndarray, "side side c"], size: int) -> Float32[np.ndarray, "size size c"]:
+    """Return an image shrunk to a side that divides its own, by means of squares."""
+    step = len(image) // size
+    return np.asarray(image.reshape(size, step, size, step, -1).mean((1, 3), dtype=np.float32))
+
+
+def tensors(query: Look, exemplars: Sequence[Look]) -> dict[str, np.ndarray]:
+    """Return the inputs of fovea-pairs for one query and some exemplars: one row a pair."""
+    found = {}
+    for name in FIELDS:
+        own: np.ndarray = getattr(query, name)
+        found[_QUERY + name] = np.repeat(own[None], len(exemplars), axis=0)
+        found[_EXEMPLAR + name] = np.stack([getattr(each, name) for each in exemplars])
+    return found
+
+
+def evidence(
+    logits: Float[np.ndarray, "pair"], candidate: Int[np.ndarray, "pair"], candidates: int
+) -> Float[np.ndarray, "candidate"] | None:
+    """Return what the comparisons say of each candidate: log-probabilities over the candidates.
+
+    Each picture of a candidate speaks for itself, and the likest once more. Who has more pictures than others
+    gains nothing by that. One of which there is no picture is given the mean of the others: that says nothing
+    for or against it.
+
+    Args:
+        logits: Of each pair; what is no number is left out.
+        candidate: Whose exemplar each pair has, from 0.
+        candidates: How many there are.
+
+    Returns:
+        None if fewer than two candidates have a picture that was compared.
+    """
+    known = np.isfinite(logits)
+    owner, score = candidate[known], np.zeros(candidates)
+    best = np.full(candidates, -np.inf)
+    np.maximum.at(best, owner, logits[known].astype(np.float64))
+    counts = np.bincount(owner, minlength=candidates)
+    seen = counts > 0
+    if seen.sum() < 2:  # noqa: PLR2004  (one has nothing to be compared with)
+        return None
+    np.add.at(score, owner, logits[known].astype(np.float64))
+    typical = counts[seen].mean()  # more pictures than others have shall be no merit
+    score[seen] = score[seen] / counts[seen] * typical + best[seen]
+    score[~seen] = score[seen].mean()
+    return np.asarray(score - np.logaddexp.reduce(score))
+
+
+def checked(outputs: Mapping[str, np.ndarray], pairs: int) -> Float[np.ndarray, "pair"]:
+    """Return the logits of a reply. Raises ValueError if they are not one number a pair."""
+    found = outputs.get(LOGITS)
+    if found is None or found.shape != (pairs,):
+        raise ValueError(f"fovea-pairs should give {pairs} logits, and gave {getattr(found, 'shape', None)}")
+    return found.astype(np.float64)
