@@ -126,9 +126,9 @@ class _Names:
             _table((label, i) for i, label in enumerate(labels)),
             _table((bounded(label, LABEL_LENGTH), i) for i, label in enumerate(labels)),
         )
-        self.folded = [_folded(label[: 2 * LABEL_LENGTH]) for label in labels]
+        self.folded = [folded(label[: 2 * LABEL_LENGTH]) for label in labels]
         self._digits = [_DIGITS.findall(name) for name in self.folded]
-        self._folded = _table((folded, i) for i, folded in enumerate(self.folded))
+        self._folded = _table((name, i) for i, name in enumerate(self.folded))
 
     def find(self, item: Item, *, taken: Mapping[int, None]) -> tuple[int | None, Repair | None]:
         """Return which candidate is meant, if any, and what it took."""
@@ -140,10 +140,10 @@ class _Names:
                 return next((i for i in same if i not in taken), same[0]), None
         for form in forms:
             for part in (form, _REMARK.split(form, maxsplit=1)[0]):
-                same = self._folded.get(_folded(part), ())
+                same = self._folded.get(folded(part), ())
                 if len(same) == 1:
                     return same[0], Repair.FOLDED
-        text = _folded(forms[-1])
+        text = folded(forms[-1])
         beginning = self._beginning(text, is_cut=item.is_cut)
         if beginning is not None:
             return beginning, Repair.PREFIX
@@ -182,8 +182,8 @@ def _table(pairs: Iterable[tuple[str, int]]) -> Table:
     return dict(table)
 
 
-def _folded(text: str) -> str:
-    """Return the text without case, compatibility forms, double blanks and what stands around it."""
+def folded(text: str) -> str:
+    """Return a name without case, compatibility forms, double blanks and what stands around it."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(_FRAME)
 
 
