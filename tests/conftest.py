@@ -10,7 +10,9 @@ from infra.local.kafka import KafkaServer
 from infra.local.minio import MinioServer
 from infra.local.server import Running, running
 from infra.local.triton import SHIPPED_MODELS, TritonServer
+from models.ranking.chats import LLAVA
 from tests.fakes.onnx_graphs import write_model
+from tests.fakes.vllm_models import write_vllm_model
 
 # The machine may be busy: a slow example is no failure.
 settings.register_profile(
@@ -29,12 +31,13 @@ def minio_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="session")
 def triton_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A Triton with the shipped models and the test's `scale`, for tests that do it no harm."""
-    store = tmp_path_factory.mktemp("models")
+    """A Triton with the shipped models, `scale` and `vllm_llava`, for tests that do it no harm."""
+    store, beside = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("beside")
     for model in SHIPPED_MODELS.iterdir():
         (store / model.name).symlink_to(model)
     write_model(store)
-    with running(TritonServer(store), tmp_path_factory.mktemp("triton")) as server:
+    write_vllm_model(beside, "vllm_llava", LLAVA)
+    with running(TritonServer(store, beside=beside), tmp_path_factory.mktemp("triton")) as server:
         yield server
 
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 
 import numpy as np
 import pytest
 
+from infra.local.server import Running
+from models.ranking.chats import LLAVA
 from services.kernel.errors import DeadlineExceeded
 from services.kernel.vocabulary import Box, Region, RegionOrigin
 from services.ranking.adapters.multimodal import MultimodalRanker
+from services.ranking.adapters.openai import OpenAiEndpoint, OpenAiSettings
+from services.ranking.adapters.remote.ranker import RemoteRanker
+from services.ranking.adapters.remote.wire import WireSettings
+from services.ranking.adapters.vllm import VllmOnTriton, VllmSettings
 from services.ranking.domain.asking import Effort, Judgement, Mode, Question
 from services.ranking.domain.judging import checked_judgement
 from services.ranking.ports import Ranker
 from services.runtime import deadline
 from tests.fakes.language import described, language_models
+from tests.fakes.openai_server import MODEL, OpenAiServer, serving
 from tests.fakes.rankers import FakeRanker
 
 PICTURE = np.full((48, 64, 3), 90, dtype=np.uint8)
@@ -25,9 +33,36 @@ RANKERS: Mapping[str, Callable[[], Ranker]] = {
 }
 
 
-@pytest.fixture(params=RANKERS)
-def ranker(request: pytest.FixtureRequest) -> Ranker:
-    return RANKERS[request.param]()
+@contextmanager
+def over_http(fake: OpenAiServer) -> Iterator[Ranker]:
+    endpoint_of = OpenAiSettings(WireSettings(fake.url), MODEL)
+    with closing(RemoteRanker(OpenAiEndpoint(endpoint_of))) as remote:
+        yield remote
+
+
+@contextmanager
+def on_triton(server: Running) -> Iterator[Ranker]:
+    settings = VllmSettings(f"grpc://{server.settings['FOVEA_TRITON_URL']}", "vllm_llava", LLAVA)
+    with closing(RemoteRanker(VllmOnTriton(settings))) as remote:
+        yield remote
+
+
+REMOTE: Mapping[str, OpenAiServer] = {
+    "openai": OpenAiServer(),
+    "openai without probabilities": OpenAiServer(logprobs=False),
+}
+
+
+@pytest.fixture(params=[*RANKERS, *REMOTE, pytest.param("vllm", marks=pytest.mark.integration)])
+def ranker(request: pytest.FixtureRequest) -> Iterator[Ranker]:
+    if request.param in REMOTE:
+        with serving(REMOTE[request.param]) as fake, over_http(fake) as remote:
+            yield remote
+    elif request.param == "vllm":
+        with on_triton(request.getfixturevalue("triton_server")) as remote:
+            yield remote
+    else:
+        yield RANKERS[request.param]()
 
 
 def question(*labels: str, descriptions: tuple[str, ...] = (), number: int = 0) -> Question:
