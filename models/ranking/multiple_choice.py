@@ -59,8 +59,8 @@ def options(item: Item, *, seed: int) -> tuple[str, ...]:
 def letter(answer: str, count: int) -> int | None:
     """Return which of so many options an answer names by a capital letter that stands alone, or None.
 
-    "B", "(B)", "B. barn owl" and "The answer is B." name one. "A bird of prey", "b", "A or B" and a list of all
-    options do not.
+    "B", "(B)", "B. barn owl" and "The answer is B." name one. "A bird of prey", "b", "A or B" and a list of
+    all options do not.
     """
     text = answer.strip()
     found = _ANSWER.match(text)
