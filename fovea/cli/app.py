@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from fovea.cli import (
+    attributes,
     care,
     collection,
     dead_letters,
@@ -110,6 +111,7 @@ for _group in (
     explain,
     memory,
     care,
+    attributes,
     export,
     collection,
     dead_letters,

@@ -85,7 +85,7 @@ def _check(given: argparse.Namespace) -> int:
 
 def _exemplars(given: argparse.Namespace) -> int:
     taught = work.exemplars(given.sheet, pictures=given.pictures)
-    return _listed([{"prefix": work.prefix(read(given.sheet))}, *taught])
+    return _listed([{"sheet": read(given.sheet).name}, *taught])
 
 
 def _show(given: argparse.Namespace) -> int:

@@ -16,8 +16,9 @@ _NO_ANSWER: Final = re.compile(
         (i\s+)?(can\s?not|can't|couldn't|could\snot)\s+(\w+\s+)?(tell|say|see|determine|identify|know|be\s\w+)\b.*
       | (i\s+)?(do\snot|don't)\s+(know|see)\b.*
       | (i\s*(am|'m)\s+)?(not\ssure|unsure|unable\sto)\b.*
-      | (it\s+is\s+|it's\s+)?(not|un|in)[\s-]?
-        (visible|clear|known|specified|applicable|determined|determinate|shown|certain|available|present)\b.*
+      | (it\s+is\s+|it's\s+)?not\s(\w+ly\s+)?
+        (visible|clear|known|specified|applicable|determined|shown|certain|available|present|seen)\b.*
+      | (it\s+is\s+|it's\s+)?(un(clear|known|specified|determined|certain)|indetermina(te|ble))\b.*
       | (it\s+is\s+|it's\s+)?(impossible|not\spossible|hard|difficult)\s+to\b.*
       | n\s?/?\s?a | none | nil | null | nothing | other | no\sanswer | \?+ | -+
       | sorry\b.* | as\san\sai\b.*

@@ -44,9 +44,7 @@ def _classes(sheet: Sheet, lines: Lines) -> Iterator[Problem]:
     for record in sheet.records.values():
         label = getattr(record, "label", None)
         if label is not None and label not in sheet.classes():
-            yield Problem(
-                lines[record.key], f"{label!r} is no class: it needs a line with the record `class`"
-            )
+            yield Problem(lines[record.key], f"{label!r} is no class: it needs a line of its own")
 
 
 def _splits(sheet: Sheet, lines: Lines) -> Iterator[Problem]:
@@ -97,8 +95,6 @@ def _picture(sheet: Sheet, record: ValueRecord | DescriptionRecord, line: int) -
         return
     image = sheet.images().get(record.image)
     if image is None:
-        yield Problem(
-            line, f"there is no picture {record.image[:12]}…: it needs a line with the record `image`"
-        )
+        yield Problem(line, f"there is no picture {record.image[:12]}…: it needs a line of its own")
     elif image.label != record.label:
         yield Problem(line, f"the picture {record.image[:12]}… shows {image.label!r}, not {record.label!r}")

@@ -21,6 +21,8 @@ _TOO_MANY: Final = 429
 _FAULTS: Final = 500
 _OK: Final = 200
 _ATTEMPTS: Final = 4
+_CHUNK: Final = 1 << 16
+_SHOWN: Final = 200  # bytes of what a server says in an error
 _KINDS: Final[Mapping[bytes, str]] = {
     b"\x89PNG": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
@@ -37,7 +39,7 @@ class Endpoint:
         url: Up to the version: `https://host/v1`. Redirects are not followed.
         model: As the server calls it.
         key: Sent as a bearer token; empty: none. It is never shown.
-        timeout_s: Of one call.
+        timeout_s: Of one attempt to connect, to be answered, and to have the whole answer.
         ca_file: PEM: who vouches for the server; None takes whom the system trusts.
         pause_s: Before the second attempt, where the server is busy; then twice that, and so on.
     """
@@ -74,7 +76,9 @@ class Endpoint:
             time.sleep(pause_s)
             pause_s *= 2
         if status != _OK:
-            said = reply[:200].decode(errors="replace")
+            said = reply[:_SHOWN].decode(errors="replace")
+            if self.key:
+                said = said.replace(self.key, "…")  # some servers repeat what they refuse
             raise ModelError(f"{self.identity} answered with status {status}: {said}")
         return _content(reply, self.identity)
 
@@ -104,14 +108,17 @@ class Endpoint:
             headers["Authorization"] = f"Bearer {self.key}"
         try:
             connection.request("POST", f"{parts.path.rstrip('/')}/chat/completions", body, headers)
-            response = connection.getresponse()
-            reply = response.read(_MOST_BYTES + 1)
+            with connection.getresponse() as response:
+                reply = _bounded(response, time.monotonic() + self.timeout_s)
         except (OSError, http.client.HTTPException) as error:
             raise ModelError(f"{self.identity} cannot be reached: {error}") from error
         finally:
             connection.close()
-        if len(reply) > _MOST_BYTES:
-            raise ModelError(f"{self.identity} answered with more than {_MOST_BYTES} bytes")
+        if reply is None:
+            raise ModelError(
+                f"{self.identity} answered with more than {_MOST_BYTES} bytes, "
+                f"or for more than {self.timeout_s} s"
+            )
         return response.status, reply
 
     def _connection(self, host: str, port: int | None, *, secure: bool) -> http.client.HTTPConnection:
@@ -119,6 +126,17 @@ class Endpoint:
             return http.client.HTTPConnection(host, port, timeout=self.timeout_s)
         trusted = ssl.create_default_context(cafile=str(self.ca_file) if self.ca_file else None)
         return http.client.HTTPSConnection(host, port, timeout=self.timeout_s, context=trusted)
+
+
+def _bounded(response: http.client.HTTPResponse, ends_at: float) -> bytes | None:
+    """Return the body; None if it is too long, or comes so slowly that the time is up."""
+    parts, size = [], 0
+    while part := response.read1(_CHUNK):
+        parts.append(part)
+        size += len(part)
+        if size > _MOST_BYTES or time.monotonic() > ends_at:
+            return None
+    return b"".join(parts)
 
 
 def _content(reply: bytes, identity: str) -> str:

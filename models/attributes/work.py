@@ -150,16 +150,11 @@ def exemplars(path: Path, *, pictures: bool = False) -> Iterator[Mapping[str, An
             of = hashlib.sha256(each.label.encode()).hexdigest()[:16]
             place = f"1:{each.image[:16]}" if each.image else "0"
             yield {
-                "exemplar_id": f"{prefix(sheet)}{of}:{place}",
+                "exemplar_id": f"attributes:{sheet.name}:{of}:{place}",
                 "label": each.label,
                 "text": each.text,
                 "source": "people" if is_edited(each) else each.made.source,
             }
-
-
-def prefix(sheet: Sheet) -> str:
-    """Return what the ids of all that a sheet teaches begin with."""
-    return f"attributes:{sheet.name}:"
 
 
 def shown(path: Path, *, label: str = "") -> Iterator[Mapping[str, Any]]:

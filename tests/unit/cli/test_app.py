@@ -47,6 +47,10 @@ def test_the_commands_are_those_that_are_documented() -> None:
         "export",
         "doctor",
         *(f"memory {name}" for name in ("audit", "export", "import", "propose", "apply")),
+        *(
+            f"attributes {name}"
+            for name in ("begin", "discover", "extract", "describe", "check", "show", "teach")
+        ),
         *(f"models {name}" for name in ("import", "shrink")),
         *(f"memory versions {name}" for name in ("keep", "list", "compare", "revert", "delete")),
         *(f"memory queries {name}" for name in ("keep", "list", "delete")),
@@ -55,7 +59,7 @@ def test_the_commands_are_those_that_are_documented() -> None:
             for name in ("start", "status", "evaluate", "cut-over", "roll-back", "finish")
         ),
         *(f"dead-letters {name}" for name in ("list", "show", "replay")),
-        *(f"collections {name}" for name in ("list", "create", "show", "update", "delete")),
+        *(f"collections {name}" for name in ("list", "create", "show", "update", "calibrate", "delete")),
     }
 
 
