@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from fovea.cli.access import Access, command
+from fovea.cli.calibrate import calibrate
 from fovea.cli.hierarchies import parsed_hierarchy
 from fovea.cli.sheets import Column, CsvFlag, Form, JsonFlag, chosen_form, open_sheet, write_json
 from fovea.cli.terminal import counted, say
@@ -76,6 +77,11 @@ def add_to(app: typer.Typer) -> None:
         "fovea collections update birds --retention none",
         "fovea collections update birds --hierarchy birds.csv",
     )(update)
+    command(
+        group,
+        "fovea collections calibrate birds",
+        "fovea collections calibrate birds --error-rate 0.02 --dry-run",
+    )(calibrate)
     command(group, "fovea collections delete birds", "fovea collections delete birds --yes")(delete)
 
 

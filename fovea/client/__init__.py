@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fovea.client.audit import Audit, Coverage, Finding
+from fovea.client.calibration import Calibrating, Calibration
 from fovea.client.client import DEFAULT_TARGET, Client
 from fovea.client.dead_letters import DeadLetter, Replay
 from fovea.client.errors import (
@@ -74,6 +75,8 @@ __all__ = [
     "Between",
     "Box",
     "BroaderLabel",
+    "Calibrating",
+    "Calibration",
     "Cancelled",
     "Candidate",
     "ChangedAnswer",

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import grpc
+
+from fovea.client.calibration import Calibrating
 from fovea.client.memory import Collection
-from fovea.client.reading import read_collection
+from fovea.client.reading import read_calibrating, read_collection
 from fovea.client.session import Session
 from fovea.client.writing import write_collection
 from fovea.gateway.v1 import collections_pb2 as pb
@@ -74,6 +79,44 @@ class CollectionCalls:
             timeout_s=self._session.timeout_s,
         )
         return answer.forgotten
+
+    def calibrate_collection(
+        self,
+        name: str = "",
+        *,
+        error_rate: float = 0.05,
+        exemplars: int = 0,
+        seed: int = 0,
+        dry_run: bool = False,
+    ) -> Iterator[Calibrating]:
+        """Choose a collection's thresholds on its own exemplars; yield how far it is, what was chosen last.
+
+        Nothing is done until the answers are read.
+
+        >>> *_, last = client.calibrate_collection("birds", error_rate=0.02)
+        >>> last.calibration.unknown_threshold
+
+        Args:
+            name: Of the collection; the client's own without.
+            error_rate: Share of what is known that may be called unknown.
+            exemplars: Most that are asked about, each with itself left out; 0: the server's choice.
+            seed: Which ones follows from it.
+            dry_run: Only say what would be chosen.
+
+        Raises:
+            NotFound: There is no such collection.
+            Conflict: There are too few exemplars; the message says how many it takes.
+        """
+        request = pb.CalibrateCollectionRequest(
+            key=self._key(name), error_rate=error_rate, exemplars=exemplars, seed=seed, dry_run=dry_run
+        )
+        call = self._session.connection.collections.CalibrateCollection(request)
+        try:
+            yield from map(read_calibrating, call)
+        except grpc.RpcError as failed:
+            raise self._session.connection.translate(failed) from failed
+        finally:
+            call.cancel()
 
     def _key(self, name: str) -> envelope_pb2.CollectionKey:
         return envelope_pb2.CollectionKey(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from fovea.client.calibration import Calibration
 from fovea.client.errors import FoveaError
 from fovea.client.options import AttributeValue, ImageSource, SpaceVote
 from fovea.client.results import ImageInfo
@@ -172,6 +173,8 @@ class Collection:
         hierarchy: What each label is a kind of: `{"goldfinch": "finch", "finch": ""}`. Every parent has an
             entry of its own, with an empty parent at the top. Missing in `Client.list_collections`.
         tenant: Whose it is; empty: the client's.
+        calibration: Thresholds that were chosen on it; one that is set above wins. Only
+            `Client.calibrate_collection` changes it.
     """
 
     name: str
@@ -184,3 +187,4 @@ class Collection:
     neighbours_per_label: int | None = None
     hierarchy: Mapping[str, str] = field(default_factory=dict)
     tenant: str = ""
+    calibration: Calibration | None = None

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from fovea.client.calibration import Calibrating, Calibration, read_calibration
 from fovea.client.memory import (
     Collection,
     Embedding,
@@ -143,7 +144,18 @@ def read_collection(message: collections_pb2.Collection) -> Collection:
         hierarchy={each.label: each.parent for each in message.hierarchy},
         votes=tuple(map(_vote, message.votes)),
         tenant=message.key.tenant,
+        calibration=_calibration(message.calibration) if message.HasField("calibration") else None,
     )
+
+
+def _calibration(message: collections_pb2.Calibration) -> Calibration:
+    return read_calibration(message, read_time(message.calibrated_at))
+
+
+def read_calibrating(message: collections_pb2.CalibrateCollectionResponse) -> Calibrating:
+    """Read how far a calibration is."""
+    found = _calibration(message.calibration) if message.HasField("calibration") else None
+    return Calibrating(message.done, message.all, found)
 
 
 def read_image_info(message: image_pb2.ImageReference) -> ImageInfo:

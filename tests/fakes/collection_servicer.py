@@ -3,6 +3,8 @@
 # ruff: noqa: N802  (the names are the proto's)
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import grpc
 
 from fovea.gateway.v1 import collections_pb2 as pb
@@ -56,6 +58,30 @@ class FakeCollections(collections_pb2_grpc.CollectionServiceServicer):
         self._found(request.key, context)
         del self.kept[request.key.collection]
         return pb.DeleteCollectionResponse(forgotten=3)
+
+    def CalibrateCollection(
+        self, request: pb.CalibrateCollectionRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.CalibrateCollectionResponse]:
+        self.script.begin("CalibrateCollection", context, request)
+        kept = self._found(request.key, context)
+        yield pb.CalibrateCollectionResponse(done=1, all=2)
+        found = pb.Calibration(
+            trust_threshold=0.5,
+            unknown_threshold=0.625,
+            error_rate=request.error_rate,
+            exemplars=40,
+            refused=0.025,
+            asked=0.25,
+            accuracy=0.9,
+            retrieval_accuracy=0.8,
+            ranking_accuracy=0.85,
+            models=["fovea-ranker@1"],
+            memory_version="v7",
+            seed=request.seed,
+        )
+        if not request.dry_run:
+            kept.calibration.CopyFrom(found)
+        yield pb.CalibrateCollectionResponse(done=2, all=2, calibration=found)
 
     def _found(self, key: envelope_pb2.CollectionKey, context: grpc.ServicerContext) -> pb.Collection:
         if key.collection not in self.kept:

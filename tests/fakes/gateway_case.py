@@ -8,6 +8,7 @@ from services.gateway.domain.collections import Collection, Retention, Retention
 from services.gateway.entrypoints.memory_servicer import MemoryCases
 from services.gateway.entrypoints.servicer import CollectionCases, RecognitionCases
 from services.gateway.entrypoints.version_servicer import VersionCases
+from services.gateway.usecases.calibrate import Calibrate
 from services.gateway.usecases.collections import (
     AuditMemory,
     CreateCollection,
@@ -34,6 +35,7 @@ from services.gateway.usecases.submit import (
 from services.gateway.usecases.teach import Forget, Prepare, PrepareImport, Teach
 from services.gateway.usecases.versions import ApplyState, CompareStates, KeepQueries, KeepVersion
 from services.kernel.vocabulary import CollectionKey
+from services.runtime import deadline
 from tests.fakes.gateway import (
     NOW_S,
     SHIPPED,
@@ -87,11 +89,14 @@ class GatewayCase:
         return Intake(self.collections, self.retriever, shipped=SHIPPED, clock=self.now_s, new_id=self.new_id)
 
     @property
+    def steps(self) -> Steps:
+        return Steps(self.segmenter, self.encoder, self.retriever, self.ranker)
+
+    @property
     def recognize(self) -> Recognize:
-        steps = Steps(self.segmenter, self.encoder, self.retriever, self.ranker)
         return Recognize(
             self.intake,
-            RunSteps(steps, version="9", clock=self.now_s),
+            RunSteps(self.steps, version="9", clock=self.now_s),
             images=self.images,
             recognitions=self.recognitions,
             announcer=self.announcer,
@@ -192,4 +197,12 @@ class GatewayCase:
             ListCollections(self.collections),
             UpdateCollection(self.collections),
             DeleteCollection(self.collections, self.images, self.forget, self.shelf),
+            Calibrate(
+                self.collections,
+                self.teacher,
+                self.steps,
+                limit=deadline,
+                shipped=SHIPPED,
+                clock=self.now_s,
+            ),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from services.gateway.assembly.parts import Parts, new_id
 from services.gateway.entrypoints.explanation_servicer import ExplanationCases
 from services.gateway.entrypoints.memory_servicer import MemoryCases
@@ -12,6 +14,7 @@ from services.gateway.entrypoints.servicer import (
     RecognitionCases,
 )
 from services.gateway.entrypoints.version_servicer import VersionCases
+from services.gateway.usecases.calibrate import Calibrate
 from services.gateway.usecases.collections import (
     AuditMemory,
     CreateCollection,
@@ -45,6 +48,7 @@ from services.gateway.usecases.submit import (
 )
 from services.gateway.usecases.teach import Prepare, PrepareImport, Teach
 from services.gateway.usecases.versions import ApplyState, CompareStates, KeepQueries, KeepVersion
+from services.runtime import deadline
 
 
 def recognition_cases(parts: Parts) -> RecognitionCases:
@@ -155,4 +159,12 @@ def collection_cases(parts: Parts) -> CollectionCases:
         list=ListCollections(parts.collections),
         update=UpdateCollection(parts.collections),
         delete=DeleteCollection(parts.collections, parts.images, parts.forget, parts.shelf),
+        calibrate=Calibrate(
+            parts.collections,
+            parts.teacher,
+            parts.steps,
+            limit=deadline,
+            shipped=parts.shipped,
+            clock=time.time,
+        ),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fovea.gateway.v1 import collections_pb2 as pb
 from fovea.gateway.v1 import events_pb2
 from fovea.kernel.v1 import envelope_pb2
+from services.gateway.codec.calibration import read_calibration, write_calibration
 from services.gateway.codec.migrations import read_migration, write_migration
 from services.gateway.domain.collections import Collection, Retention, RetentionPolicy
 from services.gateway.domain.hierarchy import LabelParent
@@ -43,6 +44,7 @@ def read_collection(message: pb.Collection) -> Collection:
         level_threshold=options.level_threshold,
         neighbours_per_label=options.neighbours_per_label,
         migrations=tuple(map(read_migration, message.migrations)),
+        calibration=read_calibration(message.calibration) if message.HasField("calibration") else None,
         hierarchy=tuple(LabelParent(each.label.strip(), each.parent.strip()) for each in message.hierarchy),
     )
 
@@ -82,5 +84,6 @@ def write_collection(collection: Collection) -> pb.Collection:
         level_threshold=collection.level_threshold,
         neighbours_per_label=collection.neighbours_per_label,
         migrations=map(write_migration, collection.migrations),
+        calibration=None if collection.calibration is None else write_calibration(collection.calibration),
         hierarchy=[pb.LabelParent(label=each.label, parent=each.parent) for each in collection.hierarchy],
     )

@@ -6,6 +6,7 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from services.gateway.domain.calibration import Calibration
 from services.gateway.domain.hierarchy import LabelParent, check_hierarchy
 from services.gateway.domain.migration import Migration, kept_spaces, votes_in_force
 from services.kernel.errors import InvalidInput, NotFound
@@ -36,7 +37,10 @@ class Retention:
 
 @dataclass(frozen=True)
 class Collection:
-    """One tenant's memory for one task: its settings. None and missing votes take the shipped values."""
+    """One tenant's memory for one task: its settings. None and missing votes take the shipped values.
+
+    A threshold that somebody set wins over one of the calibration, and that over the shipped one.
+    """
 
     key: CollectionKey
     description: str = ""
@@ -48,6 +52,7 @@ class Collection:
     neighbours_per_label: int | None = None
     hierarchy: tuple[LabelParent, ...] = ()
     migrations: tuple[Migration, ...] = ()
+    calibration: Calibration | None = None
 
 
 def checked_collection_settings(collection: Collection) -> Collection:

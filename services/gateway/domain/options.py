@@ -17,6 +17,7 @@ def effective_options(
     asked: RecognitionOptions, collection: Collection, shipped: RecognitionOptions
 ) -> RecognitionOptions:
     """Return options that leave nothing open, so that a replay needs no collection to give the same."""
+    measured = _calibrated(collection)
     of_collection = RecognitionOptions(
         votes=collection.votes,
         trust_threshold=collection.trust_threshold,
@@ -24,9 +25,39 @@ def effective_options(
         level_threshold=collection.level_threshold,
         neighbours_per_label=collection.neighbours_per_label,
     )
-    settled = _over(of_collection, shipped)
+    settled = _over(of_collection, _over(measured, shipped))
     in_force = votes_in_force(settled.votes, collection.migrations)
-    return _over(asked, replace(settled, votes=in_force))
+    effective = _over(asked, replace(settled, votes=in_force))
+    said = (
+        (asked.trust_threshold, collection.trust_threshold),
+        (
+            asked.unknown_threshold,
+            collection.unknown_threshold,
+        ),
+    )
+    return replace(effective, calibrated_gates=_calibrated_gates(measured, *said))
+
+
+def _calibrated(collection: Collection) -> RecognitionOptions:
+    """Return the thresholds that were chosen on the collection itself."""
+    found = collection.calibration
+    if found is None:
+        return RecognitionOptions()
+    return RecognitionOptions(
+        trust_threshold=found.trust_threshold, unknown_threshold=found.unknown_threshold
+    )
+
+
+def _calibrated_gates(
+    measured: RecognitionOptions, trust: tuple[float | None, ...], unknown: tuple[float | None, ...]
+) -> tuple[str, ...]:
+    """Return the gates whose thresholds are measured ones, since nobody said another."""
+    gates = (("trust", measured.trust_threshold, trust), ("unknown", measured.unknown_threshold, unknown))
+    return tuple(
+        name
+        for name, threshold, said in gates
+        if threshold is not None and all(each is None for each in said)
+    )
 
 
 def asks_the_same(asked: RecognitionOptions, stored: RecognitionOptions, shipped: RecognitionOptions) -> bool:
@@ -59,6 +90,7 @@ def _over(upper: RecognitionOptions, lower: RecognitionOptions) -> RecognitionOp
         unknown_threshold=_first(upper.unknown_threshold, lower.unknown_threshold),
         level_threshold=_first(upper.level_threshold, lower.level_threshold),
         neighbours_per_label=_first(upper.neighbours_per_label, lower.neighbours_per_label),
+        calibrated_gates=lower.calibrated_gates,
     )
 
 

@@ -18,7 +18,9 @@ from fovea.gateway.v1 import (
 )
 from services.gateway.codec import collections as collections_codec
 from services.gateway.codec import recognition as codec
+from services.gateway.codec.calibration import read_wish, write_calibration
 from services.gateway.entrypoints.shared_log import SharedLog
+from services.gateway.usecases.calibrate import Calibrate
 from services.gateway.usecases.collections import (
     CreateCollection,
     DeleteCollection,
@@ -199,6 +201,7 @@ class CollectionCases:
     list: ListCollections
     update: UpdateCollection
     delete: DeleteCollection
+    calibrate: Calibrate
 
 
 class CollectionServicer(collections_pb2_grpc.CollectionServiceServicer):
@@ -247,3 +250,11 @@ class CollectionServicer(collections_pb2_grpc.CollectionServiceServicer):
         self._shared_log.require()
         forgotten = self._cases.delete(read_collection(request.key))
         return collections_pb2.DeleteCollectionResponse(forgotten=forgotten)
+
+    def CalibrateCollection(
+        self, request: collections_pb2.CalibrateCollectionRequest, context: grpc.ServicerContext
+    ) -> Iterator[collections_pb2.CalibrateCollectionResponse]:
+        """Choose thresholds on the collection's own exemplars, and say how far it is."""
+        for each in self._cases.calibrate(read_collection(request.key), read_wish(request)):
+            found = None if each.calibration is None else write_calibration(each.calibration)
+            yield collections_pb2.CalibrateCollectionResponse(done=each.done, all=each.all, calibration=found)

@@ -31,7 +31,7 @@ class CreateCollection:
 
     def __call__(self, collection: Collection) -> Collection:
         """Return it, once it can be used. Raises Conflict if it exists, InvalidInput."""
-        collection = checked_collection_settings(replace(collection, migrations=()))
+        collection = checked_collection_settings(replace(collection, migrations=(), calibration=None))
         if not self._collections.create(collection):
             raise Conflict(
                 f"the collection {collection.key} exists already",
@@ -72,11 +72,11 @@ class UpdateCollection:
     def __call__(self, collection: Collection) -> Collection:
         """Return it, once the settings are in force here. Raises NotFound, InvalidInput.
 
-        Its migrations are no setting: they stay as they are.
+        Its migrations and its calibration are no settings: they stay as they are.
         """
         checked_collection_settings(collection)
-        kept = require_collection(self._collections, collection.key).migrations
-        changed = replace(collection, migrations=kept)
+        kept = require_collection(self._collections, collection.key)
+        changed = replace(collection, migrations=kept.migrations, calibration=kept.calibration)
         self._collections.change(changed)
         return changed
 

@@ -86,3 +86,20 @@ def test_a_file_that_is_no_hierarchy_is_a_usage_error(
 
     assert result.exit_code == 2
     assert said in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_a_collection_is_calibrated_and_says_what_was_chosen(run: Run, server: FakeServer) -> None:
+    said = run("collections", "calibrate", "default", "--error-rate", "0.1", "--seed", "3").stderr
+    (shown,) = rows(run("collections", "show", "default", "--json"))
+
+    assert "unknown: above 0.625" in said
+    assert "from a margin of 0.500; a model is asked about 25.0%" in said
+    assert shown["calibration"]["unknown_threshold"] == 0.625
+    assert (shown["calibration"]["error_rate"], shown["calibration"]["seed"]) == (0.1, 3)
+    assert shown["unknown_threshold"] is None
+
+    server.collections.kept["default"].ClearField("calibration")
+    (found,) = rows(run("collections", "calibrate", "default", "--dry-run", "--json"))
+    assert (found["trust_threshold"], found["exemplars"]) == (0.5, 40)
+    assert not server.collections.kept["default"].HasField("calibration")
+    assert run("collections", "calibrate", "nowhere").exit_code == 4
