@@ -14,11 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from safetensors.numpy import save_file
+
 from infra.triton.config import Serving, Versions, config_of
 from infra.triton.outside import pointed_at
+from models.weights import SAFETENSORS
 from services.kernel.errors import Conflict, Unsupported
 from services.runtime.model_execution.folder import ModelFolder
 from services.runtime.model_execution.store import ModelStore
+from services.runtime.model_execution.weights import weights_of
 
 _MODEL_PY: Final = Path(__file__).with_name("model.py")
 _WEIGHTS: Final = "weights.safetensors"
@@ -76,12 +80,15 @@ def _render_version(folder: ModelFolder, target: Path, serving: Serving) -> None
 
 
 def _graph(folder: ModelFolder, target: Path) -> bytes:
-    """Return the graph, with its outside weights copied beside it."""
+    """Return the graph, with its outside weights written beside it as the graph wants them."""
     graph, names = folder.read_graph(), folder.description.graph.external_initializers
     if not names:
         return graph
-    weights = folder.external("weights")
-    shutil.copyfile(weights, target / _WEIGHTS)
+    given, weights = folder.external("weights"), target / _WEIGHTS
+    if given.suffix == SAFETENSORS:
+        shutil.copyfile(given, weights)
+    else:
+        save_file(dict(weights_of(folder)), weights)
     return pointed_at(graph, names, weights, location=_WEIGHTS)
 
 

@@ -12,9 +12,9 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 from jaxtyping import Float32, UInt8
-from safetensors.numpy import load_file
 
 from models.text.tokenizer import Tokenizer
+from models.weights import fed
 
 STORE: Final = Path(__file__).parents[1] / "store"
 NAMES: Final = "name"
@@ -91,11 +91,11 @@ class Model:
         options.add_session_config_entry(
             "session.intra_op.allow_spinning", "0"
         )  # spinning doubles the CPU time
-        fed = self._description["graph"].get("external_initializers", [])
-        if fed:
-            self._weights = load_file(self.files["weights"])
-            values = [onnxruntime.OrtValue.ortvalue_from_numpy(self._weights[key]) for key in fed]
-            options.add_external_initializers(fed, values)
+        names = self._description["graph"].get("external_initializers", [])
+        if names:
+            self._weights = fed(self.files["weights"], names)
+            values = [onnxruntime.OrtValue.ortvalue_from_numpy(each) for each in self._weights.values()]
+            options.add_external_initializers(names, values)
         return onnxruntime.InferenceSession(str(self._graph), options, providers=["CPUExecutionProvider"])
 
 

@@ -76,26 +76,26 @@ class Layer(nn.Module):
         self.ffn_up = Linear(shape.width, shape.inner_width)
         self.ffn_down = Linear(shape.inner_width, shape.width)
 
-    def forward(self, hidden: Tensor, turns: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, turns: tuple[Tensor, Tensor], penalty: Tensor) -> Tensor:
         """Return (batch, token, width).
 
         Args:
             hidden: (batch, token, width).
             turns: Cosine and sine of each token's place, each (batch, 1, token, head_width).
-            mask: (batch, 1, token, token), true where a token may look.
+            penalty: (batch, 1, token, token), 0 where a token may look, else the least number.
         """
-        hidden = hidden + self._seen(self.attn_norm(hidden), turns, mask)
+        hidden = hidden + self._seen(self.attn_norm(hidden), turns, penalty)
         inner = self.ffn_norm(hidden)
         return hidden + self.ffn_down(functional.silu(self.ffn_gate(inner)) * self.ffn_up(inner))
 
-    def _seen(self, inner: Tensor, turns: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
+    def _seen(self, inner: Tensor, turns: tuple[Tensor, Tensor], penalty: Tensor) -> Tensor:
         query, key, value = (
             part(inner).unflatten(-1, (-1, self.shape.head_width)).transpose(1, 2)  # (batch, head, token, 64)
             for part in (self.attn_q, self.attn_k, self.attn_v)
         )
         shared = self.shape.heads // self.shape.key_heads
         key, value = turned(key, turns).repeat_interleave(shared, 1), value.repeat_interleave(shared, 1)
-        seen = functional.scaled_dot_product_attention(turned(query, turns), key, value, attn_mask=mask)
+        seen = functional.scaled_dot_product_attention(turned(query, turns), key, value, attn_mask=penalty)
         found: Tensor = self.attn_output(seen.transpose(1, 2).flatten(2))
         return found
 
@@ -161,11 +161,15 @@ class Llama(nn.Module):
             reads: As in `forward`.
             frozen: So many of the lowest layers learn nothing, nor does what is beneath them: cheaper.
         """
-        turns, mask = self.turns(positions), mask[:, None]
+        turns = self.turns(positions)
+        least = torch.finfo(
+            embedded.dtype
+        ).min  # finite: a row that looks nowhere is no NaN, for others to see
+        penalty = torch.zeros_like(mask, dtype=embedded.dtype).masked_fill(~mask, least)[:, None]
         hidden = embedded
         for number, layer in enumerate(self.blk):
             with torch.set_grad_enabled(torch.is_grad_enabled() and number >= frozen):
-                hidden = layer(hidden, turns, mask)
+                hidden = layer(hidden, turns, penalty)
         normed: Tensor = self.output_norm(rows(hidden, reads))
         return normed
 
@@ -208,7 +212,8 @@ class Llama(nn.Module):
 def turned(heads: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
     """Return heads with their positions in them, (batch, head, token, head_width)."""
     cosine, sine = turns
-    first, second = heads.chunk(2, -1)
+    half = heads.shape[-1] // 2
+    first, second = heads[..., :half], heads[..., half:]
     return heads * cosine + torch.cat([-second, first], -1) * sine
 
 

@@ -67,14 +67,16 @@ class LanguageTokenizer:
 
         A character that the vocabulary cannot write becomes the replacement character, and is not left out.
         """
-        if not self._unwritable.isdisjoint(text.encode(errors="replace")):
+        written = text.encode(errors="replace")
+        text = written.decode()
+        if not self._unwritable.isdisjoint(written):
             text = "".join(
                 _REPLACEMENT if self._is_unwritable(character) else character for character in text
             )
         return tuple(self._packaged.encode(text, add_special_tokens=False).ids)
 
     def _is_unwritable(self, character: str) -> bool:
-        return not self._unwritable.isdisjoint(character.encode(errors="replace"))
+        return not self._unwritable.isdisjoint(character.encode())
 
     def control(self, name: str) -> int:
         """Return a special token, such as `<|im_end|>`. Raises KeyError."""

@@ -65,7 +65,8 @@ def shape_of(file: Gguf) -> Shape:
         rotary_base=file.number("llama.rope.freq_base"),
         norm_epsilon=file.number("llama.attention.layer_norm_rms_epsilon"),
     )
-    if min(whole.values()) < 1 or shape.width % shape.heads or shape.heads % shape.key_heads:
+    uneven = min(whole.values()) < 1 or shape.width % (2 * shape.heads) or shape.heads % shape.key_heads
+    if uneven or shape.layers > len(file.tensors) or min(shape.rotary_base, shape.norm_epsilon) <= 0:
         raise GgufError(f"no Llama is shaped like this: {shape}")
     return shape
 

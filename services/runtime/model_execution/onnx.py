@@ -20,6 +20,7 @@ from services.runtime import deadline, span_names, tracing
 from services.runtime.metrics import ModelMetrics
 from services.runtime.model_execution.folder import ModelFolder, TensorSpec
 from services.runtime.model_execution.tensors import ANY, DTYPES, check
+from services.runtime.model_execution.weights import weights_of
 
 _QUIET: Final = 4  # what fails is raised; onnxruntime would write it to stderr as well, and not as JSON
 
@@ -168,7 +169,7 @@ def _load(folder: ModelFolder, threads: int) -> _Loaded:
     options.log_severity_level = _QUIET
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    weights = _weights(folder)
+    weights = weights_of(folder)
     if weights:
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
         options.add_external_initializers(list(weights), values)
@@ -179,20 +180,6 @@ def _load(folder: ModelFolder, threads: int) -> _Loaded:
         raise Corrupt(f"the graph of {folder.name} cannot be loaded: {error}") from error
     _compare(folder, session)
     return _Loaded(session, weights)
-
-
-def _weights(folder: ModelFolder) -> Mapping[str, np.ndarray]:
-    """Return the weights that the graph is fed from outside."""
-    names = folder.description.graph.external_initializers
-    if not names:
-        return {}
-    from safetensors import safe_open  # noqa: PLC0415  (only models with outside weights pay for the import)
-
-    with safe_open(folder.external("weights"), framework="numpy") as file:
-        missing = set(names) - set(file.keys())
-        if missing:
-            raise Corrupt(f"the weights of {folder.name} lack {min(missing)}")
-        return {name: file.get_tensor(name) for name in names}
 
 
 def _compare(folder: ModelFolder, session: Any) -> None:

@@ -57,9 +57,8 @@ def batch_of(name: str, size: int, random: np.random.Generator) -> Mapping[str, 
         return {"logits": random.normal(0, 3, (size, 1000)).astype(np.float32)}
     if name == "fovea-local":
         return {"tiles": random.integers(0, 256, (size, 224, 224, 3), dtype=np.uint8)}
-    if name == "fovea-detector":
-        sentences = random.normal(0, 1, (size, 2, 640)).astype(np.float32)
-        return {"images": _drawn(size, random), "sentences": sentences}
+    if name in {"fovea-ranker", "fovea-detector"}:
+        return _asked(size, random) if name == "fovea-ranker" else _searched(size, random)
     shapes: dict[str, dict[str, tuple[int, ...]]] = {
         "fovea-detector-text": {"queries": (size, 100, 640), "offsets": (size, 100), "texts": (size, 5, 640)},
         "fovea-regions": {
@@ -71,6 +70,29 @@ def batch_of(name: str, size: int, random: np.random.Generator) -> Mapping[str, 
     if name in shapes:
         return {key: random.random(shape, dtype=np.float32) for key, shape in shapes[name].items()}
     return {"crops": random.integers(0, 256, (size, 224, 224, 3), dtype=np.uint8)}
+
+
+def _asked(size: int, random: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return prompts of chance: each with two picture tokens, and half of them padded behind."""
+    tokens = 9
+    mask = np.tril(np.ones((size, tokens, tokens), dtype=np.bool_))
+    mask[: size // 2, 6:] = np.eye(tokens, dtype=np.bool_)[6:]
+    places = np.full((size, tokens), -1, dtype=np.int64)
+    places[:, 1:3] = [0, 1]
+    return {
+        "input_ids": random.integers(0, 49_152, (size, tokens)),
+        "positions": np.arange(tokens)[None].repeat(size, axis=0),
+        "mask": mask,
+        "image_tokens": random.normal(0, 0.1, (size, 2, 576)).astype(np.float32),
+        "image_places": places,
+        "reads": np.full((size, 1), 5, dtype=np.int64),
+        "choices": random.integers(0, 49_152, (size, 1, 4)),
+    }
+
+
+def _searched(size: int, random: np.random.Generator) -> dict[str, np.ndarray]:
+    sentences = random.normal(0, 1, (size, 2, 640)).astype(np.float32)
+    return {"images": _drawn(size, random), "sentences": sentences}
 
 
 def _drawn(size: int, random: np.random.Generator) -> np.ndarray:
