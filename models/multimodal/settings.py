@@ -63,7 +63,7 @@ class Recipe:
             "adapter",
             MappingProxyType({"open": 0.5, "choice": 0.1, "ranking": 0.4}),
             1.0,
-            560,
+            1200,
             16,
             8e-4,
             frozen=6,

@@ -86,12 +86,12 @@ def learn(  # noqa: PLR0913  (a stage is all of this)
     optimiser = torch.optim.AdamW(own, lr=stage.rate, weight_decay=0.01)
     run = Run(optimiser, Learned(model), checkpoint, stage.steps, recipe, clip=1.0)
     for step in run.steps():
+        if time.monotonic() > until and step % recipe.saved_every == 0:  # what went before is saved
+            return False
         lesson = lessons.draw(stage, step, device)
         with narrow():
             likelihoods = model(lesson.inputs, lesson.embeddings, lesson.names, frozen=stage.frozen)
         report(step, lesson.kind, run.descend(loss_of(likelihoods, lesson, stage, recipe.sharpness)))
-        if time.monotonic() > until and (step + 1) % recipe.saved_every == 0:
-            return step + 1 == stage.steps
     return True
 
 
