@@ -109,6 +109,10 @@ CASES = {
         REPAIRED,
         ("appended", "dropped", "edited"),
     ),
+    "another number alone": Case('["Boeing 737-300"]', ("Boeing 737-200", "DR-400"), (0, 1), FALLBACK),
+    "a beginning that is a word of its own": Case(
+        '["owl", "gull"]', ("owlet", "gull"), (1, 0), REPAIRED, ("appended", "dropped")
+    ),
     "hostile names as shown": Case(f"[{listed(ODD)}]", ODD, (0, 1, 2), OK),
     "hostile names turned round": Case(f"[{listed(ODD[::-1])}]", ODD, (2, 1, 0), OK),
     "an apostrophe between single quotes": Case(

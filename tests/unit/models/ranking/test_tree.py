@@ -190,6 +190,7 @@ def test_a_batch_is_filled_up_behind_with_what_sees_itself_alone() -> None:
         np.dtype(np.int64)
     }
     assert feeds["mask"].dtype == np.bool_
+    assert feeds["image_places"].tolist() == [[-1, -1, -1], [-1, -1, -1]]
 
 
 def test_image_tokens_of_several_images_are_numbered_on() -> None:
