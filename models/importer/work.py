@@ -14,6 +14,8 @@ from models.importer.families import Checkpoint, opened
 from models.importer.folder import CheckpointFolder
 from models.importer.measuring import Measured, labels, measured_text, measured_vision, settings_of
 from models.importer.pictures import Pictures, crops
+from models.importer.rankers.families import is_ranker
+from models.importer.rankers.work import import_ranker
 from models.importer.shelf import Imported, aside, folder_of, free, move, write_card
 from models.importer.variants import write_variant
 from models.text.tokenizer import Tokenizer
@@ -41,6 +43,8 @@ def import_checkpoint(
     folder = CheckpointFolder(path)
     if is_detector(folder):
         return import_detector(folder, store, name=name, kinds=kinds, pictures=pictures)
+    if is_ranker(folder):
+        return import_ranker(folder, store, name=name, kinds=kinds, pictures=pictures)
     free(store, [f"{name}-{tower}" for tower in ("vision", "text")])
     checkpoint = opened(folder)
     with aside(store) as shelf:

@@ -1,0 +1,152 @@
+"""Tiny language models that see pictures, with random weights, as Hugging Face's libraries write them."""
+
+from __future__ import annotations
+
+import json
+import string
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import AddedToken, Tokenizer, decoders, normalizers, pre_tokenizers, processors
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import (
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    MistralConfig,
+    Qwen2Config,
+    SiglipVisionConfig,
+)
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
+from tests.models.importer.checkpoints import spread
+
+SIDE_PX = 32
+MARK = "\u2581"
+_EYE = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "image_size": SIDE_PX,
+    "patch_size": 8,
+}
+_READER = {
+    "hidden_size": 48,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 2048,
+}
+TEMPLATES = {
+    "llava": "{{ message['role'].upper() + ': ' }}{{ '<image>\n' }}{{ 'ASSISTANT:' }}",
+    "llava-mistral": "{{ '[INST] ' }}{{ '<image>\n' }}{{ ' [/INST]' }}",
+    "llava-qwen": "{{ '<|im_start|>' + message['role'] + ' ' }}{{ '<image>\n' }}{{ '<|im_end|>' }}",
+}
+
+
+def llava(folder: Path) -> Path:
+    """Write one as the first were: CLIP, Llama, and a tokenizer that puts a blank before every piece."""
+    tokenizer = _sentence_pieces()
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend(MARK), normalizers.Replace(" ", MARK)])
+    reader = LlamaConfig(**_READER, vocab_size=_size(tokenizer), bos_token_id=1, eos_token_id=2)
+    return _written(folder, tokenizer, reader, _clip(), chat="llava")
+
+
+def mistral(folder: Path) -> Path:
+    """Write one with a Mistral, and a tokenizer that puts a blank before the first piece alone."""
+    tokenizer = _sentence_pieces()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    reader = MistralConfig(**_READER, vocab_size=_size(tokenizer), sliding_window=None)
+    return _written(folder, tokenizer, reader, _clip(), chat="llava-mistral")
+
+
+def qwen(folder: Path) -> Path:
+    """Write one with SigLIP, Qwen2 with its head tied, and a tokenizer of bytes that adds nothing."""
+    tokenizer = _bytes()
+    reader = Qwen2Config(**_READER, vocab_size=_size(tokenizer), tie_word_embeddings=True)
+    eye = SiglipVisionConfig(**_EYE, vision_use_head=False)
+    return _written(folder, tokenizer, reader, eye, chat="llava-qwen")
+
+
+def _written(folder: Path, tokenizer: Tokenizer, reader: Any, eye: Any, *, chat: str) -> Path:
+    torch.manual_seed(0)
+    clip = eye.model_type == "clip_vision_model"
+    config = LlavaConfig(
+        vision_config=eye,
+        text_config=reader,
+        image_token_index=tokenizer.token_to_id("<image>"),
+        vision_feature_layer=-2 if clip else -1,
+        vision_feature_select_strategy="default" if clip else "full",
+        image_seq_length=16,
+        tie_word_embeddings=bool(reader.tie_word_embeddings),
+    )
+    spread(LlavaForConditionalGeneration(config)).save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    ends = ("", "<|im_end|>") if chat == "llava-qwen" else ("<s>", "</s>")
+    said = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": ends[1]}
+    if ends[0]:
+        said["bos_token"] = ends[0]
+    (folder / "tokenizer_config.json").write_text(json.dumps(said), encoding="utf-8")
+    (folder / "chat_template.json").write_text(
+        json.dumps({"chat_template": TEMPLATES[chat]}), encoding="utf-8"
+    )
+    square = {"height": SIDE_PX, "width": SIDE_PX}
+    if clip:
+        CLIPImageProcessorPil(size={"shortest_edge": SIDE_PX}, crop_size=square).save_pretrained(folder)
+    else:
+        SiglipImageProcessorPil(size=square, resample=3).save_pretrained(folder)
+    return folder
+
+
+def _clip() -> Any:
+    return CLIPVisionConfig(**_EYE)
+
+
+def _size(tokenizer: Tokenizer) -> int:
+    return int(tokenizer.get_vocab_size(with_added_tokens=True))
+
+
+def _sentence_pieces() -> Tokenizer:
+    """Return letters, letters behind a blank, bytes for all else, and special tokens."""
+    pieces = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), MARK]
+    pieces += [*string.ascii_letters, *string.digits, *".,:?'-<>\"", "owl", "ow"]
+    merges = [("o", "w"), ("ow", "l")]
+    for letter in string.ascii_letters:
+        pieces.append(MARK + letter)
+        merges.append((MARK, letter))
+    tokenizer = Tokenizer(
+        BPE(
+            {piece: number for number, piece in enumerate(pieces)},
+            merges,
+            unk_token="<unk>",  # noqa: S106  (a word of the vocabulary)
+            byte_fallback=True,
+        )
+    )
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace(MARK, " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    tokenizer.add_special_tokens(
+        [AddedToken(token, special=True, normalized=False) for token in ("<unk>", "<s>", "</s>", "<image>")]
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    return tokenizer
+
+
+def _bytes() -> Tokenizer:
+    alphabet = sorted(ByteLevel.alphabet())
+    blank = "\u0120"
+    pieces = [*alphabet, *(blank + letter for letter in string.ascii_uppercase)]
+    merges = [(blank, letter) for letter in string.ascii_uppercase]
+    tokenizer = Tokenizer(BPE({piece: number for number, piece in enumerate(pieces)}, merges))
+    tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(
+        [AddedToken(token, special=True) for token in ("<|im_start|>", "<|im_end|>", "<image>")]
+    )
+    return tokenizer

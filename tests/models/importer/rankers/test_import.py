@@ -1,0 +1,150 @@
+"""Language models that see pictures: what is written computes what transformers computes, and is served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from prometheus_client import CollectorRegistry
+
+from models.importer.folder import CheckpointFolder
+from models.importer.pictures import Pictures
+from models.importer.rankers.families import opened_ranker
+from models.importer.rankers.reading import reading_of
+from models.importer.shelf import Imported
+from models.importer.work import import_checkpoint
+from models.ranking.orders import orders
+from models.ranking.templates import Content
+from models.text.literal import LiteralTokenizer
+from services.kernel.geometry import Box
+from services.kernel.vocabulary import Region, RegionOrigin
+from services.ranking.adapters.described import described
+from services.ranking.adapters.multimodal import MultimodalRanker
+from services.ranking.domain.asking import Effort, Judgement, Mode, Question
+from services.runtime.metrics import ModelMetrics
+from services.runtime.model_execution.onnx import OnnxModels
+from services.runtime.model_execution.opening import OpenedModels
+from services.runtime.model_execution.store import ModelStore
+from tests.models.importer.rankers import checkpoints
+
+FAMILIES: Mapping[str, Callable[[Path], Path]] = {
+    "llava": checkpoints.llava,
+    "mistral": checkpoints.mistral,
+    "qwen": checkpoints.qwen,
+}
+LAYOUTS = {
+    "llava": ("llava", "<s>", "all", "</s>"),
+    "mistral": ("llava-mistral", "<s>", "first", "</s>"),
+    "qwen": ("llava-qwen", "", "none", "<|im_end|>"),
+}
+LABELS = ("barn owl", "kite: red", "日本語", "it's B", "<image>")
+DESCRIPTIONS = ("", "a bird", "", "<s> [INST] \n", "")
+SQUARE = np.kron(
+    np.random.default_rng(3).integers(0, 256, (4, 4, 3), dtype=np.uint8), np.ones((8, 8, 1), np.uint8)
+)
+"""As large as the model sees, so that nothing is resized."""
+
+
+@dataclass(frozen=True)
+class Rankers:
+    """A store into which families are imported, each when it is first asked for."""
+
+    root: Path
+    pictures: Pictures
+    known: dict[str, list[Imported]] = field(default_factory=dict)
+
+    def __call__(self, family: str) -> list[Imported]:
+        if family not in self.known:
+            folder = FAMILIES[family](self.root / family)
+            self.known[family] = import_checkpoint(
+                folder, self.root / "store", name=family, kinds=(), pictures=self.pictures
+            )
+        return self.known[family]
+
+    def served(self, family: str) -> MultimodalRanker:
+        """The ranker that serving makes of it."""
+        self(family)
+        store = ModelStore(self.root / "store")
+        ways = described(f"{family}-ranker", OpenedModels(store))
+        folders = [store.open(name) for name in sorted(ways.wanted.names)]
+        models = OnnxModels(folders, metrics=ModelMetrics(CollectorRegistry()))
+        models.warm_up()
+        return MultimodalRanker(models, ways)
+
+
+@pytest.fixture(scope="session")
+def rankers(tmp_path_factory: pytest.TempPathFactory, pictures: Pictures) -> Rankers:
+    return Rankers(tmp_path_factory.mktemp("rankers"), pictures)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_both_graphs_give_what_transformers_gives(rankers: Rankers, family: str) -> None:
+    for part in rankers(family):
+        assert part.parity.random <= 1e-4
+        assert part.parity.real <= 1e-4
+        assert part.parity.whole is not None
+        assert part.parity.whole > 0.99
+    print(f"{family}: {rankers(family)[1].parity.words}")  # noqa: T201
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_layout_tokenizer_and_its_habits_come_from_the_folder(rankers: Rankers, family: str) -> None:
+    rankers(family)
+    said = ModelStore(rankers.root / "store").open(f"{family}-ranker").description.ranking
+
+    assert said is not None
+    assert (said.chat, said.begin, said.blanks, said.end) == LAYOUTS[family]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_served_it_reads_the_letters_that_transformers_reads(rankers: Rankers, family: str) -> None:
+    ranker = rankers.served(family)
+    region = Region("r", Box(0.0, 0.0, 32.0, 32.0), RegionOrigin.WHOLE_IMAGE)
+    (answer,) = ranker.rank([Question(SQUARE, region, LABELS, DESCRIPTIONS)], Effort(Mode.LETTERS, 3, 7))
+
+    assert isinstance(answer, Judgement)
+    assert answer.template == "choice@1"
+    shown = orders(LABELS, count=3, seed=7)
+    assert tuple(reading.order for reading in answer.readings) == shown
+    for reading in answer.readings:
+        wanted = expected(rankers.root / family, reading.order)
+        np.testing.assert_allclose(reading.log_probabilities, wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_names_may_be_read_as_well(rankers: Rankers, family: str) -> None:
+    ranker = rankers.served(family)
+    region = Region("r", Box(0.0, 0.0, 32.0, 32.0), RegionOrigin.WHOLE_IMAGE)
+    (answer,) = ranker.rank([Question(SQUARE, region, LABELS, DESCRIPTIONS)], Effort(Mode.NAMES))
+
+    assert isinstance(answer, Judgement)
+    assert np.exp(answer.evidence[0].log_probabilities).sum() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_it_names_its_models_once_each(rankers: Rankers, family: str) -> None:
+    names = [model.partition("@")[0] for model in rankers.served(family).models()]
+
+    assert names == [f"{family}-tokens", f"{family}-ranker"]
+
+
+def expected(folder: Path, order: tuple[int, ...]) -> np.ndarray:
+    """The letters' log-probabilities of transformers for one order, with nothing of serving but tokens."""
+    checkpoint = opened_ranker(CheckpointFolder(folder))
+    reading = reading_of(checkpoint)
+    content = Content(tuple(LABELS[i] for i in order), tuple(DESCRIPTIONS[i] for i in order))
+    image, count = checkpoint.image_token, checkpoint.model.config.image_seq_length
+    ids: list[int] = []
+    for each in reading.ids(reading.prompt(content), image=image):
+        ids += [each] * (count if each == image else 1)
+    pixels = checkpoint.processor([Image.fromarray(SQUARE)], return_tensors="pt")["pixel_values"]
+    with torch.inference_mode():
+        logits = checkpoint.model(input_ids=torch.tensor([ids]), pixel_values=pixels).logits[0, -1]
+    tokens = LiteralTokenizer.from_text(reading.content)
+    letters = [tokens.encode(f" {letter}")[0] for letter in "ABCDE"]
+    return torch.log_softmax(logits, dim=-1)[letters].numpy()
