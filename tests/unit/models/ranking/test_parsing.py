@@ -44,6 +44,9 @@ CASES = {
         REPAIRED,
         ("appended", "dropped"),
     ),
+    "one object a name": Case(
+        '[{"name": "eagle owl"}, {"name": "barn owl"}, {"name": "tawny owl"}]', OWLS, (2, 0, 1), OK
+    ),
     "nested lists": Case('[["eagle owl"], ["barn owl", "tawny owl"]]', OWLS, (2, 0, 1), OK),
     "after thinking": Case(
         '<think>["barn owl"?]</think>["eagle owl", "barn owl", "tawny owl"]', OWLS, (2, 0, 1), OK
