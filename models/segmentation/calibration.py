@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
+from models.segmentation.crowds.boxes import spared
 from models.segmentation.outputs import select, sigmoid
 from models.segmentation.samples import PromptKind
 
@@ -33,6 +34,8 @@ class Asked:
         truth: Boxes of the things.
         answers: Which prompts are true of which thing.
         overlaps: Intersection over union of each query's mask with each thing's, on the detector's cells.
+        crowds: Boxes where things stand that nobody told apart.
+        crowd_answers: Which prompts are true of what stands in which crowd.
     """
 
     kinds: tuple[PromptKind, ...]
@@ -41,6 +44,13 @@ class Asked:
     truth: Float32[np.ndarray, "m 4"]
     answers: Bool[np.ndarray, "m t"]
     overlaps: Float32[np.ndarray, "q m"]
+    crowds: Float32[np.ndarray, "c 4"]
+    crowd_answers: Bool[np.ndarray, "c t"]
+
+    def absent(self) -> Bool[np.ndarray, "t"]:
+        """Return which prompts nothing answers, not even in a crowd."""
+        answered = np.concatenate([self.answers, self.crowd_answers])
+        return np.asarray(~answered.any(0))
 
 
 @dataclass(frozen=True)
@@ -94,8 +104,10 @@ def measured(scenes: Sequence[Asked], kind: PromptKind, threshold: float) -> Mea
             answered += _answers(scene, prompt, iou)
             best = int(scene.logits[:, prompt].argmax())
             is_answered = _score(float(scene.logits[best, prompt])) > threshold
-            (present if asked_for.any() else fired).append(is_answered)
+            if scene.absent()[prompt]:
+                fired.append(is_answered)
             if asked_for.any():
+                present.append(is_answered)
                 first.append(bool(iou[best, asked_for].max() >= _HIT))
                 masks.append(float(scene.overlaps[best, asked_for].max()))
     return Measures(
@@ -141,7 +153,7 @@ def _absent(scenes: Sequence[Asked]) -> dict[PromptKind, list[float]]:
     found: dict[PromptKind, list[float]] = defaultdict(list)
     for scene in scenes:
         best = scene.logits.max(0)
-        for prompt in np.flatnonzero(~scene.answers.any(0)).tolist():
+        for prompt in np.flatnonzero(scene.absent()).tolist():
             found[scene.kinds[prompt]].append(float(best[prompt]))
     return found
 
@@ -159,17 +171,19 @@ def _of(scene: Asked, kind: PromptKind) -> list[int]:
 
 
 def _answers(scene: Asked, prompt: int, iou: Float[np.ndarray, "q m"]) -> list[tuple[float, bool]]:
-    """Return score and rightness of each answer to a prompt; nothing is found twice."""
+    """Return score and rightness of each answer to a prompt; nothing is found twice, crowds do not count."""
     logits = scene.logits[:, [prompt]]
     selection = select(scene.boxes, [logits], np.zeros(1))
     left = scene.answers[:, prompt].copy()
+    ignored = spared(scene.boxes, scene.crowds, scene.crowd_answers[:, [prompt]])[:, 0]
     found = []
     for query, score in zip(selection.queries.tolist(), selection.scores.tolist(), strict=True):
         candidates = np.where(left, iou[query], 0)
         hit = bool(candidates.size) and float(candidates.max()) >= _HIT
         if hit:
             left[int(candidates.argmax())] = False
-        found.append((score, hit))
+        if hit or not ignored[query]:
+            found.append((score, hit))
     return found
 
 

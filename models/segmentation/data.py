@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from models.data.splits import words
+from models.segmentation.crowds.losses import Crowds
 from models.segmentation.knowledge import DIMENSIONS
 from models.segmentation.lessons import Lesson
 from models.segmentation.losses import Supervision, Target
@@ -163,7 +164,8 @@ class _Truth:
             if prompt.kind is PromptKind.NAME
         }
         known = torch.zeros(self.columns, dtype=torch.bool)
-        present = {index for answers in each.answers for index in answers if index in asked}
+        there = (*each.answers, *each.crowd_answers)
+        present = {index for answers in there for index in answers if index in asked}
         if each.verified is None and asked:
             held = {each.prompts[index].text for index in present}
             for text, place in column.items():
@@ -173,17 +175,27 @@ class _Truth:
         return replace(self._target(each, asked, known), teachers=self._teachers(each))
 
     def _target(self, each: Lesson, place: Mapping[int, int], known: Tensor) -> Target:
-        answers = torch.zeros(len(each.boxes), self.columns, dtype=torch.bool)
-        for row, indices in enumerate(each.answers):
-            answers[row, [place[index] for index in indices if index in place]] = True
         supervision = Supervision.WEAK if each.weak else Supervision.FULL
         return Target(
             boxes=torch.from_numpy(each.boxes),
             masks=torch.from_numpy(each.masks / np.float32(255)),
-            answers=answers,
+            answers=self._table(each.answers, place),
             verified=known,
             supervision=supervision if each.prompts else Supervision.AGNOSTIC,
+            crowds=self._crowds(each, place),
         )
+
+    def _crowds(self, each: Lesson, place: Mapping[int, int]) -> Crowds | None:
+        if not len(each.crowds):
+            return None
+        return Crowds(torch.from_numpy(each.crowds), self._table(each.crowd_answers, place))
+
+    def _table(self, answers: Sequence[frozenset[int]], place: Mapping[int, int]) -> Tensor:
+        """Return which column is true of each row."""
+        found = torch.zeros(len(answers), self.columns, dtype=torch.bool)
+        for row, indices in enumerate(answers):
+            found[row, [place[index] for index in indices if index in place]] = True
+        return found
 
     def _teachers(self, each: Lesson) -> Tensor:
         found = np.zeros((len(each.boxes), DIMENSIONS), np.float32)
@@ -195,7 +207,7 @@ class _Truth:
 
 def _to(target: Target, device: torch.device) -> Target:
     tensors = {name: value.to(device) for name, value in vars(target).items() if isinstance(value, Tensor)}
-    return replace(target, **tensors)
+    return replace(target, **tensors, crowds=None if target.crowds is None else target.crowds.to(device))
 
 
 def _phrases(each: Lesson, rng: np.random.Generator) -> list[int]:

@@ -10,7 +10,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -48,6 +48,8 @@ class Lesson:
         data_set: Where it is from.
         weak: Only the words can be trusted.
         verified: The prompts that are known to be present or absent; None: all.
+        crowds: Where things stand that nobody told apart, as `boxes`.
+        crowd_answers: For each of these, the indices of the prompts that are true of what stands there.
     """
 
     maps: tuple[Float16[np.ndarray, "_c _h _w"], ...]
@@ -61,12 +63,22 @@ class Lesson:
     data_set: str
     weak: bool
     verified: frozenset[int] | None
+    crowds: Float32[np.ndarray, "crowds 4"] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    crowd_answers: tuple[frozenset[int], ...] = ()
 
     @property
     def truth(self) -> Bool[np.ndarray, "things prompts"]:
         """Which prompt is true of which thing."""
-        found = np.zeros((len(self.boxes), len(self.prompts)), dtype=np.bool_)
-        for row, indices in enumerate(self.answers):
+        return self._table(self.answers)
+
+    @property
+    def crowd_truth(self) -> Bool[np.ndarray, "crowds prompts"]:
+        """Which prompt is true of what stands in which crowd."""
+        return self._table(self.crowd_answers)
+
+    def _table(self, answers: Sequence[frozenset[int]]) -> Bool[np.ndarray, "rows prompts"]:
+        found = np.zeros((len(answers), len(self.prompts)), dtype=np.bool_)
+        for row, indices in enumerate(answers):
             found[row, sorted(indices)] = True
         return found
 
@@ -77,11 +89,10 @@ def lesson(sample: Sample, read: Read, *, side_px: int = SIDE_PX) -> Lesson:
     square = whole(width_px, height_px, side_px=side_px)
     cells = side_px // CELL_PX
     seen = read(draw(sample.image, square)[None])
-    boxes = [(thing.box.left, thing.box.top, thing.box.right, thing.box.bottom) for thing in sample.things]
     masks = [_covered(thing, square) for thing in sample.things]
     return Lesson(
         maps=tuple(np.asarray(each[0]).astype(np.float16) for each in seen),
-        boxes=square.to_square(np.array(boxes, np.float64).reshape(-1, 4)).astype(np.float32),
+        boxes=_placed(sample.things, square),
         masks=np.array(masks, np.uint8).reshape(-1, cells, cells),
         answers=tuple(thing.answers for thing in sample.things),
         stuff=tuple(thing.stuff for thing in sample.things),
@@ -91,6 +102,8 @@ def lesson(sample: Sample, read: Read, *, side_px: int = SIDE_PX) -> Lesson:
         data_set=sample.data_set,
         weak=sample.weak,
         verified=sample.verified,
+        crowds=_placed(sample.crowds, square),
+        crowd_answers=tuple(crowd.answers for crowd in sample.crowds),
     )
 
 
@@ -157,6 +170,8 @@ def _said(each: Lesson) -> dict[str, Any]:
         "data_set": each.data_set,
         "weak": each.weak,
         "verified": None if each.verified is None else sorted(each.verified),
+        "crowds": each.crowds.tolist(),
+        "crowd_answers": [sorted(answers) for answers in each.crowd_answers],
     }
 
 
@@ -173,7 +188,15 @@ def _read_back(truth: dict[str, Any], maps: tuple[np.ndarray, ...], masks: np.nd
         data_set=truth["data_set"],
         weak=truth["weak"],
         verified=None if truth["verified"] is None else frozenset(truth["verified"]),
+        crowds=np.array(truth.get("crowds", ()), np.float32).reshape(-1, 4),  # older shelves have none
+        crowd_answers=tuple(frozenset(answers) for answers in truth.get("crowd_answers", ())),
     )
+
+
+def _placed(things: Sequence[Thing], square: Square) -> Float32[np.ndarray, "n 4"]:
+    boxes = [(thing.box.left, thing.box.top, thing.box.right, thing.box.bottom) for thing in things]
+    shares = square.to_square(np.array(boxes, np.float64).reshape(-1, 4))
+    return shares.astype(np.float32)
 
 
 def _covered(thing: Thing, square: Square) -> UInt8[np.ndarray, "cells cells"]:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from models.segmentation.alignment.network import score
 from models.segmentation.assignment.losses import NONE, Assignment, assign, iou, sampled
+from models.segmentation.crowds.losses import Crowds, spared_in
 from models.segmentation.masking.network import mask_logits
 from models.segmentation.measures.losses import around, dice, direction, distance, focal, giou, pixelwise
 from models.segmentation.network import Found, Layer
@@ -61,6 +62,7 @@ class Target:
         supervision: What can be learned from.
         teachers: Where another network points for each thing; a row of zeros where it was not asked.
             None: nowhere.
+        crowds: Where boxes are neither right nor wrong. None: nowhere.
     """
 
     boxes: Float[Tensor, "m 4"]
@@ -70,6 +72,7 @@ class Target:
     federated: bool = False
     supervision: Supervision = Supervision.FULL
     teachers: Float[Tensor, "m texts"] | None = None
+    crowds: Crowds | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,7 @@ class _Truth:
         answers: None of what is no thing.
         asked: Which prompts count for each picture, found or not.
         words: For which pictures words count; `places` and `everything` likewise.
+        crowds: Of each picture.
     """
 
     boxes: Float[Tensor, "b m 4"]
@@ -125,6 +129,7 @@ class _Truth:
     words: Bool[Tensor, "b"]
     places: Bool[Tensor, "b"]
     everything: Bool[Tensor, "b"]
+    crowds: list[Crowds | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +190,7 @@ def _gathered(targets: Sequence[Target], weights: Weights) -> _Truth:
         flags([each.supervision.words for each in targets]),
         flags([each.supervision.places for each in targets]),
         flags([each.supervision.everything for each in targets]),
+        [each.crowds for each in targets],
     )
 
 
@@ -214,12 +220,12 @@ def _words(
     """Return the focal loss of every box and prompt that counts.
 
     What a box is near to without learning from it counts neither way, for the prompts that are true of
-    that; to all others it says no.
+    that, and neither does a crowd that it lies in; to all others it says no.
     """
     image = torch.arange(len(texts), device=texts.device)[:, None]
     answered = truth.answers[image, assignment.truth]  # (b, q, t); what is NONE is the last thing, nothing
-    unsure = truth.answers[image, assignment.near] & ~answered
-    counted = (truth.asked[:, None] | answered) & ~unsure & truth.words[:, None, None]
+    unsure = truth.answers[image, assignment.near] | spared_in(truth.crowds, layer.boxes, texts.shape[1])
+    counted = (truth.asked[:, None] | answered) & (answered | ~unsure) & truth.words[:, None, None]
     missed = focal(score(layer.queries, layer.offsets, texts), answered.to(texts.dtype))
     learning = (answered.any(-1) & truth.words[:, None]).sum().clamp(min=1)
     return (missed * counted).sum() / learning
@@ -275,6 +281,7 @@ def _proposals(proposals: Proposals, truth: _Truth, weights: Weights) -> dict[st
     counted = sampled(assignment, overlap.amax(1), below=weights.encoder_below, count=weights.encoder_samples)
     counted &= truth.everything[:, None]
     shown = assignment.truth != NONE
+    counted &= shown | ~spared_in(truth.crowds, proposals.boxes, truth.answers.shape[2]).any(-1)
     missed = focal(proposals.logits, shown.to(proposals.logits.dtype)) * counted
     terms = _boxes(proposals.boxes, truth, _pairs(assignment, truth.places), weights, name="proposals")
     return {

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from models.segmentation.alignment.network import score
@@ -14,7 +15,7 @@ from models.segmentation.data import PHRASES, read_levels
 from models.segmentation.lessons import Lesson
 from models.segmentation.masking.network import mask_logits
 from models.segmentation.measures.losses import around
-from models.segmentation.network import Detector, Maps
+from models.segmentation.network import Detector, Found, Maps
 from models.segmentation.pixels import REACH
 
 _COVERED = 128
@@ -45,20 +46,28 @@ def _asked(detector: Detector, each: Lesson, texts: Mapping[str, np.ndarray]) ->
     )
     last = found.layers[-1]
     logits = score(last.queries, last.offsets, found.texts if phrased else asked) + found.relations
-    masks = mask_logits(found.mask_queries, found.mask_features)[0] > 0
-    masks &= around(last.boxes[0], masks.shape[-1], reach=REACH)  # as they are drawn
     return Asked(
         kinds=tuple(prompt.kind for prompt in each.prompts),
         boxes=last.boxes[0].cpu().numpy(),
         logits=logits[0].cpu().numpy(),
         truth=each.boxes,
         answers=each.truth,
-        overlaps=_overlaps(masks.cpu(), torch.from_numpy(each.masks >= _COVERED)).numpy(),
+        overlaps=mask_overlaps(found, each).numpy(),
+        crowds=each.crowds,
+        crowd_answers=each.crowd_truth,
     )
 
 
-def _overlaps(masks: Tensor, truth: Tensor) -> Tensor:
-    """Return the intersection over union of each mask with each true one."""
-    found, wished = masks.flatten(1).float(), truth.flatten(1).float()
-    common = found @ wished.T
-    return common / (found.sum(1)[:, None] + wished.sum(1) - common).clamp(min=1)
+def mask_overlaps(found: Found, each: Lesson) -> Float[Tensor, "q things"]:
+    """Return the intersection over union of each region's mask, as it is drawn, with that of each thing.
+
+    Args:
+        found: In this lesson alone.
+        each: The lesson.
+    """
+    masks = mask_logits(found.mask_queries, found.mask_features)[0] > 0
+    masks &= around(found.layers[-1].boxes[0], masks.shape[-1], reach=REACH)
+    drawn = masks.cpu().flatten(1).float()
+    wished = torch.from_numpy(each.masks >= _COVERED).flatten(1).float()
+    common = drawn @ wished.T
+    return common / (drawn.sum(1)[:, None] + wished.sum(1) - common).clamp(min=1)

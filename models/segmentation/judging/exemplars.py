@@ -36,5 +36,14 @@ def by_exemplar(lesson: Lesson, shown: Mapping[str, Sequence[str]]) -> Lesson:
         if others:
             place[index] = len(asked)
             asked.append(Prompt(PromptKind.EXEMPLAR, others[index % len(others)]))
-    answers = tuple(frozenset(place[old] for old in each if old in place) for each in lesson.answers)
-    return replace(lesson, prompts=tuple(asked), answers=answers, verified=None)
+
+    def renumbered(answers: Sequence[frozenset[int]]) -> tuple[frozenset[int], ...]:
+        return tuple(frozenset(place[old] for old in each if old in place) for each in answers)
+
+    return replace(
+        lesson,
+        prompts=tuple(asked),
+        answers=renumbered(lesson.answers),
+        crowd_answers=renumbered(lesson.crowd_answers),
+        verified=None,
+    )

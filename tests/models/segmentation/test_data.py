@@ -125,3 +125,19 @@ def test_what_is_about_a_thing_of_the_picture_is_no_negative() -> None:
     bank.remember("drawn", torch.from_numpy(vector("the other cup"))[None], torch.tensor(numbers[:1]))
 
     assert with_bank(bank, drawn()).phrases == (0, 0, 2, 0)
+
+
+def test_a_crowd_is_spared_for_the_names_of_what_stands_there() -> None:
+    crowd = np.array([[0.5, 0.5, 1, 1]], np.float32)
+    crowded = replace(
+        CATS, crowds=crowd, crowd_answers=(frozenset({1}),), answers=(frozenset({0}), frozenset())
+    )
+    every = (crowded, OTHERS)
+
+    target = batch(every, Vocabulary(every, TEXTS, CUTOUTS), np.random.default_rng(0)).targets[0]
+
+    assert target.crowds is not None
+    assert target.crowds.boxes.tolist() == crowd.tolist()
+    assert target.crowds.answers[0].nonzero().tolist() == [[sorted(NAMES).index("cup")]]
+    assert target.verified is not None
+    assert target.verified[sorted(NAMES).index("cup")]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from models.segmentation.alignment.network import score
 from models.segmentation.assignment.losses import NONE, assign, iou
+from models.segmentation.crowds.losses import Crowds
 from models.segmentation.losses import Supervision, Target, Weights, criterion
 from models.segmentation.masking.network import mask_logits
 from models.segmentation.measures.losses import around, dice, direction, distance, focal, giou, pixelwise
@@ -291,6 +292,38 @@ def test_a_box_near_a_thing_that_others_learn_is_not_told_that_it_is_wrong() -> 
     assert found.layers[0].queries.grad is not None
     told = found.layers[0].queries.grad[0, :, :2] != 0
     assert told.sum(0).tolist() == [4, QUERIES]
+
+
+def test_a_box_in_a_crowd_is_neither_right_nor_wrong() -> None:
+    found, target = _found(batch=1, layers=1), _target(1, prompts=2)
+    texts = torch.eye(2, TEXTS)[None]
+    everywhere = Crowds(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([[False, True]]))
+
+    terms = criterion(found, [replace(target, crowds=everywhere)], texts)
+    (terms["words_0"] + terms["words_proposals"]).backward()
+
+    queries, proposed = found.layers[0].queries.grad, found.proposals.logits.grad
+    assert queries is not None
+    assert proposed is not None
+    assert queries[0, :, 0].all()  # of what is not in the crowd it is told everything
+    assert not queries[0, :, 1].any()
+    learning = assign(iou(target.boxes[None], found.proposals.boxes), least=0.7, most=4).truth[0] != NONE
+    assert not proposed[0, ~learning].any()
+    assert proposed[0, learning].all()
+
+
+def test_what_learns_from_a_thing_learns_in_a_crowd_too() -> None:
+    found, target = _found(batch=1, layers=1), _target(1, prompts=2)
+    texts = torch.eye(2, TEXTS)[None]
+    around_it = Crowds(target.boxes, torch.tensor([[True, True]]))
+    with torch.no_grad():
+        found.layers[0].boxes[0, 3] = target.boxes[0]
+
+    criterion(found, [replace(target, crowds=around_it)], texts)["words_0"].backward()
+
+    assert found.layers[0].queries.grad is not None
+    assert found.layers[0].queries.grad[0, 3, :2].tolist()[1] == 0
+    assert found.layers[0].queries.grad[0, 3, 0] < 0  # more of what it shows
 
 
 def test_regions_turn_to_where_their_teacher_points() -> None:

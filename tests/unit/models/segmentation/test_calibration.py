@@ -11,12 +11,20 @@ from models.segmentation.samples import PromptKind
 NAME, PHRASE = PromptKind.NAME, PromptKind.PHRASE
 
 
-def asked(logits: list[list[float]], answers: list[list[bool]], kinds: tuple[PromptKind, ...]) -> Asked:
+def asked(
+    logits: list[list[float]],
+    answers: list[list[bool]],
+    kinds: tuple[PromptKind, ...],
+    crowds: tuple[list[list[float]], list[list[bool]]] = ([], []),
+) -> Asked:
     """Return a scene of two things, left and right, and three queries: left, right, nowhere."""
     boxes = np.array([[0, 0, 0.5, 1], [0.5, 0, 1, 1], [0.9, 0.9, 1, 1]], np.float32)
     truth = boxes[:2]
     masks = np.array([[0.9, 0], [0, 0.7], [0, 0]], np.float32)
-    return Asked(kinds, boxes, np.array(logits, np.float32), truth, np.array(answers, np.bool_), masks)
+    crowd_boxes = np.array(crowds[0], np.float32).reshape(-1, 4)
+    crowd_answers = np.array(crowds[1], np.bool_).reshape(-1, len(kinds))
+    found = np.array(logits, np.float32)
+    return Asked(kinds, boxes, found, truth, np.array(answers, np.bool_), masks, crowd_boxes, crowd_answers)
 
 
 def test_precision_is_the_area_below_the_best_precision_that_is_still_to_come() -> None:
@@ -95,3 +103,27 @@ def test_each_set_and_kind_has_a_line() -> None:
     said = lines({"drawn": [scene]}, {NAME: 0.5})
 
     assert [line.split(":")[0] for line in said] == ["drawn name", "drawn phrase"]
+
+
+def test_an_answer_in_a_crowd_is_neither_right_nor_wrong() -> None:
+    logits = [[3.0, -5], [4.0, -4], [-9.0, -9]]
+    answers = [[True, False], [False, False]]
+    right_half = [[0.5, 0.0, 1.0, 1.0]]
+
+    lonely = measured([asked(logits, answers, (NAME, NAME))], NAME, 0.5)
+    crowded = measured([asked(logits, answers, (NAME, NAME), (right_half, [[True, False]]))], NAME, 0.5)
+    other = measured([asked(logits, answers, (NAME, NAME), (right_half, [[False, True]]))], NAME, 0.5)
+
+    assert (lonely.precision, crowded.precision, other.precision) == (0.5, 1.0, 0.5)
+
+
+def test_what_stands_in_a_crowd_alone_is_neither_present_nor_absent() -> None:
+    logits = [[4.0, 2], [-4.0, 3], [-9.0, -9]]
+    answers = [[True, False], [False, False]]
+    crowd = ([[0.5, 0.0, 1.0, 1.0]], [[False, True]])
+    scene = asked(logits, answers, (NAME, PHRASE), crowd)
+
+    assert thresholds({"one": [scene]}) == {}
+    assert set(thresholds({"one": [asked(logits, answers, (NAME, PHRASE))]})) == {PHRASE}
+    found = measured([scene], PHRASE, 0.5)
+    assert (found.present, found.fired, found.prompts) == (0.0, 0.0, 0)

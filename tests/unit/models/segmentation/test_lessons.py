@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,17 @@ def sample(number: int = 0) -> Sample:
         cutout="a",
     )
     prompts = (Prompt(PromptKind.NAME, "bowl"), Prompt(PromptKind.NAME, "cup"))
-    return Sample(image, prompts, (thing,) if number % 2 == 0 else (), "drawn", verified=frozenset({1}))
+    crowd = Thing(
+        Box(100, 50, 200, 100), np.ones((50, 100), np.bool_), frozenset({0}), stuff=False, label="bowl"
+    )
+    return Sample(
+        image,
+        prompts,
+        (thing,) if number % 2 == 0 else (),
+        "drawn",
+        verified=frozenset({1}),
+        crowds=(crowd,) * (number % 3),
+    )
 
 
 def test_boxes_are_shares_of_the_square_and_masks_shares_of_its_cells() -> None:
@@ -63,6 +74,28 @@ def test_what_was_kept_is_what_was_made(tmp_path: Path) -> None:
         np.testing.assert_array_equal(kept.boxes, fresh.boxes)
         assert (kept.prompts, kept.answers, kept.labels) == (fresh.prompts, fresh.answers, fresh.labels)
         assert (kept.cutouts, kept.verified, kept.stuff) == (fresh.cutouts, fresh.verified, fresh.stuff)
+        np.testing.assert_array_equal(kept.crowds, fresh.crowds)
+        assert kept.crowd_answers == fresh.crowd_answers == (frozenset({0}),) * (number % 3)
+
+
+def test_a_crowd_is_a_box_and_what_stands_there() -> None:
+    made = lesson(sample(1), read)
+
+    np.testing.assert_allclose(made.crowds, [[0.5, 0.25, 1.0, 0.5]])
+    assert made.crowd_truth.tolist() == [[True, False]]
+    assert not len(made.truth)
+
+
+def test_a_lesson_that_was_kept_before_there_were_crowds_has_none(tmp_path: Path) -> None:
+    Shelf(tmp_path, lambda number: lesson(sample(number), read)).fill(SHARD, lambda _: None)
+    path = tmp_path / "0000" / "truth.json"
+    truths = json.loads(path.read_text(encoding="utf-8"))
+    older = [{key: each[key] for key in each if not key.startswith("crowd")} for each in truths]
+    path.write_text(json.dumps(older), encoding="utf-8")
+
+    kept = Shelf(tmp_path, lambda number: lesson(sample(number), read))[1]
+
+    assert (kept.crowds.shape, kept.crowd_truth.shape) == ((0, 4), (0, 2))
 
 
 def test_a_shard_that_was_half_made_is_made_anew(tmp_path: Path) -> None:

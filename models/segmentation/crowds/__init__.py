@@ -1,0 +1,1 @@
+"""Where things stand that nobody told apart: what lies there is neither right nor wrong."""
