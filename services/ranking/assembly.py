@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from fovea.ranking.v1 import ranking_pb2_grpc
 from services.kernel import defaults
+from services.kernel.errors import NotFound
 from services.kernel.sharing import Once, Turns
 from services.ranking.adapters.described import Described, described
 from services.ranking.adapters.multimodal import MultimodalRanker
@@ -141,7 +142,10 @@ def _ways(settings: RankingSettings, opened: OpenedModels) -> Described | None:
     name = settings.ranking_model
     if not name or settings.remote_ranker_url:
         return None
-    if name not in opened and "ranking_model" not in settings.model_fields_set:
-        _LOG.warning("%s is not in the model folder: candidates stay as retrieval has them", name)
+    if "ranking_model" in settings.model_fields_set:
+        return described(name, opened)
+    try:
+        return described(name, opened)
+    except NotFound as error:
+        _LOG.warning("candidates stay as retrieval has them: %s", error)
         return None
-    return described(name, opened)

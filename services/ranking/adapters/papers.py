@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
 import numpy as np
@@ -30,6 +30,7 @@ from services.ranking.domain.asking import (
     Terms,
 )
 
+_KEPT_TEXTS: Final = 256
 _MODES: Final = {"letters": Mode.LETTERS, "names": Mode.NAMES, "both": Mode.BOTH}
 
 
@@ -103,7 +104,10 @@ class Papers:
         self._described = described
         tokens = described.tokens
         self._tokens = partial(
-            tokenised, encode=tokens.encode, control=tokens.control, image_tokens=described.image_tokens
+            tokenised,
+            encode=lru_cache(_KEPT_TEXTS)(tokens.encode),  # frames of prompts, and what was just counted
+            control=tokens.control,
+            image_tokens=described.image_tokens,
         )
 
     def terms(self) -> Terms:
@@ -127,11 +131,15 @@ class Papers:
         """Return the question as rows, none longer than the model's memory allows if that can be."""
         ordering = self._described.ordering
         content = Content(question.labels, question.descriptions)
-        fit = fitted(content, limit=ordering.row_tokens, count=self._count)
-        shown = self._shown(fit.content, effort)
-        prompts = [self._prompt(ordering.template, _in_order(fit.content, order)) for order in shown]
+        shown = self._shown(content, effort)
+        first_order = _in_order(content, shown[0]) if shown else content
+        fit = fitted(first_order, limit=ordering.row_tokens, count=self._count)
+        content = replace(
+            content, label_length=fit.content.label_length, description_length=fit.content.description_length
+        )
+        prompts = [self._prompt(ordering.template, _in_order(content, order)) for order in shown]
         named = self._prompt(ordering.names_template) if effort.mode is not Mode.LETTERS else None
-        rows, grouped = self._rows(list(zip(shown, prompts, strict=True)), fit.content, named)
+        rows, grouped = self._rows(list(zip(shown, prompts, strict=True)), content, named)
         template = ordering.template if prompts else ordering.names_template
         first = prompts[0] if prompts else named or ()
         return Paper(len(question.labels), rows, grouped, template, first, fit.cut)
