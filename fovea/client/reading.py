@@ -238,6 +238,7 @@ def _candidate(message: candidates_pb2.Candidate) -> Candidate:
         message.score,
         tuple(map(_neighbour, message.neighbours)),
         tuple(Ancestor(each.label, each.score) for each in message.ancestors),
+        tuple(message.descriptions),
     )
 
 
@@ -253,6 +254,7 @@ def _neighbour(message: candidates_pb2.Neighbour) -> Neighbour:
         similarity=message.similarity,
         share=message.share,
         image_key=message.image_key,
+        box=_box(message.box) if message.HasField("box") else None,
     )
 
 

@@ -65,6 +65,7 @@ class Neighbour:
         similarity: Cosine to the query, in [-1, 1].
         share: Its part of all votes, the pseudo-vote of *unknown* included.
         image_key: Object store key of its picture; empty for texts.
+        box: The part of its picture that shows the class; None: all of it.
     """
 
     exemplar_id: str
@@ -73,19 +74,22 @@ class Neighbour:
     similarity: float
     share: float
     image_key: str = ""
+    box: Box | None = None
 
 
 @dataclass(frozen=True)
 class Candidate:
     """A label that retrieval proposed, with the exemplars that voted for it, nearest first.
 
-    `ancestors` are what it is a kind of, the parent first, if the collection has a hierarchy.
+    `ancestors` are what it is a kind of, the parent first, if the collection has a hierarchy; `descriptions`
+    are what was taught about how it looks.
     """
 
     label: str
     score: float
     neighbours: tuple[Neighbour, ...] = ()
     ancestors: tuple[Ancestor, ...] = ()
+    descriptions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from google.protobuf.json_format import MessageToDict
 
-from fovea.gateway.v1 import collections_pb2
+from fovea.gateway.v1 import collections_pb2, memory_pb2
 from fovea.kernel.v1.envelope_pb2 import RecognitionOptions
 from fovea.kernel.v1.recognition_pb2 import RECOGNITION_STATE_COMPLETED, Recognition
 from fovea.kernel.v1.region_pb2 import Box, Mask, Point, Polygon, Shape
@@ -118,6 +118,32 @@ def test_a_hierarchy_that_no_event_holds_is_in_force(calls: Calls) -> None:
 
     (above,) = record.regions[0].candidates.candidates[0].ancestors
     assert (above.label, above.score) == ("red flower", 1.0)
+
+
+def test_what_was_taught_about_looks_comes_with_the_answer_until_it_is_forgotten(calls: Calls) -> None:
+    _taught(calls)
+    lesson = memory_pb2.RememberRequest(
+        collection=calls.key, label="poppy", attribute="four red petals", exemplar_id="looks"
+    )
+    (taught,) = calls.memory.Remember(iter([lesson]), timeout=10)
+    options = RecognitionOptions(size=3, min_memory_version=taught.memory_version)
+
+    waited = calls.recognize(png("poppy", seed=2), options=options)
+    streamed = _through_the_stream(calls, png("poppy", seed=2), options)
+
+    assert _comparable(waited) == _comparable(streamed)
+    assert _descriptions(waited)["poppy"] == ["four red petals"]
+    assert sum(map(len, _descriptions(waited).values())) == 1
+
+    request = memory_pb2.ForgetRequest(collection=calls.key, exemplar_ids=["looks"])
+    gone = calls.memory.Forget(request, timeout=10)
+    options = RecognitionOptions(size=3, min_memory_version=gone.memory_version)
+    after = calls.recognize(png("poppy", seed=2), options=options)
+    assert _descriptions(after)["poppy"] == []
+
+
+def _descriptions(record: Recognition) -> dict[str, list[str]]:
+    return {each.label: list(each.descriptions) for each in record.regions[0].candidates.candidates}
 
 
 def test_every_stage_leaves_its_name_version_and_models(calls: Calls) -> None:

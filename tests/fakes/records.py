@@ -78,6 +78,7 @@ def _region(region: region_pb2.Region, label: str, above: str) -> recognition_pb
         similarity=0.8,
         share=0.6,
         image_key="k",
+        box=region_pb2.Box(left=1, top=2, right=3, bottom=4),
     )
     status = ranking_pb2.RANKING_STATUS_UNKNOWN if unknown else ranking_pb2.RANKING_STATUS_DEGRADED
     return recognition_pb2.RecognizedRegion(
@@ -102,6 +103,7 @@ def _region(region: region_pb2.Region, label: str, above: str) -> recognition_pb
                     score=0.7,
                     neighbours=[neighbour],
                     ancestors=[candidates_pb2.Ancestor(label=above, score=0.95)] if above else [],
+                    descriptions=["red face"],
                 ),
                 candidates_pb2.Candidate(label="other", score=0.3),
             ],

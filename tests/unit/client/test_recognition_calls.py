@@ -28,7 +28,9 @@ def test_an_answer_names_the_best_label_and_keeps_the_message(client: fovea.Clie
     assert answer.status == "degraded"
     assert answer.probability_unknown == pytest.approx(0.1)
     assert not answer.failed
-    assert answer.regions[0].candidates[0].neighbours[0].exemplar_id == "e1"
+    first = answer.regions[0].candidates[0]
+    assert (first.neighbours[0].exemplar_id, first.neighbours[0].box) == ("e1", (1, 2, 3, 4))
+    assert first.descriptions == ("red face",)
     assert answer.raw is not None
     assert answer.raw.envelope.stages[0].name == answer.stages[0].name == "ranking"
 

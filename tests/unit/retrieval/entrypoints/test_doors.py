@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from fovea.kernel.v1 import (
     envelope_pb2,
     exemplar_pb2,
     migration_pb2,
+    region_pb2,
 )
 from fovea.retrieval.v1 import retrieval_pb2 as pb
 from fovea.retrieval.v1 import retrieval_pb2_grpc
@@ -36,7 +38,7 @@ from services.retrieval.usecases import (
 from services.runtime.codec.exemplar import read_encoded_exemplar, write_region_embeddings
 from services.runtime.codec.region import write_region
 from services.runtime.grpc_server import Servicer
-from tests.fakes.exemplars import BIRDS, embedding, encoded
+from tests.fakes.exemplars import BIRDS, described, embedding, encoded
 from tests.fakes.memory import InMemoryMemory, RecordingMonitor
 from tests.fakes.serving import served
 
@@ -108,6 +110,29 @@ def event(*regions: RegionEmbeddings) -> encoding_events.RegionsEncoded:
         ],
         embeddings=map(write_region_embeddings, regions),
     )
+
+
+def test_both_doors_say_how_candidates_look_and_which_part_of_a_picture_voted(
+    stub: Any, recall: Recall, memory: InMemoryMemory
+) -> None:
+    part = Region("0", Box(1, 2, 3, 4), RegionOrigin.CALLER)
+    whole = Region("0", Box(0, 0, 4, 4), RegionOrigin.WHOLE_IMAGE)
+    for name, region in (("r3", part), ("r4", whole)):
+        taught = encoded(name, "robin", [embedding(1, 8)], {"place": "wood"})
+        memory.remember(BIRDS, replace(taught, exemplar=replace(taught.exemplar, region=region)))
+    memory.remember(BIRDS, described("d1", "robin", "red breast", {"place": "wood"}))
+    memory.remember(BIRDS, described("d2", "robin", "filtered out", {"place": "hedge"}))
+
+    answer = stub.Recall(request(*REGIONS), timeout=10.0)
+    retrieved = OnRegionsEncoded(recall)(event(*REGIONS))
+
+    for found in (answer.regions[0], retrieved.candidates[0]):
+        texts = {each.label: list(each.descriptions) for each in found.candidates}
+        voted = found.candidates[0].neighbours
+        assert texts == {"robin": ["red breast"], "wren": []}
+        boxes = {each.exemplar_id: each.box for each in voted if each.HasField("box")}
+        assert boxes == {"r3": region_pb2.Box(left=1, top=2, right=3, bottom=4)}
+    assert list(answer.regions) == list(retrieved.candidates)
 
 
 def test_both_doors_give_the_same_answer(stub: Any, recall: Recall) -> None:
