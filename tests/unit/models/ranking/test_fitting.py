@@ -52,6 +52,13 @@ def test_it_is_the_one_minimum_that_a_library_finds() -> None:
 
     best = optimize.minimize(loss, np.zeros(2), method="BFGS").x
     np.testing.assert_allclose([found.weights[s] for s in sources], best, atol=1e-4)
+    near = np.eye(2) * 1e-3
+    bends = [
+        [(loss(best + a + b) - loss(best + a) - loss(best + b) + loss(best)) / 1e-6 for a in near]
+        for b in near
+    ]
+    expected = np.sqrt(np.diag(np.linalg.inv(bends)))
+    np.testing.assert_allclose([found.errors[s] for s in sources], expected, rtol=0.01)
 
 
 def test_joined_with_its_weights_the_sources_are_right_more_often_than_each_alone() -> None:
