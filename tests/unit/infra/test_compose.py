@@ -103,12 +103,13 @@ def test_services_run_with_as_few_rights_as_they_need() -> None:
 
 
 def _settings_of(name: str) -> list[type[ProcessSettings]]:
-    """Return the settings class that a service's own module defines."""
+    """Return the settings class that a service's own module defines, which may have parts of its own."""
     module = import_module(f"services.{name}.settings")
-    return [
+    defined = [
         found
         for found in vars(module).values()
         if isinstance(found, type)
         and issubclass(found, ProcessSettings)
         and found.__module__ == module.__name__
     ]
+    return [each for each in defined if not any(each in other.__bases__ for other in defined)]
