@@ -133,11 +133,11 @@ def test_whatever_a_model_returns_candidates_are_in_order(name: str, count: int)
 
 
 def test_the_order_of_questions_changes_no_answer() -> None:
-    labels = [("barn owl", "tawny owl"), HOSTILE[:4], ("a", "b", "c"), ("one",)]
+    labels = [("barn owl", "tawny owl"), HOSTILE[:4], ("one",)]
     asked = [(own, model) for own in labels for model in MODELS.values()]
     first = [ranked(own, model) for own, model in asked]
 
-    for seed in range(3):
+    for seed in range(2):
         order = np.random.default_rng(seed).permutation(len(asked))
         again = {int(i): ranked(*asked[i]) for i in order}
         assert [again[i] for i in range(len(asked))] == first

@@ -28,15 +28,15 @@ def drawn(
 def test_the_weights_that_drew_the_truth_are_found_again() -> None:
     true = {"retrieval": 1.2, "letters": 0.4, "names": 0.0}
 
-    found = fit(drawn(6000, true, seed=0), tuple(true))
+    found = fit(drawn(1500, true, seed=0), tuple(true))
 
     for source, weight in true.items():
         assert abs(found.weights[source] - weight) < 4 * found.errors[source]
-        assert found.errors[source] < 0.05
+        assert found.errors[source] < 0.1
 
 
 def test_it_is_the_one_minimum_that_a_library_finds() -> None:
-    lists = drawn(300, {"retrieval": 1.0, "letters": 0.5}, seed=1)
+    lists = drawn(60, {"retrieval": 1.0, "letters": 0.5}, seed=1)
     sources = ("retrieval", "letters")
 
     def loss(weights: np.ndarray) -> float:
@@ -63,7 +63,7 @@ def test_it_is_the_one_minimum_that_a_library_finds() -> None:
 
 def test_joined_with_its_weights_the_sources_are_right_more_often_than_each_alone() -> None:
     true = {"retrieval": 1.0, "letters": 1.0}
-    lists, held_out = drawn(1000, true, seed=2), drawn(2000, true, seed=3)
+    lists, held_out = drawn(300, true, seed=2), drawn(600, true, seed=3)
     weights = Weights((fit(lists, tuple(true)).weights, {"retrieval": 1.0}))
 
     def accuracy(sources: tuple[str, ...]) -> float:
@@ -111,7 +111,7 @@ def test_separable_lists_give_finite_weights() -> None:
 def test_two_sources_that_say_the_same_share_the_weight() -> None:
     lists = [
         Labelled({"a": each.evidence["retrieval"], "b": each.evidence["retrieval"]}, each.truth)
-        for each in drawn(500, {"retrieval": 1.0}, seed=5)
+        for each in drawn(150, {"retrieval": 1.0}, seed=5)
     ]
 
     found = fit(lists, ("a", "b"))
