@@ -179,6 +179,10 @@ class Sheet:
         """Return the classes by label."""
         return {each.label: each for each in self.of(ClassRecord)}
 
+    def synonyms(self) -> Mapping[str, tuple[str, ...]]:
+        """Return what else the classes are called, as `models.ranking.open_set` takes it."""
+        return {label: each.synonyms for label, each in self.classes().items()}
+
     def images(self) -> Mapping[str, ImageRecord]:
         """Return the pictures by digest."""
         return {each.image: each for each in self.of(ImageRecord)}

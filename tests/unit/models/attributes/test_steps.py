@@ -26,6 +26,7 @@ from models.attributes.records import (
     ValueRecord,
 )
 from models.attributes.writing import without_names
+from models.ranking.open_set import Matching, Vocabulary
 from tests.fakes.answerers import Told
 from tests.fakes.chat_server import Chat, chat_server
 
@@ -298,7 +299,14 @@ def test_the_worker_needs_nothing_that_the_client_has_not() -> None:
     assert not {"numpy", "onnxruntime", "torch", "jaxtyping", "grpc"} & set(done.stdout.split())
 
 
-def test_synonyms_are_there_for_whoever_matches_open_answers() -> None:
-    sheet = Sheet(name="s").merged([ClassRecord("wren", ("jenny wren",))])
+def test_an_open_answer_that_is_a_synonym_is_its_class() -> None:
+    sheet = Sheet(name="s").merged(
+        [ClassRecord("wren", ("Jenny-wren",)), ClassRecord("robin", ("redbreast",))]
+    )
+    vocabulary = Vocabulary(sorted(sheet.classes()), synonyms=sheet.synonyms())
 
-    assert {label: each.names for label, each in sheet.classes().items()} == {"wren": ("wren", "jenny wren")}
+    assert (vocabulary.match("Redbreast").label, vocabulary.match("Redbreast").matching) == (
+        "robin",
+        Matching.SYNONYM,
+    )
+    assert vocabulary.match("jenny wren").label == "wren"
