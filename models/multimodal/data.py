@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -48,6 +48,8 @@ class Lesson:
         embeddings: Of their pictures, (row, 389).
         names: Of their pictures, (row, 640).
         truth: The true branch of each row; 0 for rows of letters.
+        hint: What the pictures' tokens are moved towards, (row, token, width).
+        moved: How far, (row, 1, 1), from 0 to 1.
     """
 
     kind: str
@@ -55,6 +57,8 @@ class Lesson:
     embeddings: Tensor
     names: Tensor
     truth: Tensor
+    hint: Tensor
+    moved: Tensor
 
 
 class Lessons:
@@ -65,6 +69,7 @@ class Lessons:
         features: Of all pictures' views.
         places: Of each picture's id among them.
         writer: Of rows.
+        words: Of a picture by its place, the words of its name as tokens (token, width).
         noise: Standard deviation that is added to features.
         seed: Of what is drawn.
     """
@@ -75,6 +80,7 @@ class Lessons:
         features: Features,
         places: Mapping[str, int],
         writer: Writer,
+        words: Callable[[int], np.ndarray],
         *,
         noise: float,
         seed: int,
@@ -85,6 +91,8 @@ class Lessons:
         self._features = features
         self._places = places
         self._writer = writer
+        self._words = words
+        self._labels = sorted({example.truth for example in examples})
         self._noise = noise
         self._seed = seed
         order = np.argsort(features.picture, kind="stable")
@@ -99,7 +107,7 @@ class Lessons:
         kind = kinds[int(drawn.choice(len(kinds), p=list(stage.mix.values())))]
         own = self._by_kind[kind]
         many = [own[int(place)] for place in drawn.integers(len(own), size=_ALIKE * stage.rows)]
-        written = [(*self._row(example, drawn), example.picture) for example in many]
+        written = [(*self._row(example, stage, drawn), example.picture) for example in many]
         written.sort(key=lambda one: len(one[0].ids))
         start = int(drawn.integers(_ALIKE)) * stage.rows
         chosen = written[start : start + stage.rows]
@@ -110,12 +118,20 @@ class Lessons:
         ]
         inputs = Inputs.of(batch([row for row, _, _ in chosen]), device)
         truth = torch.tensor([truth for _, truth, _ in chosen], device=device)
-        return Lesson(kind, inputs, seen[0], seen[1], truth)
+        words = [self._words(self._places[picture]) for _, _, picture in chosen]
+        hint = torch.from_numpy(np.stack(words).astype(np.float32)).to(device)
+        most = 0.0 if kind == "open" else stage.hint
+        moved = torch.from_numpy(drawn.uniform(0, most, (len(chosen), 1, 1)).astype(np.float32)).to(device)
+        return Lesson(kind, inputs, seen[0], seen[1], truth, hint, moved)
 
-    def _row(self, example: Example, drawn: np.random.Generator) -> tuple[Row, int]:
+    def _row(self, example: Example, stage: Stage, drawn: np.random.Generator) -> tuple[Row, int]:
         """Return an example's row, its candidates in an order drawn anew, and the place of the truth."""
-        order = drawn.permutation(len(example.candidates))
-        shown = [example.candidates[place] for place in order]
+        candidates = example.candidates
+        if example.kind == "choice" and drawn.random() < stage.easy:
+            others = drawn.choice(len(self._labels), size=len(candidates) - 1, replace=False)
+            candidates = tuple(dict.fromkeys((example.truth, *(self._labels[one] for one in others))))
+        order = drawn.permutation(len(candidates))
+        shown = [candidates[place] for place in order]
         truth = shown.index(example.truth)
         if example.kind == "open":
             return self._writer.names(shown), truth

@@ -65,7 +65,10 @@ class Multimodal(nn.Module):
 
     def forward(self, inputs: Inputs, embeddings: Tensor, names: Tensor, *, frozen: int = 0) -> Tensor:
         """Return the log-likelihood of each token that is read, (row, read)."""
-        image = self.projector(embeddings, names)
+        return self.after(inputs, self.projector(embeddings, names), frozen=frozen)
+
+    def after(self, inputs: Inputs, image: Tensor, *, frozen: int = 0) -> Tensor:
+        """Return the same behind the tokens of pictures, (row, token, width)."""
         embedded = self.llama.embed(inputs.ids, image.float(), inputs.places).float()
         hidden = self.llama.hidden(embedded, inputs.positions, inputs.mask, inputs.reads, frozen=frozen)
         likelihoods = self.llama.logits(hidden).float().log_softmax(-1)

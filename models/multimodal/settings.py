@@ -25,6 +25,9 @@ class Stage:
         rows: In a step.
         rate: Highest learning rate.
         frozen: So many of the lowest layers are passed without gradient.
+        easy: Share of the examples with one letter whose other candidates are of chance: what the letters are
+            for has to be learned before look-alikes are told apart.
+        hint: Most that a picture before letters is moved towards the words of its name, for the same reason.
     """
 
     name: str
@@ -35,6 +38,8 @@ class Stage:
     rows: int
     rate: float
     frozen: int = 0
+    easy: float = 0.0
+    hint: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -61,12 +66,14 @@ class Recipe:
         Stage(
             "instruct",
             "adapter",
-            MappingProxyType({"open": 0.5, "choice": 0.1, "ranking": 0.4}),
+            MappingProxyType({"open": 0.5, "choice": 0.4, "ranking": 0.1}),
             1.0,
-            1200,
+            840,
             16,
             8e-4,
             frozen=6,
+            easy=0.5,
+            hint=1.0,
         ),
     )
     hidden: int = 384

@@ -11,6 +11,7 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -90,7 +91,9 @@ def learn(  # noqa: PLR0913  (a stage is all of this)
             return False
         lesson = lessons.draw(stage, step, device)
         with narrow():
-            likelihoods = model(lesson.inputs, lesson.embeddings, lesson.names, frozen=stage.frozen)
+            image = model.projector(lesson.embeddings, lesson.names).float()
+            image = image + lesson.moved * (lesson.hint - image)
+            likelihoods = model.after(lesson.inputs, image, frozen=stage.frozen)
         report(step, lesson.kind, run.descend(loss_of(likelihoods, lesson, stage, recipe.sharpness)))
     return True
 
@@ -149,10 +152,7 @@ def beginning(ready: Prepared, llama: Llama, recipe: Recipe) -> Projector:
     may = ready.lot.learned
     views = np.flatnonzero(may[ready.seen.picture])
     shown = ready.seen.picture[views]
-    each = {
-        place: words_of(ready.lot.pictures[place], ready.tokens.encode, words)
-        for place in np.unique(shown).tolist()
-    }
+    each = {place: words_of_picture(ready, words, place) for place in np.unique(shown).tolist()}
     trust = [1.0 if ready.lot.pictures[place].thing else recipe.clipart_weight for place in shown]
     targets = np.stack([each[place] for place in shown])
     weights = np.array(trust, dtype=np.float32)
@@ -160,7 +160,12 @@ def beginning(ready: Prepared, llama: Llama, recipe: Recipe) -> Projector:
     return projector
 
 
-def lessons_of(ready: Prepared, recipe: Recipe) -> Lessons:
+def words_of_picture(ready: Prepared, words: np.ndarray, place: int) -> np.ndarray:
+    """Return what the tokens of a picture shall be near to, (token, width)."""
+    return words_of(ready.lot.pictures[place], ready.tokens.encode, words)
+
+
+def lessons_of(ready: Prepared, llama: Llama, recipe: Recipe) -> Lessons:
     """Return the lessons of a recipe."""
 
     def says(label: str) -> bool:
@@ -168,8 +173,16 @@ def lessons_of(ready: Prepared, recipe: Recipe) -> Lessons:
 
     found = examples(ready.lot, ready.seen, recipe, says, ready.folder)
     places = {one.id: place for place, one in enumerate(ready.lot.pictures)}
-    writer = Writer(ready.tokens, IMAGE_TOKENS)
-    return Lessons(found, ready.seen, places, writer, noise=recipe.noise, seed=recipe.seed)
+    words = llama.token_embd.weight.detach().float().numpy()
+    return Lessons(
+        found,
+        ready.seen,
+        places,
+        Writer(ready.tokens, IMAGE_TOKENS),
+        partial(words_of_picture, ready, words),
+        noise=recipe.noise,
+        seed=recipe.seed,
+    )
 
 
 def checkpoint_of(ready: Prepared, recipe: Recipe, stage: Stage) -> Path:
@@ -207,8 +220,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = (one.partition("=") for one in chosen.steps)
     recipe = Recipe().with_steps({name: int(count) for name, _, count in given})
     ready = prepared(chosen.threads)
-    lessons = lessons_of(ready, recipe)
     llama = load_llama()
+    lessons = lessons_of(ready, llama, recipe)
     model = Multimodal(beginning(ready, llama, recipe), narrowed(llama)).to(chosen.device)
     for stage in recipe.stages:
         path = checkpoint_of(ready, recipe, stage)

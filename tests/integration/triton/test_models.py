@@ -60,6 +60,7 @@ def batch_of(name: str, size: int, random: np.random.Generator) -> Mapping[str, 
     if name in {"fovea-ranker", "fovea-detector"}:
         return _asked(size, random) if name == "fovea-ranker" else _searched(size, random)
     shapes: dict[str, dict[str, tuple[int, ...]]] = {
+        "fovea-projector": {"embeddings": (size, 389), "names": (size, 640)},
         "fovea-detector-text": {"queries": (size, 100, 640), "offsets": (size, 100), "texts": (size, 5, 640)},
         "fovea-regions": {
             "local": (size, 56, 28, 128),

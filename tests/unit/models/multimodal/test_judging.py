@@ -30,7 +30,7 @@ class Knowing:
 
     def names(self, questions: Sequence[Question], *, blind: bool = False) -> np.ndarray:
         liking = self._liking * np.arange(5)
-        return np.stack([liking + (0 if blind else np.eye(5)[each.truth]) for each in questions])
+        return np.asarray([liking + (0 if blind else np.eye(5)[each.truth]) for each in questions])
 
     def letters(self, questions: Sequence[Question], orders: Sequence[np.ndarray]) -> np.ndarray:
         drawn = np.random.default_rng(0)
