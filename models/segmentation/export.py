@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from models.export import GRAPH, HALVED, STORE, compare, halve, round_as_halved, stamp, write_graph
 from models.segmentation.alignment.network import Scores
+from models.segmentation.guarding.export import guard
 from models.segmentation.network import Detector
 from models.segmentation.proposals.network import Proposals
 from models.vision.efficientnet.export import fold_norms
@@ -100,6 +102,7 @@ def write(detector: Detector, store: Path) -> None:
         store / DETECTOR / "1",
         OUTPUTS,
         {"images": ("n",), "sentences": ("n", "s")},
+        finish=lambda path: guard(path, "relations", by="sentences", like="offsets"),
     )
     _graph(
         Scores().eval(),
@@ -139,12 +142,14 @@ def restore(detector: Detector, store: Path = STORE) -> None:
             weight.copy_(torch.from_numpy(kept[name].astype(np.float32)))
 
 
-def _graph(
+def _graph(  # noqa: PLR0913  (a graph is its inputs, outputs and axes)
     module: nn.Module,
     inputs: dict[str, np.ndarray],
     folder: Path,
     outputs: tuple[str, ...],
     axes: dict[str, tuple[str, ...]],
+    *,
+    finish: Callable[[Path], None] = lambda _: None,
 ) -> None:
     tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
     write_graph(
@@ -156,6 +161,7 @@ def _graph(
         optimize=False,  # what is stored in 16 bits shall be what was rounded in torch
     )
     halve(folder / GRAPH)
+    finish(folder / GRAPH)
     with torch.inference_mode():
         results = module(*tensors.values())
     expected = [result.numpy() for result in (results if isinstance(results, tuple) else (results,))]

@@ -34,8 +34,8 @@ from models.segmentation.network import Detector
 from models.segmentation.progress import counter, reporter, said
 from models.segmentation.recipe import NamingSettings, TrainingSettings
 from models.segmentation.refining.train import RefiningSettings, learn_boxes
-from models.segmentation.relating.cues import reworded
 from models.segmentation.relating.train import RelatingSettings, found_in, learn_cues, learn_relations
+from models.segmentation.relating.wordings import KEPT_WORDINGS, as_sentences, reworded
 from models.segmentation.samples import PromptKind, Sample
 from models.segmentation.scenes.pools import Pool
 from models.segmentation.scenes.sets import development, training
@@ -176,12 +176,9 @@ def _phrases(detector: Detector, kept: Kept, settings: TrainingSettings) -> None
     shelf.fill(relating.scenes, counter(f"training {_REFERRING}"))
     lessons = _some(shelf, relating.scenes)
     knowledge = Knowledge()
-    asked = _texts(lessons)
+    asked = [*_texts(lessons), *chain(*reworded(_phrases_of(lessons), times=relating.ways))]
     texts = dict(zip(asked, knowledge.read(asked), strict=True))
-    phrases = {p.text for each in lessons for p in each.prompts if p.kind is PromptKind.PHRASE}
-    others = reworded(sorted(phrases))
-    cues = texts | dict(zip(others, knowledge.read(others), strict=True))
-    learn_cues(detector.relations.cues, cues, relating, checkpoint=place / "cues.pt", report=said("cues"))
+    learn_cues(detector.relations.cues, texts, relating, checkpoint=place / "cues.pt", report=said("cues"))
     scenes = list(found_in(detector.eval(), lessons, texts, relating))
     checkpoint = place / "relations.pt"
     learn_relations(detector.relations, scenes, relating, checkpoint=checkpoint, report=said("phrases"))
@@ -212,6 +209,7 @@ def _refined(detector: Detector, settings: TrainingSettings) -> None:
 def _judged(detector: Detector, kept: Kept) -> dict[str, list[Asked]]:
     """Return what is found in all development scenes; things that are asked by name also by a picture."""
     lessons = {name: _some(*kept["development", name]) for name in DEVELOPMENT}
+    lessons[f"{_REFERRING}, in unheard wordings"] = _unheard(lessons[_REFERRING])
     pools = [drawings(Use.TRAINING, Names.SEEN), drawings(Use.DEVELOPMENT, Names.UNSEEN)]
     shown = pictures(pools)
     for name in _SHOWN:
@@ -240,6 +238,18 @@ def _lessons(kept: Kept, use: str) -> list[Lesson]:
 
 def _texts(lessons: Iterable[Lesson]) -> list[str]:
     return sorted({prompt.text for each in lessons for prompt in each.prompts})
+
+
+def _phrases_of(lessons: Iterable[Lesson]) -> list[str]:
+    return sorted({p.text for each in lessons for p in each.prompts if p.kind is PromptKind.PHRASE})
+
+
+def _unheard(lessons: Sequence[Lesson]) -> list[Lesson]:
+    """Return lessons in which all phrases are asked as sentences, in wordings that were never taught."""
+    phrases = _phrases_of(lessons)
+    sentences = chain(*reworded(phrases, times=1, wordings=KEPT_WORDINGS))
+    asked = dict(zip(phrases, sentences, strict=True))
+    return [as_sentences(each, asked) for each in lessons]
 
 
 def _some(shelf: Shelf, count: int) -> list[Lesson]:

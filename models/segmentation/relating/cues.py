@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from itertools import cycle
 from typing import Final
 
 import numpy as np
@@ -24,40 +22,7 @@ CUES: Final = (
     *("two", "three", "four", "five", "six"),
     *("not", "thing", "things"),
 )
-WORDINGS: Final = (
-    "I want {}.",
-    "Give me {}.",
-    "Locate {}.",
-    "Select {}, please.",
-    "Look for {}.",
-    "Highlight {}.",
-    "Cut out {}.",
-    "Segment {} for our catalogue.",
-    "Is {} anywhere?",
-    "Do you see {}?",
-    "How large is {}?",
-    "Which pixels belong to {}?",
-    "Could you find {} in the photo?",
-    "Could somebody check {}?",
-    "Tell me where {} is.",
-    "Let us see {}.",
-    "We are interested in {} and nothing else.",
-    "My question is about {}.",
-    "It is {} that matters to us.",
-    "Keep {} and drop the rest.",
-    "Search the image for {} and tell me about it.",
-    "Somewhere there should be {}.",
-    "Hello, may I have {}?",
-    "Show {}",
-)
-"""Ways to ask for something, none of them with a cue: besides those of the scenes, and unlike those that
-evaluation asks in, so that what it measures is how far unheard ways are understood."""
 _PATTERNS: Final = tuple(re.compile(rf"\b{cue}\b") for cue in CUES)
-
-
-def reworded(phrases: Sequence[str]) -> list[str]:
-    """Return each phrase in one of `WORDINGS`, one after the other."""
-    return [wording.format(phrase) for phrase, wording in zip(phrases, cycle(WORDINGS), strict=False)]
 
 
 def said(text: str) -> Bool[np.ndarray, "cues"]:

@@ -14,6 +14,7 @@ from torch.nn import functional
 from models.segmentation.alignment.network import score
 from models.segmentation.assignment.losses import iou
 from models.segmentation.data import PHRASES, read_levels
+from models.segmentation.judging.data import mask_overlaps
 from models.segmentation.lessons import Lesson
 from models.segmentation.measures.losses import focal
 from models.segmentation.network import Detector, Maps
@@ -28,6 +29,7 @@ class RelatingSettings:
 
     Attributes:
         scenes: That phrases are taught on, from the first on; those the heads learned from are among them.
+        ways: In how many wordings besides its own each phrase is read for its cues.
         cue_noise: Most that a sentence's vector, of length 1, is moved by at random.
         cue_steps: In which cues alone are taught.
         cue_batch: Sentences of each of these steps.
@@ -38,12 +40,14 @@ class RelatingSettings:
         clip: Longest gradient.
         warm_up_steps: In which the rate rises; then it falls, half a cosine, to the end.
         saved_every: Steps.
-        hit: Overlap with a thing from which on what is true of it is true of a region.
+        hit: Overlap with a thing's box from which on what is true of it is true of a region, as far as the
+            region fits the thing.
         unsure: Overlap from which on it is neither true nor false.
         seed: Of what is drawn.
     """
 
     scenes: int = 5120
+    ways: int = 2
     cue_noise: float = 0.6
     cue_steps: int = 3000
     cue_batch: int = 256
@@ -68,7 +72,8 @@ class Scene:
         boxes: Of each region.
         sentences: Vectors of the phrases.
         logits: Of regions and phrases, without relations.
-        true: Which phrase is true of which region.
+        true: How far each phrase is true of each region: the overlap of its box with that of a thing that
+            answers, times the overlap of their masks as they are drawn; 0 for a region that misses them.
         counted: Which of that is beyond doubt.
     """
 
@@ -171,22 +176,25 @@ def found_in(
             last = found.layers[-1]
             logits = score(last.queries, last.offsets, found.texts)[0]
         boxes = last.boxes[0].cpu()
-        overlap = iou(torch.from_numpy(each.boxes)[None], boxes[None])[0].T  # (q, things)
-        answers = torch.from_numpy(each.truth[:, phrases]).float()
-        true = _any(overlap >= settings.hit, answers)
-        near = _any(overlap >= settings.unsure, answers)
+        overlaps = iou(torch.from_numpy(each.boxes)[None], boxes[None])[0].T  # (q, things)
+        answers = torch.from_numpy(each.truth[:, phrases])
+        nearest = _best(overlaps, answers)
+        hit = nearest >= settings.hit
+        true = torch.where(hit, _best(overlaps * mask_overlaps(found, each), answers), 0)
         known = torch.tensor([each.verified is None or index in each.verified for index in phrases])
-        counted = (true | ~near) & known
+        counted = (hit | (nearest < settings.unsure)) & known
         yield Scene(found.insides[0].half().cpu(), boxes, sentences, logits.cpu(), true, counted)
 
 
-def _any(hit: Tensor, answers: Tensor) -> Tensor:
-    """Return which region hits anything that answers each phrase, (q, s)."""
-    return (hit.float() @ answers) > 0
+def _best(overlaps: Tensor, answers: Tensor) -> Tensor:
+    """Return the largest overlap of each region with anything that answers each phrase, (q, s)."""
+    if not len(answers):
+        return overlaps.new_zeros(len(overlaps), answers.shape[1])
+    return (overlaps[:, :, None] * answers).amax(1)
 
 
 def _loss(relations: Relations, scenes: Sequence[Scene], device: torch.device) -> Tensor:
-    """Return the focal loss of all pairs that count, over the number of pairs that are true."""
+    """Return the focal loss of all pairs that count, over how far pairs are true in all."""
 
     def stacked(tensors: Iterable[Tensor]) -> Tensor:
         return torch.stack(list(tensors)).to(device)

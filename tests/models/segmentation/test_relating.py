@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from models.segmentation.data import read_levels
+from models.segmentation.judging.data import mask_overlaps
 from models.segmentation.lessons import Lesson
-from models.segmentation.network import Detector
-from models.segmentation.relating.cues import CUES, WORDINGS, reworded, said
+from models.segmentation.network import Detector, Maps
+from models.segmentation.relating.cues import CUES, said
 from models.segmentation.relating.network import Cues, Relations
 from models.segmentation.relating.train import (
     RelatingSettings,
@@ -15,6 +17,7 @@ from models.segmentation.relating.train import (
     learn_cues,
     learn_relations,
 )
+from models.segmentation.relating.wordings import KEPT_WORDINGS, WORDINGS, as_sentences, reworded
 from models.segmentation.samples import Prompt, PromptKind
 from models.segmentation.scenes.phrases import Fact, claims, group
 from models.segmentation.scenes.referring import SENTENCES, UNHEARD_SENTENCES
@@ -49,10 +52,34 @@ def test_cues_are_whole_words_in_either_case() -> None:
 
 
 def test_no_way_to_ask_has_a_cue_or_is_one_that_evaluation_asks_in() -> None:
-    assert not any(said(wording).any() for wording in WORDINGS)
-    assert not {*WORDINGS} & {*SENTENCES, *UNHEARD_SENTENCES}
-    assert len(set(reworded(["the red cup"] * 100))) == len(WORDINGS)
-    assert all("the red cup" in text for text in reworded(["the red cup"] * 100))
+    every = (*WORDINGS, *KEPT_WORDINGS, *SENTENCES, *UNHEARD_SENTENCES)
+
+    assert not any(said(wording).any() for wording in every)
+    assert len(set(every)) == len(every)
+
+
+def test_phrases_are_asked_in_all_wordings_in_turn() -> None:
+    asked = reworded(["the red cup"] * 100, times=2)
+
+    assert {len(ways) for ways in asked} == {2}
+    assert {text for ways in asked for text in ways} == {
+        wording.format("the red cup") for wording in WORDINGS
+    }
+    assert reworded(["the cup", "the star"], times=1, wordings=("A {}!", "{}?")) == [
+        ["A the cup!"],
+        ["the star?"],
+    ]
+
+
+def test_a_phrase_that_is_asked_as_a_sentence_has_the_same_answers(small: Detector) -> None:
+    known = lesson_of(small, torch.rand(2, 4), [{0, 1}, {3}], {0, 1, 2, 3})
+
+    asked = as_sentences(known, {"the cup 0": "A name?", "the cup 1": "Where is the cup 1?"})
+
+    kinds = [PromptKind.NAME, PromptKind.SENTENCE, PromptKind.SENTENCE, PromptKind.PHRASE]
+    texts = ["the cup 0", "Where is the cup 1?", "the cup 2", "the cup 3"]
+    assert asked.prompts == tuple(map(Prompt, kinds, texts))
+    assert asked.answers == known.answers
 
 
 @pytest.fixture
@@ -163,12 +190,12 @@ def scene(number: int) -> Scene:
     middles = torch.rand(5, 2, generator=rng)
     insides = torch.rand(5, CHANNELS, generator=rng)
     logits = torch.tensor([4.0, 4, 4, -6, -6])[:, None].expand(5, 2)
-    true = torch.zeros(5, 2, dtype=torch.bool)
+    true = torch.zeros(5, 2)
     true[middles[:3, 0].argmin(), 0] = True
-    true[:3, 1] = insides[:3, 0] > 0.5
+    true[:3, 1] = (insides[:3, 0] > 0.5).float()
     sentences = torch.eye(2, SMALL.texts)
     boxes = torch.cat([middles - 0.02, middles + 0.02], 1)
-    return Scene(insides, boxes, sentences, logits, true, torch.ones_like(true))
+    return Scene(insides, boxes, sentences, logits, true, torch.ones_like(true, dtype=torch.bool))
 
 
 def test_it_learns_which_of_the_things_of_a_name_a_phrase_is_true_of(tmp_path: Path) -> None:
@@ -191,7 +218,7 @@ def test_it_learns_which_of_the_things_of_a_name_a_phrase_is_true_of(tmp_path: P
             added = relations(each.insides[None], each.boxes[None], each.sentences[None], each.logits[None])[
                 0
             ]
-            right.append(((each.logits + added > 0) == each.true).all(0))
+            right.append(((each.logits + added > 0) == (each.true > 0)).all(0))
     assert torch.stack(right).float().mean(0).min() > 0.85
 
 
@@ -203,7 +230,7 @@ def lesson_of(detector: Detector, boxes: torch.Tensor, answers: list[set[int]], 
     return Lesson(
         maps=tuple(level[0].numpy().astype(np.float16) for level in detector.read(noise).levels),
         boxes=boxes.numpy(),
-        masks=np.zeros((len(boxes), 24, 24), np.uint8),
+        masks=np.full((len(boxes), 24, 24), 255, np.uint8),
         answers=tuple(map(frozenset, answers)),
         stuff=(False,) * len(boxes),
         labels=("cup",) * len(boxes),
@@ -232,6 +259,12 @@ def test_a_phrase_is_true_of_regions_on_what_answers_it_and_of_those_near_it_nob
     assert scene.sentences.shape == (3, SMALL.texts), "the name is not a phrase"
     assert scene.logits.shape == scene.true.shape == (SMALL.queries, 3)
     torch.testing.assert_close(scene.boxes, before.boxes)
-    assert scene.true[:2].tolist() == [[True, False, False], [False, True, False]]
+    with torch.inference_mode():
+        maps = Maps(read_levels(known, torch.device("cpu")))
+        masks = mask_overlaps(small.find(maps, scene.sentences[None]), known)
+    expected = torch.zeros(2, 3)
+    expected[0, 0], expected[1, 1] = masks[0, 0], masks[1, 1]  # their boxes are those of the things
+    assert masks[:2, :2].diagonal().all()
+    torch.testing.assert_close(scene.true[:2], expected)
     assert scene.counted[0].tolist() == [True, False, False], "near an answer, or not verified"
     assert not scene.counted[:, 2].any()

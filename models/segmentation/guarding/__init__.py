@@ -1,0 +1,1 @@
+"""A part of a graph that runs only where it says something."""
