@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.ranking.joining import RETRIEVAL, Weights, join
-from models.ranking.trust import ALWAYS_ASK, NEVER_ASK, Outcomes, by_group, chosen, curve, gain_bound
+from models.ranking.trust import (
+    ALWAYS_ASK,
+    NEVER_ASK,
+    Outcomes,
+    by_group,
+    chosen,
+    cross_checked,
+    curve,
+    gain_bound,
+)
 
 
 def outcomes(margins: list[float], retrieved: list[int], ranked: list[int]) -> Outcomes:
@@ -115,6 +124,32 @@ def test_the_bound_is_below_the_gain_as_often_as_it_says() -> None:
         below += gain_bound(drawn, 0.5, error=0.05) > true
 
     assert below / 300 <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 300)
+
+
+def test_checked_across_folds_a_choice_from_noise_gains_nothing() -> None:
+    """A ranker that is as often right as retrieval: the best threshold gains where it was chosen alone."""
+    there, elsewhere = [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        noise = Outcomes(rng.uniform(size=100), rng.uniform(size=100) < 0.5, rng.uniform(size=100) < 0.5)
+        gate, checked = chosen(noise, error=0.5), cross_checked(noise, error=0.5)
+        there.append(gate.accuracy - gate.retrieval)
+        elsewhere.append(checked.accuracy - checked.retrieval)
+
+    assert np.mean(there) > 0.03
+    assert abs(np.mean(elsewhere)) < 0.02
+
+
+def test_checked_across_folds_a_real_gain_stays() -> None:
+    drawn = world(2000, seed=0)
+
+    found = cross_checked(drawn, most_asked=0.5)
+
+    assert found.accuracy > found.retrieval + 0.05
+    assert found.accuracy == pytest.approx(found.retrieval + (found.wins - found.losses) / found.count)
+    assert found.asked == pytest.approx(0.5, abs=0.05)
+    with pytest.raises(ValueError, match="folds"):
+        cross_checked(drawn, folds=1)
 
 
 def test_a_group_in_which_the_ranker_is_worse_is_recovered() -> None:
