@@ -48,6 +48,9 @@ def own_server(tmp_path: Path) -> Iterator[Running]:
         yield server
 
 
+_LOOK = {"embeddings": (389,), "names": (640,), "patches": (7, 7, 128), "pixels": (28, 28, 3)}
+
+
 def batch_of(name: str, size: int, random: np.random.Generator) -> Mapping[str, np.ndarray]:
     if name in {"all-minilm-l6-v2", "fovea-text"}:
         mask = np.ones((size, 12), dtype=np.int64)
@@ -62,6 +65,11 @@ def batch_of(name: str, size: int, random: np.random.Generator) -> Mapping[str, 
     shapes: dict[str, dict[str, tuple[int, ...]]] = {
         "fovea-projector": {"embeddings": (size, 389), "names": (size, 640)},
         "fovea-detector-text": {"queries": (size, 100, 640), "offsets": (size, 100), "texts": (size, 5, 640)},
+        "fovea-pairs": {
+            f"{side}_{name}": (size, *shape)
+            for side in ("query", "exemplar")
+            for name, shape in _LOOK.items()
+        },
         "fovea-regions": {
             "local": (size, 56, 28, 128),
             "overview": (size, 28, 28, 128),

@@ -75,6 +75,7 @@ def test_those_that_ship_are_there_and_those_of_before() -> None:
         "fovea-detector-text",
         "fovea-global",
         "fovea-local",
+        "fovea-pairs",
         "fovea-projector",
         "fovea-ranker",
         "fovea-regions",

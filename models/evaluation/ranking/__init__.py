@@ -1,0 +1,1 @@
+"""How much ordering the candidates gains over retrieval alone, and what it costs."""

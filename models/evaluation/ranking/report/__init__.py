@@ -1,0 +1,1 @@
+"""The part of docs/quality.md that is about ranking."""

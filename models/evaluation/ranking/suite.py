@@ -1,0 +1,145 @@
+"""Everything that is measured of ranking, in one value."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from models.data.cache import cache_folder, load
+from models.evaluation.encoders import STORE
+from models.evaluation.ranking import choices, figures, hostile
+from models.evaluation.ranking.asking import Shipped
+from models.evaluation.ranking.choices import Chosen
+from models.evaluation.ranking.evidence import Said, Source, gathered
+from models.evaluation.ranking.figures import Coverage, Gain
+from models.evaluation.ranking.hostile import Moved, Places
+from models.evaluation.ranking.letters import Lettered
+from models.evaluation.ranking.questions import Question
+from models.evaluation.ranking.rows import EVERYTHING, WAYS, Judged, judged
+from models.evaluation.ranking.sets import DRAWINGS, Asked, Sets
+from models.evaluation.ranking.unknowns import Unknowns
+from models.evaluation.subjects import Encoded
+from models.ranking.joining import Weights
+
+QUESTIONS: Final = 400
+HOSTILE: Final = 60
+"""Questions whose labels are made hostile; each takes 25 prompts."""
+TIMED: Final = 20
+TRUST: Final = 0.95
+"""Margin from which the service asks nobody unless it was calibrated."""
+SHIPPED: Final = "fovea-global"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What asking one source about one picture takes.
+
+    Attributes:
+        source: Its name.
+        median_ms: On this machine, with no answer kept.
+    """
+
+    source: str
+    median_ms: float
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What was measured; `left_out` says what was not, and why."""
+
+    most: int
+    rows: tuple[Judged, ...]
+    weights: Weights
+    coverages: tuple[Coverage, ...]
+    chosen: tuple[tuple[str, tuple[Chosen, ...]], ...]
+    places: Places | None
+    moved: tuple[Moved, ...]
+    costs: tuple[Cost, ...]
+    left_out: tuple[str, ...]
+
+    def gains(self, way: str = EVERYTHING, *, threshold: float = figures.ALL) -> list[Gain]:
+        """Return what each row gains over retrieval, below a margin."""
+        return [
+            figures.gain(
+                each.retrieved.right,
+                figures.gated(each.outcomes(way), threshold) if way in each.ways else each.retrieved.right,
+            )
+            for each in self.rows
+        ]
+
+
+class Suite:
+    """Asks all questions, and counts.
+
+    Args:
+        most: Questions of each row.
+        store: Where models are.
+    """
+
+    def __init__(self, most: int = QUESTIONS, store: Path = STORE) -> None:
+        self._most = most
+        self._shipped = Shipped(store)
+        sets = {name: load(name) for name in ("emoji", "photos", "textile")}
+        subject = Encoded(SHIPPED, self._shipped.encoder, cache_folder().parent / "features")
+        self._sets = Sets(sets, subject, most)
+        self._unknowns = Unknowns(sets, subject)
+
+    def run(self) -> Results:
+        """Measure everything."""
+        rows = [self._judged(asked) for asked in self._sets.rows()]
+        language = self._shipped.language
+        drawn = [each for row in rows if row.asked.title == DRAWINGS for each in row.asked.questions]
+        return Results(
+            most=self._most,
+            rows=tuple(rows),
+            weights=self._shipped.weights,
+            coverages=tuple(self._unknowns.coverages()),
+            chosen=tuple(self._chosen(row.asked) for row in rows),
+            places=None if language is None else hostile.places(drawn[:HOSTILE], language),
+            moved=() if language is None else tuple(hostile.moved(drawn[:HOSTILE], language)),
+            costs=tuple(self._costs(drawn[:TIMED])),
+            left_out=tuple(self._shipped.left_out),
+        )
+
+    def _judged(self, asked: Asked) -> Judged:
+        found = judged(asked, self._said(asked.questions), self._shipped.weights)
+        ways = ", ".join(f"{way} {each.share.value:.3f}" for way, each in found.ways.items())
+        print(f"{asked.name}: {len(asked.questions)} questions, {found.retrieved.share.value:.3f}; {ways}")
+        return found
+
+    def _said(self, questions: Sequence[Question]) -> list[Said]:
+        return gathered(questions, self._shipped.sources)
+
+    def _chosen(self, asked: Asked) -> tuple[str, tuple[Chosen, ...]]:
+        questions = choices.of_four(asked.questions)
+        said = self._said(questions) if questions else []
+        found = []
+        if questions:
+            by_evidence = partial(choices.by_evidence, questions=questions, weights=self._shipped.weights)
+            retrieval = [{"retrieval": each["retrieval"]} for each in said]
+            found.append(by_evidence("retrieval", said=retrieval))
+            if self._shipped.language is not None:
+                found.append(choices.by_letter(questions, self._shipped.language))
+            if any(set(each) & set(WAYS[EVERYTHING]) for each in said):
+                found.append(by_evidence(EVERYTHING, said=said))
+        return asked.name, tuple(found)
+
+    def _costs(self, questions: Sequence[Question]) -> Iterator[Cost]:
+        sources: list[Source] = []
+        if self._shipped.pairs is not None:
+            sources.append(self._shipped.pairs)
+        if self._shipped.language is not None:
+            sources.append(Lettered(self._shipped.language))
+        for source in sources:
+            taken = []
+            for question in questions:
+                began = time.perf_counter()
+                source.say(question)
+                taken.append(time.perf_counter() - began)
+            yield Cost(source.name, 1e3 * float(np.median(taken)))
