@@ -80,7 +80,7 @@ def main() -> None:
             assemble_ranking(
                 ranking,
                 backbone.store,
-                open_remote_ranker(ranking) or ranker_over(models, ordering),
+                open_remote_ranker(ranking) or ranker_over(ranking, models, ordering, metrics.caches),
                 metrics=metrics,
                 version=version,
             ),

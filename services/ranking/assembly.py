@@ -13,6 +13,7 @@ from services.kernel.errors import NotFound
 from services.kernel.sharing import Once, Turns
 from services.ranking.adapters.described import Described, described
 from services.ranking.adapters.multimodal import MultimodalRanker
+from services.ranking.adapters.pairs import LOOK_BYTES, Looks
 from services.ranking.adapters.remote.opening import open_remote
 from services.ranking.adapters.telemetry import MetricsMonitor
 from services.ranking.domain.asking import Effort, Mode
@@ -120,7 +121,7 @@ def open_ranker(settings: RankingSettings, metrics: ModelMetrics | None = None) 
     if ways is None:
         return None
     models = run_models(settings, opened, ways.wanted, metrics or ModelMetrics(CollectorRegistry()))
-    return ranker_over(models, ways)
+    return ranker_over(settings, models, ways)
 
 
 def open_remote_ranker(settings: RankingSettings) -> Ranker | None:
@@ -128,9 +129,22 @@ def open_remote_ranker(settings: RankingSettings) -> Ranker | None:
     return open_remote(settings)
 
 
-def ranker_over(models: ModelExecution, ways: Described | None) -> Ranker | None:
+def ranker_over(
+    settings: RankingSettings,
+    models: ModelExecution,
+    ways: Described | None,
+    caches: CacheMetrics | None = None,
+) -> Ranker | None:
     """Return what orders candidates with models that somebody runs."""
-    return None if ways is None else MultimodalRanker(models, ways)
+    if ways is None:
+        return None
+    looks: Looks = Once(
+        deadline,
+        most=settings.kept_looks_mb * 1_000_000,
+        weigh=lambda kept: settings.kept_looks_mb * 1_000_000 + 1 if kept.look is None else LOOK_BYTES,
+        counts=None if caches is None else caches.of("looks"),
+    )
+    return MultimodalRanker(models, ways, looks)
 
 
 def wanted_by(ways: Described | None) -> Wanted:

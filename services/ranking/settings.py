@@ -103,6 +103,12 @@ class RankingSettings(RemoteRankerSettings):
     kept_judgements: int = Field(
         default=4096, ge=0, description="answers of the model (5 kB each) that are kept; 0 keeps none"
     )
+    kept_looks_mb: int = Field(
+        default=64,
+        ge=0,
+        description="memory for what was seen of exemplars' pictures, in millions of bytes; 25 pictures take"
+        " one; 0 keeps none",
+    )
     ranking_item_timeout_s: float = Field(
         default=30.0,
         gt=0,

@@ -34,6 +34,9 @@ ELSEWHERE: Final = {
     "fovea_memory_snapshot_age_seconds": "takes a log and a store that are shared: tests/unit/retrieval",
     "fovea_memory_snapshot_failures_total": "likewise",
     "fovea_memory_snapshots_total": "likewise",
+    "fovea_rank_judged_total": "takes a model that orders candidates: tests/unit/ranking",
+    "fovea_rank_model_duration_seconds": "likewise",
+    "fovea_rank_tokens_total": "likewise",
 }
 MAY_BE_ZERO: Final = {
     "fovea_back_fill_pending",

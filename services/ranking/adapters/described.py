@@ -48,6 +48,8 @@ class Described:
         seen: Inputs of the projector, and which output of `sight` goes there; none if it sees crops itself.
         letters: The token of each letter.
         image_tokens: How many the projector makes of a crop.
+        chat: How questions are laid out.
+        takes_patches: Whether the projector takes those of the local model.
     """
 
     ranker: str
@@ -58,12 +60,13 @@ class Described:
     letters: tuple[int, ...]
     image_tokens: int
     chat: Chat = CHATML
+    takes_patches: bool = False
 
     @property
     def wanted(self) -> Wanted:
         """Which models take part; those whose descriptions decide must be the ones that were read."""
         exact = {self.ranker, self.ordering.projector}
-        names = exact | {self.sight.name} | ({self.ordering.local_model} - {""})
+        names = exact | {self.sight.name} | ({self.ordering.local_model, self.ordering.pairs_model} - {""})
         return Wanted(frozenset(names), frozenset(exact))
 
 
@@ -92,7 +95,8 @@ def described(name: str, opened: OpenedModels) -> Described:
     seen = {each.name: each.name for each in projector.inputs if each.name != PATCHES}
     sees = sight(ordering.image_model, opened(ordering.image_model).description)
     taken = {each.name for each in projector.inputs}
-    if not (set(seen) <= set(sees.outputs) and (PATCHES in taken) == bool(ordering.local_model)):
+    fits = set(seen) <= set(sees.outputs) and (PATCHES in taken) <= bool(ordering.local_model)
+    if not fits or (ordering.pairs_model and not ordering.local_model):
         raise Unsupported(
             f"{projector.name} takes {', '.join(sorted(taken))}, which {ordering.image_model} and "
             f"{ordering.local_model or 'no other'} do not give",
@@ -100,7 +104,8 @@ def described(name: str, opened: OpenedModels) -> Described:
         )
     count = projector.outputs[0].shape[1]
     chat = CHATS[ordering.chat]
-    return Described(name, ordering, tokens, sees, seen, letter_tokens(tokens), count, chat)
+    takes = PATCHES in taken
+    return Described(name, ordering, tokens, sees, seen, letter_tokens(tokens), count, chat, takes)
 
 
 def _seeing(name: str, ordering: Ordering, tokens: Tokens, projector: Description) -> Described:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -11,8 +13,9 @@ from models.ranking.batching import answers, tensors
 from services.kernel.crops import crops
 from services.kernel.errors import DeadlineExceeded, FoveaError, InvalidInput
 from services.ranking.adapters.described import OUTPUT, PATCHES, Described
+from services.ranking.adapters.pairs import Comparisons, Looks
 from services.ranking.adapters.papers import Paper, Papers
-from services.ranking.domain.asking import Effort, Judgement, Question, Terms
+from services.ranking.domain.asking import Effort, Evidence, Judgement, Question, Terms
 from services.runtime import deadline
 from services.runtime.model_execution.embeddings import same_models
 from services.runtime.model_execution.ports import ModelExecution
@@ -27,19 +30,27 @@ class MultimodalRanker:
     Args:
         models: Runs them.
         described: How they are asked.
+        looks: Keeps what was seen of exemplars' pictures, if the model compares with those.
     """
 
-    def __init__(self, models: ModelExecution, described: Described) -> None:
+    def __init__(self, models: ModelExecution, described: Described, looks: Looks | None = None) -> None:
         self._models = models
         self._described = described
+        compares = looks is not None and described.ordering.pairs_model
+        self._pairs = Comparisons(models, described, looks) if looks is not None and compares else None
         self._papers = Papers(described)
         self._terms = self._papers.terms()
 
     def models(self) -> tuple[str, ...]:
         """Return the identities of all models, the language model's last."""
         ordering = self._described.ordering
-        names = (self._described.sight.name, ordering.local_model, ordering.projector, self._described.ranker)
-        return tuple(self._models.identity(name) for name in dict.fromkeys(names) if name)
+        names = [self._described.sight.name]
+        if self._pairs is not None or self._described.takes_patches:
+            names.append(ordering.local_model)
+        if self._pairs is not None:
+            names.append(ordering.pairs_model)
+        names += [ordering.projector, self._described.ranker]
+        return tuple(self._models.identity(name) for name in dict.fromkeys(names))
 
     def terms(self) -> Terms:
         """Return on what terms it can be asked."""
@@ -61,9 +72,24 @@ class MultimodalRanker:
             papers = {place: self._papers(questions[place], effort) for place in squares}
             seen = dict(zip(squares, self._seen(np.stack(list(squares.values()))), strict=True))
             self._fill(papers, seen)
-            said |= {place: paper.judgement(models) for place, paper in papers.items()}
+            for place, paper in papers.items():
+                said[place] = self._with_pairs(paper.judgement(models), squares[place], questions[place])
         same_models(models, self.models())
         return [said[place] for place in range(len(questions))]
+
+    def _with_pairs(
+        self, said: Judgement | FoveaError, square: UInt8[np.ndarray, "size size 3"], question: Question
+    ) -> Judgement | FoveaError:
+        """Return the judgement with what exemplars' pictures say, as far as time allows."""
+        if self._pairs is None or isinstance(said, FoveaError) or not any(question.exemplars):
+            return said
+        started = time.perf_counter()
+        try:
+            found, whole = self._pairs(self._pairs.look(square), question.exemplars)
+        except DeadlineExceeded:
+            found, whole = None, False
+        evidence = said.evidence if found is None else (*said.evidence, Evidence("pairs", found))
+        return replace(said, evidence=evidence, whole=whole, other_s=time.perf_counter() - started)
 
     def _seen(self, squares: UInt8[np.ndarray, "n size size 3"]) -> Float32[np.ndarray, "n v dim"]:
         """Return the tokens of each crop."""
@@ -77,7 +103,7 @@ class MultimodalRanker:
                 found.append(seen["tokens"])
                 continue
             given = {name: seen[output] for name, output in self._described.seen.items()}
-            if ordering.local_model:
+            if self._described.takes_patches:
                 given[PATCHES] = self._models.run(ordering.local_model, {"tiles": some})[PATCHES]
             found.append(self._models.run(ordering.projector, given)["tokens"])
         return np.concatenate(found)

@@ -30,6 +30,8 @@ from services.ranking.domain.asking import (
     Terms,
 )
 
+EXEMPLARS: Final = 4
+"""Pictures of each candidate that are compared with."""
 _KEPT_TEXTS: Final = 256
 _MODES: Final = {"letters": Mode.LETTERS, "names": Mode.NAMES, "both": Mode.BOTH}
 
@@ -59,14 +61,14 @@ class Paper:
     def judgement(self, models: tuple[str, ...]) -> Judgement | FoveaError:
         """Return what the model says, or why it says nothing."""
         letters, names = list(self._letters()), list(self._names())
+        letters = [each for each in letters if not fault(each.log_probabilities, self.labels)]
         evidence: list[Evidence] = []
         mean = averaged(letters, self.labels)
         if mean.used:
             evidence.append(Evidence("letters", np.asarray(mean.log_probabilities, dtype=np.float64)))
         evidence += [Evidence("names", feature(logs)) for logs in names if not fault(logs, self.labels)]
-        if not evidence or len(mean.left_out) > 0 or len(evidence) < bool(letters) + bool(names):
-            reason = "; ".join(mean.left_out) or "what stands for its names is no number"
-            return FoveaError(f"the model gave no answer: {reason}", reason="NO_ANSWER")
+        if not evidence or len(evidence) < bool(self._asked_letters()) + bool(names):
+            return FoveaError("the model gave no answer, but what is no number", reason="NO_ANSWER")
         in_order = tuple(range(self.labels))
         return Judgement(
             evidence=tuple(evidence),
@@ -80,6 +82,9 @@ class Paper:
             tokens=sum(self.rows[turn].size for turn in self.read),
             cut=self.cut,
         )
+
+    def _asked_letters(self) -> int:
+        return sum(len(self.shown[turn]) for turn in self.read)
 
     def _letters(self) -> Iterator[Read]:
         for turn, output in sorted(self.read.items()):
@@ -119,6 +124,7 @@ class Papers:
         return Terms(
             modes=(first, *(mode for mode in Mode if mode is not first)),
             most_labels=len(LETTERS),
+            exemplars_per_label=EXEMPLARS if ordering.pairs_model else 0,
             picture_px=2 * max(preparation.size_px, preparation.resize_px),
             prompt_tokens=2 * one - two,
             label_tokens=two - one - 1,
@@ -169,7 +175,10 @@ class Papers:
             grouped.append([each for each, _ in group])
         if named is not None:
             end, gap = self._described.ordering.end, self._described.chat.gap
-            names = [self._tokens(branch(label, end=end, gap=gap)).ids for label in content.labels]
+            names = [
+                self._tokens(branch(label, length=content.label_length, end=end, gap=gap)).ids
+                for label in content.labels
+            ]
             rows.append(packed(question=self._tokens(named), names=names))
             grouped.append([])
         return rows, grouped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +15,7 @@ from models.ranking.joining import EQUAL_WEIGHTS, Weights
 # said again here, since whoever answers needs both
 from services.kernel.judgements import Parsed as Parsed  # noqa: PLC0414
 from services.kernel.judgements import Reading as Reading  # noqa: PLC0414
-from services.kernel.vocabulary import Region
+from services.kernel.vocabulary import Box, Region
 
 EQUAL: Final = Weights(
     (EQUAL_WEIGHTS, {"retrieval": 1.0, "letters": 1.0}, {"retrieval": 1.0, "generated": 1.0})
@@ -33,10 +34,17 @@ class Mode(enum.Enum):
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """A picture that shows a class in its region: an exemplar."""
+    """A picture that shows a class: an exemplar.
 
-    pixels: UInt8[np.ndarray, "h w 3"]
-    region: Region
+    Attributes:
+        key: Of the picture in the object store.
+        box: The part of it that shows the class; None: all of it.
+        pixels: Gives all of it, upright, when asked. Raises NotFound, Corrupt, Unavailable, InvalidInput.
+    """
+
+    key: str
+    box: Box | None
+    pixels: Callable[[], UInt8[np.ndarray, "h w 3"]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +108,8 @@ class Judgement:
         parsed: How the answer was understood.
         tokens: All that the model read and wrote for it, those of the image included: what it cost.
         cut: What of labels and descriptions had no room in the prompt.
+        whole: Whether it is all that was asked for; orders are counted apart.
+        other_s: Seconds that went into other things than tokens; the pace leaves them out.
     """
 
     evidence: tuple[Evidence, ...]
@@ -110,6 +120,8 @@ class Judgement:
     parsed: Parsed = Parsed.READ
     tokens: int = 0
     cut: str = ""
+    whole: bool = True
+    other_s: float = 0.0
 
 
 @dataclass(frozen=True)

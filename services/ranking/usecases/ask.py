@@ -7,14 +7,15 @@ import time
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, NamedTuple
 
 from services.kernel.crops import mask_digest
 from services.kernel.errors import DeadlineExceeded, FoveaError
 from services.kernel.sharing import Once, Turns
-from services.kernel.vocabulary import Box, Candidates, ImageReference, Region
+from services.kernel.vocabulary import Box, Candidate, Candidates, ImageReference, Region
 from services.ranking.domain import ladder, planning
-from services.ranking.domain.asking import Effort, Judgement, Mode, Question
+from services.ranking.domain.asking import Effort, Judgement, Mode, Question, Shown
 from services.ranking.domain.judging import NoAnswerError, checked_judgement
 from services.ranking.domain.ladder import Rung
 from services.ranking.domain.planning import Plan
@@ -24,6 +25,8 @@ from services.ranking.usecases.pictures import Pictures
 
 _LOG: Final = logging.getLogger(__name__)
 NO_EFFORT: Final = Effort()
+_MOST_PICTURED: Final = 10
+"""Candidates whose pictures are shown."""
 
 
 class QuestionKey(NamedTuple):
@@ -34,6 +37,7 @@ class QuestionKey(NamedTuple):
     mask_digest: str
     labels: tuple[str, ...]
     descriptions: tuple[str, ...]
+    exemplars: tuple[tuple[tuple[str, Box | None], ...], ...]
     models: tuple[str, ...]
     effort: Effort
 
@@ -60,7 +64,8 @@ class Answer:
     def whole(self) -> bool:
         """Whether it is worth keeping: all that was asked for."""
         wanted = 1 if self.effort.mode is Mode.NAMES else self.effort.orders
-        return self.judgement is not None and len(self.judgement.readings) >= wanted
+        said = self.judgement
+        return said is not None and said.whole and len(said.readings) >= wanted
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,8 @@ class AskRanker:
         if plan is None:
             self._pacemaker.skipped()
             return [Answer(rung=ladder.RANKER_LATE) for _ in regions]
-        asked = _Asked(image, regions[: plan.regions], found[: plan.regions], sizes, plan)
+        pictured = self._ranker.terms().exemplars_per_label
+        asked = _Asked(image, regions[: plan.regions], found[: plan.regions], sizes, plan, pictured)
         try:
             with self._desk.deadline.within(left_s):
                 answers = self._shared(asked)
@@ -200,7 +206,7 @@ class AskRanker:
             _LOG.info("%s cannot be shown to the ranker: %s", asked.image.key, error)
             return [Answer(rung=ladder.rung_of_image(error)) for _ in places]
         questions = [
-            Question(pixels, region, *asked.texts(place))
+            Question(pixels, region, *asked.texts(place), self._exemplars(asked, place))
             for place, (pixels, region) in zip(places, shown, strict=True)
         ]
         said, duration_s = self._said(questions, asked.plan.effort, expected=asked.tokens(places))
@@ -210,6 +216,12 @@ class AskRanker:
             _answer(each, question, asked.plan.effort, duration_s)
             for each, question in zip(said, questions, strict=True)
         ]
+
+    def _exemplars(self, asked: _Asked, place: int) -> tuple[tuple[Shown, ...], ...]:
+        return tuple(
+            tuple(Shown(key, box, partial(self._pictures.exemplar, key)) for key, box in some)
+            for some in asked.exemplars(place)
+        )
 
     def _said(
         self, questions: Sequence[Question], effort: Effort, *, expected: int
@@ -226,7 +238,8 @@ class AskRanker:
                 raise
             duration_s = desk.clock() - started
         tokens = sum(max(0, each.tokens) for each in said if isinstance(each, Judgement))
-        self._pacemaker.took(tokens, duration_s)
+        other_s = sum(each.other_s for each in said if isinstance(each, Judgement))
+        self._pacemaker.took(tokens, duration_s - other_s)
         self._monitor.asked(tokens, duration_s)
         return said, duration_s
 
@@ -240,6 +253,17 @@ class _Asked:
     found: Sequence[Candidates]
     sizes: Sequence[Sequence[int]]
     plan: Plan
+    exemplars_per_label: int
+
+    def exemplars(self, place: int) -> tuple[tuple[tuple[str, Box | None], ...], ...]:
+        """Return the pictures of each label that is asked about, the nearest first; none beyond the tenth."""
+        if not self.exemplars_per_label:
+            return ()
+        some = self.found[place].candidates[: self.plan.labels]
+        return tuple(
+            _pictured(each)[: self.exemplars_per_label] if i < _MOST_PICTURED else ()
+            for i, each in enumerate(some)
+        )
 
     def tokens(self, places: Sequence[int]) -> int:
         """Return about how many tokens the questions on these regions have."""
@@ -258,6 +282,7 @@ class _Asked:
                 region.box,
                 mask_digest(region.mask),
                 *self.texts(place),
+                self.exemplars(place),
                 models,
                 self.plan.effort,
             )
@@ -284,6 +309,12 @@ def _rung(error: Exception) -> Rung:
     else:
         _LOG.info("the ranker was not to be had: %s", error)
     return rung
+
+
+def _pictured(candidate: Candidate) -> tuple[tuple[str, Box | None], ...]:
+    """Return the candidate's pictures, each once."""
+    shown = ((each.image_key, each.box) for each in candidate.neighbours if each.image_key)
+    return tuple(dict.fromkeys(shown))
 
 
 def _line(descriptions: Sequence[str]) -> str:

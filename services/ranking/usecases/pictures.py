@@ -9,7 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
-from services.kernel.pictures import decoded
+from models.vision.images import ImageError, decode
+from services.kernel.errors import InvalidInput
+from services.kernel.pictures import IMAGE_LIMITS, decoded
 from services.kernel.regions import whole_image
 from services.kernel.vocabulary import Box, ImageReference, Region
 from services.ranking.ports import ImageSource
@@ -33,6 +35,17 @@ class Pictures:
     def __init__(self, images: ImageSource, *, least_px: int) -> None:
         self._images = images
         self._least_px = least_px
+
+    def exemplar(self, key: str) -> UInt8[np.ndarray, "h w 3"]:
+        """Return the upright pixels of a picture that was taught; its key ends with its digest.
+
+        Raises as a call does.
+        """
+        image = ImageReference(key.rpartition("/")[2], key, "", 0, 0, 0)
+        try:
+            return decode(self._images.read(image), limits=IMAGE_LIMITS)
+        except ImageError as error:
+            raise InvalidInput(str(error), field="image", reason=error.reason) from error
 
     def __call__(self, image: ImageReference, regions: Sequence[Region]) -> list[Part]:
         """Return the pixels for each region, in order.

@@ -183,7 +183,8 @@ class Ordering(_Strict):
         projector: The model that makes tokens of what was seen.
         image_model: Sees crops; its outputs go into the projector's inputs of the same names. The projector
             itself, if that sees crops.
-        local_model: Sees a crop as one tile, for a projector that takes `patches`; empty: none does.
+        local_model: Sees a crop as one tile, for a projector that takes `patches` and for pairs; or none.
+        pairs_model: Compares a crop with candidates' own pictures; empty: nothing does.
         mode: What it is best at.
         template: The prompt with candidates behind letters.
         names_template: The prompt that names are read behind.
@@ -202,6 +203,7 @@ class Ordering(_Strict):
     projector: str
     image_model: str
     local_model: str = ""
+    pairs_model: str = ""
     mode: Literal["letters", "names", "both"] = "letters"
     template: str = "letters@1"
     names_template: str = "names@1"

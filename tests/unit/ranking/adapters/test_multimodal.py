@@ -140,6 +140,22 @@ def test_numbers_that_are_none_are_no_answer(value: float) -> None:
     assert said.reason == "NO_ANSWER"
 
 
+def test_an_order_that_is_no_number_is_left_out_and_the_others_count() -> None:
+    models = language_models(LIKED)
+
+    def broken(tensors: Tensors) -> Tensors:
+        right = np.array(models.functions["ranker"](tensors)["log_probabilities"])
+        right[:, 0] = np.nan
+        return {"log_probabilities": right}
+
+    (said,) = ranker(FunctionModels({**models.functions, "ranker": broken})).rank(
+        [question()], Effort(orders=3)
+    )
+
+    assert len(judged(said).readings) == 2
+    assert best(judged(said)) == ["wren", "great tit", "robin"]
+
+
 def test_another_number_of_logits_is_no_answer() -> None:
     models = language_models(LIKED)
 

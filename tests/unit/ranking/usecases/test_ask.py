@@ -15,6 +15,7 @@ from services.kernel.errors import (
     DeadlineExceeded,
     FoveaError,
     InvalidInput,
+    NotFound,
     Overloaded,
     Unavailable,
 )
@@ -23,7 +24,9 @@ from services.kernel.vocabulary import (
     Box,
     Candidate,
     Candidates,
+    ExemplarKind,
     ImageReference,
+    Neighbour,
     Ranking,
     RankingStatus,
     RecognitionOptions,
@@ -34,7 +37,7 @@ from services.ranking.domain.asking import Effort, Evidence, Judgement, Mode, Qu
 from services.ranking.domain.ladder import Rung
 from services.ranking.usecases import Rank, Ranked
 from services.runtime import deadline
-from tests.fakes.asking import EASY, IMAGE, DictImages, desk, found, rank, region
+from tests.fakes.asking import EASY, IMAGE, PICTURE, DictImages, desk, found, rank, region
 from tests.fakes.rankers import FakeRanker, judgement
 from tests.fakes.ranking import RecordingMonitor, candidates
 
@@ -145,6 +148,31 @@ def test_descriptions_are_a_part_of_what_was_asked() -> None:
     one(case, plain), one(case, told)
 
     assert [each[0][0].descriptions for each in ranker.asked] == [("", "", ""), ("red; round",) * 3]
+
+
+def test_a_ranker_that_compares_is_given_the_nearest_pictures_of_each_candidate() -> None:
+    ranker = FakeRanker(on_terms=Terms(exemplars_per_label=2))
+    image_key = f"acme/images/birds/{IMAGE.digest}"
+    near = Neighbour("a", ExemplarKind.IMAGE, "visual", 0.9, 0.3, image_key, Box(0.0, 0.0, 4.0, 4.0))
+    text = Neighbour("b", ExemplarKind.NAME, "name", 0.8, 0.3)
+    others = tuple(
+        Neighbour(f"c{i}", ExemplarKind.IMAGE, "visual", 0.7, 0.1, f"{image_key}{i}") for i in range(3)
+    )
+    first, *rest = found().candidates
+    seen = replace(first, neighbours=(near, text, near, *others))
+    pictured = replace(found(), candidates=(seen, *rest))
+
+    one(rank(ranker, images=DictImages({IMAGE.key: PICTURE, image_key: PICTURE})), pictured)
+
+    shown = ranker.asked[0][0][0].exemplars
+    assert [[(each.key, each.box) for each in some] for some in shown] == [
+        [(image_key, near.box), (f"{image_key}0", None)],
+        [("k", None)],
+        [("k", None)],
+    ]
+    assert shown[0][0].pixels().shape == (48, 64, 3)
+    with pytest.raises(NotFound):
+        shown[0][1].pixels()
 
 
 def test_two_callers_of_one_image_ask_once() -> None:
