@@ -175,8 +175,8 @@ def cross_checked(
 ) -> Checked:
     """Return what such a choice does where it was not made: each fold is judged by the others' threshold.
 
-    Unlike the figures of `chosen`, these gain nothing from having been chosen. Pictures that follow each other
-    go to different folds.
+    Unlike the figures of `chosen`, these gain nothing from having been chosen. Pictures that follow each
+    other go to different folds.
 
     Raises:
         ValueError: There are fewer pictures than folds, or fewer than two folds.
