@@ -16,6 +16,25 @@ from tests.fakes.gguf_files import gguf, language_fields
 UNWRITABLE = "\x04\x06\x13\x14\x16\x1d"
 """Control characters that the packaged vocabulary has no byte for."""
 
+REFERENCE = [
+    ("Hello world", (19556, 905)),
+    (
+        "in 1984, Ørsted's 3rd café",
+        (254, 216, 33, 41, 40, 36, 28, 5549, 242, 98, 27903, 506, 216, 35, 7212, 37366),
+    ),
+    ("  two  blanks\n\n\ttab", (216, 827, 216, 45843, 1116, 197, 15999)),
+    (
+        "日本語とひらがな",
+        (23274, 115, 40993, 179, 120, 248, 7365, 118, 7365, 127, 10391, 227, 7365, 230, 7365, 120),
+    ),
+    (
+        "Which of these is it?\nA. barn owl\nB. tawny owl",
+        (14413, 282, 623, 314, 357, 47, 198, 49, 30, 20526, 23142, 198, 50, 30, 252, 7577, 105, 23142),
+    ),
+    ("don't we'll THEY'RE 12.5%", (12420, 982, 392, 3060, 6462, 73, 23, 3256, 216, 33, 34, 30, 37, 21)),
+    ("🐧🦉 emoji", (10813, 234, 117, 10813, 116, 227, 649, 33777)),
+]
+
 
 @pytest.fixture(scope="module")
 def tokenizer() -> LanguageTokenizer:
@@ -29,8 +48,14 @@ def packaged() -> Path:
     return Path(spec.submodule_search_locations[0]) / FILE
 
 
-def test_ids_are_those_that_the_model_was_trained_with(tokenizer: LanguageTokenizer) -> None:
-    assert tokenizer.encode("Hello world") == (19556, 905)
+@pytest.mark.parametrize(("text", "ids"), REFERENCE)
+def test_ids_are_those_that_the_transformers_library_gives(
+    tokenizer: LanguageTokenizer, text: str, ids: tuple[int, ...]
+) -> None:
+    assert tokenizer.encode(text) == ids
+
+
+def test_digits_are_read_one_by_one(tokenizer: LanguageTokenizer) -> None:
     assert [tokenizer.decode([token]) for token in tokenizer.encode("in 1984, Ørsted")][:6] == [
         "in",
         " ",
