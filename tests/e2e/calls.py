@@ -49,6 +49,10 @@ class Calls:
             collections_pb2.UpdateCollectionRequest(collection=collection), timeout=TIMEOUT_S
         )
 
+    def calibrate(self, **wish: object) -> list[collections_pb2.CalibrateCollectionResponse]:
+        request = collections_pb2.CalibrateCollectionRequest(key=self.key, **wish)  # type: ignore[arg-type]
+        return list(self.collections.CalibrateCollection(request, timeout=10 * TIMEOUT_S))
+
     def task(
         self, image: bytes, *, recognition_id: str = "", options: RecognitionOptions | None = None
     ) -> gateway_pb2.RecognitionTask:
