@@ -10,14 +10,16 @@ from models.data.cache import cache_folder
 from models.evaluation import encoders
 from models.evaluation.encoders import STORE, Model, NoSuchModel
 from models.evaluation.ranking.evidence import PAIRS, Kept, Pairs, Source
-from models.evaluation.ranking.letters import LETTERS, LanguageModel, Lettered
+from models.evaluation.ranking.letters import LETTERS, NAMES, LanguageModel, Lettered, Named
 from models.evaluation.ranking.looks import Looks
 from models.ranking.joining import RETRIEVAL, Weights
 
 _T = TypeVar("_T")
 _EQUAL: Final = (
     {RETRIEVAL: 1.0, LETTERS: 1.0, PAIRS: 1.0},
+    {RETRIEVAL: 1.0, NAMES: 1.0, PAIRS: 1.0},
     {RETRIEVAL: 1.0, LETTERS: 1.0},
+    {RETRIEVAL: 1.0, NAMES: 1.0},
     {RETRIEVAL: 1.0, PAIRS: 1.0},
 )
 
@@ -43,8 +45,10 @@ class Shipped:
         found: list[Source] = []
         if self.pairs is not None:
             found.append(self.pairs)
-        if self.language is not None:
+        if self.language is not None and self.language.mode != NAMES:
             found.append(Lettered(self.language))
+        if self.language is not None and self.language.mode != LETTERS:
+            found.append(Named(self.language))
         return [self.kept(each) for each in found]
 
     def kept(self, source: Source) -> Kept:

@@ -15,7 +15,7 @@ from models.evaluation.features import Features
 from models.evaluation.ranking.looks import Looks
 from models.evaluation.ranking.questions import CANDIDATES, Question
 from models.ranking.joining import RETRIEVAL, log_shares
-from models.ranking.pairs.looks import Look, checked, evidence, tensors
+from models.ranking.pairs.looks import MOST_ALIKE, Look, checked, evidence, is_familiar, tensors
 
 PAIRS: Final = "pairs"
 PICTURES: Final = 4
@@ -64,11 +64,12 @@ class Pairs:
 
     @property
     def digest(self) -> str:
-        """Of the model."""
-        return self._model.digest
+        """Of the model, and what decides whether it is asked."""
+        said = f"{self._model.digest} {MOST_ALIKE} {PICTURES}"
+        return hashlib.sha256(said.encode()).hexdigest()
 
     def say(self, question: Question) -> Float[np.ndarray, "k"] | None:
-        """Return what comparisons say; None where no candidate has a picture."""
+        """Return what comparisons say; None where there is nothing to compare, or nothing that it knows."""
         shown = [
             (number, each)
             for number, pictures in enumerate(question.exemplars)
@@ -77,8 +78,10 @@ class Pairs:
         if not shown:
             return None
         looks = self._looks.of([question.picture, *(each for _, each in shown)])
-        logits = self.compare(looks[0], looks[1:])
-        return evidence(logits, np.array([number for number, _ in shown]), len(question.labels))
+        owner = np.array([number for number, _ in shown])
+        if not is_familiar(looks[1:], owner):
+            return None
+        return evidence(self.compare(looks[0], looks[1:]), owner, len(question.labels))
 
     def compare(self, query: Look, exemplars: Sequence[Look]) -> Float[np.ndarray, "pair"]:
         """Return the logit of each pair."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 
 from models.evaluation.metrics import Share, share
 from models.ranking.conformal import calibrated, held_out
-from models.ranking.trust import ALWAYS_ASK, Outcomes, Point, chosen, curve
+from models.ranking.trust import ALWAYS_ASK, Outcomes, chosen, curve
 
 DRAWS: Final = 2000
 BINS: Final = 15
@@ -75,6 +75,15 @@ def mean_gain(gains: Sequence[Gain]) -> Gain:
         sum(each.losses for each in gains),
         sum(each.count for each in gains),
     )
+
+
+def pooled(gains: Sequence[Gain]) -> Gain:
+    """Return the gain over the pictures of several sets as one."""
+    wins, losses = sum(each.wins for each in gains), sum(each.losses for each in gains)
+    count = sum(each.count for each in gains)
+    before = np.repeat([False, True, False], [wins, losses, count - wins - losses])
+    after = np.repeat([True, False, False], [wins, losses, count - wins - losses])
+    return gain(before, after)
 
 
 @dataclass(frozen=True)
@@ -184,11 +193,5 @@ def together(several: Sequence[Outcomes]) -> Outcomes:
     )
 
 
-def points_of(outcomes: Outcomes) -> tuple[Point, ...]:
-    """Return the gate's curve: share asked against accuracy."""
-    return curve(outcomes)
-
-
 ALL: Final = ALWAYS_ASK
-
-Statistic = Callable[[Bool[np.ndarray, "n"]], float]
+"""A threshold that no margin reaches."""

@@ -57,9 +57,16 @@ class LanguageModel:
         self._projector = projector
         self._looks = looks
         self._table: Any = ranker.table("ranking")
+        self._template = str(self._table.get("template", "letters@1"))
+        self._names_template = str(self._table.get("names_template", "names@1"))
         tokens = LanguageTokenizer.from_file(ranker.files["tokenizer"])
         self._tokens = tokens
         self._letters = tuple(tokens.encode(each)[0] for each in letters(len(ALL_LETTERS)))
+
+    @property
+    def mode(self) -> str:
+        """What the model is best at: letters, names or both."""
+        return str(self._table.get("mode", LETTERS))
 
     @property
     def digest(self) -> str:
@@ -85,10 +92,10 @@ class LanguageModel:
         )
         rows: list[Row] = []
         for order in shown:
-            prompt = tokenise(render(self._table["template"], _in_order(content, order)))
+            prompt = tokenise(render(self._template, _in_order(content, order)))
             rows.append(packed((prompt,), self._letters[: len(order)]))
         if with_names:
-            question = tokenise(render(self._table["names_template"], Content(("x",))))
+            question = tokenise(render(self._names_template, Content(("x",))))
             branches = [tokenise(branch(label)).ids for label in content.labels]
             rows.append(packed(question=question, names=branches))
         outputs = [self._run(row, image) for row in rows]

@@ -11,16 +11,18 @@ from jaxtyping import Bool, Float
 
 from models.evaluation.metrics import Share, share
 from models.evaluation.ranking.evidence import PAIRS, Said
-from models.evaluation.ranking.letters import LETTERS
+from models.evaluation.ranking.letters import LETTERS, NAMES
 from models.evaluation.ranking.sets import Asked
 from models.ranking.joining import RETRIEVAL, Weights, join
 from models.ranking.trust import Outcomes
 
+LANGUAGE: Final = "language model"
+EXEMPLARS: Final = "exemplar pictures"
 EVERYTHING: Final = "everything"
 WAYS: Final[Mapping[str, tuple[str, ...]]] = {
-    "letters": (LETTERS,),
-    "exemplars": (PAIRS,),
-    EVERYTHING: (LETTERS, PAIRS),
+    LANGUAGE: (LETTERS, NAMES),
+    EXEMPLARS: (PAIRS,),
+    EVERYTHING: (LETTERS, NAMES, PAIRS),
 }
 """Which sources stand beside retrieval; `everything` is what ships."""
 

@@ -16,10 +16,9 @@ from models.evaluation.encoders import STORE
 from models.evaluation.ranking import choices, figures, hostile
 from models.evaluation.ranking.asking import Shipped
 from models.evaluation.ranking.choices import Chosen
-from models.evaluation.ranking.evidence import Said, Source, gathered
+from models.evaluation.ranking.evidence import Said, gathered
 from models.evaluation.ranking.figures import Coverage, Gain
 from models.evaluation.ranking.hostile import Moved, Places
-from models.evaluation.ranking.letters import Lettered
 from models.evaluation.ranking.questions import Question
 from models.evaluation.ranking.rows import EVERYTHING, WAYS, Judged, judged
 from models.evaluation.ranking.sets import DRAWINGS, Asked, Sets
@@ -131,12 +130,8 @@ class Suite:
         return asked.name, tuple(found)
 
     def _costs(self, questions: Sequence[Question]) -> Iterator[Cost]:
-        sources: list[Source] = []
-        if self._shipped.pairs is not None:
-            sources.append(self._shipped.pairs)
-        if self._shipped.language is not None:
-            sources.append(Lettered(self._shipped.language))
-        for source in sources:
+        for kept in self._shipped.sources:
+            source = kept.source
             taken = []
             for question in questions:
                 began = time.perf_counter()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.ranking.pairs.looks import FIELDS, Look, checked, evidence, look, tensors
+from models.ranking.pairs.looks import FIELDS, Look, checked, evidence, is_familiar, look, tensors
 
 
 def _look(value: float) -> Look:
@@ -78,3 +78,16 @@ def test_a_reply_of_another_shape_is_no_reply() -> None:
     for wrong in ({"logits": np.zeros((3, 1), np.float32)}, {"logits": np.zeros(2, np.float32)}, {}):
         with pytest.raises(ValueError, match="3 logits"):
             checked(wrong, 3)
+
+
+def test_candidates_that_are_nearly_the_same_are_none_that_it_knows() -> None:
+    def seen(angle: float) -> Look:
+        alike = np.array([np.cos(angle), np.sin(angle)], np.float32)
+        return Look(alike, alike, np.zeros((7, 7, 128), np.float32), np.zeros((28, 28, 3), np.float32))
+
+    apart, near = [seen(0.0), seen(1.0), seen(1.0)], [seen(0.0), seen(0.1), seen(1.5)]
+
+    assert is_familiar(apart, np.array([0, 1, 1]))
+    assert not is_familiar(near[:2], np.array([0, 1]))
+    assert not is_familiar(apart, np.array([0, 0, 0]))
+    assert not is_familiar([], np.zeros(0, np.int64))
