@@ -20,13 +20,24 @@ from torch import Tensor
 
 from models.evaluation.metrics import Share
 from models.export import DESCRIPTION, GRAPH, STORE, compare, halve, round_as_halved, stamp, write_graph
+from models.language.export import export_ranker
 from models.multimodal.data import Inputs
 from models.multimodal.features import Features
-from models.multimodal.judging import CANDIDATES, Answers, Question, ask, fitted, judged, questions
+from models.multimodal.judging import (
+    CANDIDATES,
+    Answers,
+    Question,
+    ask,
+    fitted,
+    judged,
+    named_questions,
+    questions,
+)
 from models.multimodal.network import NAME, VISUAL, Multimodal, Projector, narrow
 from models.multimodal.rows import Tokens, Writer, batch, name_means
 from models.multimodal.settings import IMAGE_TOKENS, Recipe
 from models.multimodal.train import Prepared, prepared, restored
+from models.vision.global_encoder.train import centred_texts
 
 PROJECTOR: Final = "fovea-projector"
 TOLERANCE: Final = 1e-4
@@ -109,10 +120,18 @@ class Speaking:
 
 
 def measured(ready: Prepared, model: Multimodal, *, count: int, orders: int) -> dict[str, object]:
-    """Return what the model is worth on classes that are held apart."""
-    found = [each for each in questions(ready.lot, ready.seen, count=count) if len(each.labels) == CANDIDATES]
-    answers, chosen = ask(Speaking(model, ready.seen, ready.tokens), found, orders=orders)
-    return {"n": len(found), "chosen": chosen.round(3).tolist(), **_said(answers)}
+    """Return what the model is worth on classes that are held apart, taught by a picture or by name."""
+    judge = Speaking(model, ready.seen, ready.tokens)
+    asked = {
+        "by picture": questions(ready.lot, ready.seen, count=count),
+        "by name": named_questions(ready.lot, ready.seen, centred_texts, count=count),
+    }
+    figures: dict[str, object] = {}
+    for way, found in asked.items():
+        full = [each for each in found if len(each.labels) == CANDIDATES]
+        answers, chosen = ask(judge, full, orders=orders)
+        figures[way] = {"n": len(full), "chosen": chosen.round(3).tolist(), **_said(answers)}
+    return figures
 
 
 def _said(answers: Answers) -> dict[str, object]:
@@ -120,7 +139,7 @@ def _said(answers: Answers) -> dict[str, object]:
     together = {
         " + ".join(parts): (
             _share(judged(answers, parts)),
-            dict(zip(parts, fitted(answers, parts).round(3).tolist(), strict=True)),
+            {part: round(weight, 3) for part, weight in fitted(answers, parts).items()},
         )
         for parts in JOINED
     }
@@ -186,6 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps(found, indent=1))
     if not chosen.measure:
         export_projector(model.projector)
+        export_ranker({name: value.detach() for name, value in model.llama.adapter().items()})
 
 
 if __name__ == "__main__":

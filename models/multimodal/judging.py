@@ -6,23 +6,27 @@ another artist's drawings of those classes, and its five nearest classes, the tr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
-import scipy.optimize
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float64, Int
 
 from models.evaluation.metrics import Share, share
 from models.multimodal.features import Features
 from models.multimodal.mining import Memories
 from models.multimodal.pictures import Lot
+from models.ranking.fitting import Labelled, fit
+from models.ranking.joining import feature
+from models.vision.global_encoder.fitting import exemplars, unit
+from models.vision.global_encoder.recipe import Recipe as EncoderRecipe
 
 CANDIDATES: Final = 5
 MAIN: Final = ("google", "twitter", "fluent-3d")
 TEMPERATURE: Final = 0.066
-"""Of the votes that ship."""
+"""Of the votes that ship, by picture; below, by name."""
+NAME_TEMPERATURE: Final = 0.093
 _PARTS: Final = 5
 
 
@@ -96,6 +100,51 @@ def questions(
     return found
 
 
+def named_questions(
+    lot: Lot, seen: Features, read: Callable[[Sequence[str]], np.ndarray], *, count: int, seed: int = 0
+) -> list[Question]:
+    """Return questions about classes that are held apart and taught by their names alone.
+
+    Where pictures of a name are expected is solved for as `fovea-text` does it, without those classes.
+
+    Args:
+        lot: Pictures.
+        seen: Their features.
+        read: Centred unit-norm embeddings of texts.
+        count: How many.
+        seed: Of the views.
+    """
+    plain = np.flatnonzero(seen.is_plain)
+    known = plain[lot.learned[seen.picture[plain]]]
+    recipe = EncoderRecipe()
+    rows = seen.names.astype(np.float32)
+    exemplar, text = np.split(rows, [recipe.name_dimensions], axis=1)
+    said = [lot.pictures[place] for place in seen.picture[known]]
+    found = exemplars(
+        read([one.label for one in said]),
+        exemplar[known],
+        np.array([0.25 if one.thing else recipe.clipart_weight for one in said]),
+        sharpness=recipe.sharpness,
+        ridge=recipe.text_ridge,
+    )
+    labels = sorted({one.label for one in lot.pictures if one.thing in lot.apart})
+    named = read(labels)
+    kernel = np.exp(2 * recipe.sharpness * (named @ found.anchors.T - 1))
+    expected = unit(np.concatenate([unit(kernel @ found.coefficients), named], axis=1))
+    asked = np.flatnonzero(~seen.is_plain & lot.asked[seen.picture])
+    views = np.random.default_rng(seed).permutation(asked)
+    stands = unit(np.concatenate([unit(exemplar[views] - found.mean), text[views]], axis=1))
+    near = stands @ expected.T / NAME_TEMPERATURE
+    made: list[Question] = []
+    for view, row in zip(views.tolist(), near, strict=True):
+        order = np.argsort(-row, kind="stable")[:CANDIDATES]
+        shown = tuple(labels[place] for place in order)
+        truth = lot.pictures[seen.picture[view]].label
+        if truth in shown and len(made) < count:
+            made.append(Question(view, shown, shown.index(truth), row[order] - _log_sum(row[order])))
+    return made
+
+
 @dataclass(frozen=True, eq=False)
 class Answers:
     """What was said to questions of equally many labels.
@@ -144,26 +193,22 @@ def ask(judge: Judge, asked: Sequence[Question], *, orders: int, seed: int = 0) 
     return Answers(truth, evidence), chosen
 
 
-def joined(
-    answers: Answers, parts: Sequence[str], weights: Float[np.ndarray, "part"]
-) -> Float64[np.ndarray, "n label"]:
-    """Return the weighted sum of several kinds of evidence."""
-    return np.asarray(
-        sum(weight * answers.evidence[part] for part, weight in zip(parts, weights, strict=True))
-    )
+def joined(answers: Answers, weights: Mapping[str, float]) -> Float64[np.ndarray, "n label"]:
+    """Return the weighted sum of several kinds of evidence, each normalised over the labels."""
+    rows = [
+        weight * np.stack([feature(row) for row in answers.evidence[part]])
+        for part, weight in weights.items()
+    ]
+    return np.asarray(sum(rows))
 
 
-def fitted(answers: Answers, parts: Sequence[str]) -> Float64[np.ndarray, "part"]:
-    """Return the weights, none negative, under which the truth is likeliest."""
-
-    def unlikely(weights: np.ndarray) -> float:
-        scores = joined(answers, parts, weights)
-        own = scores[np.arange(len(scores)), answers.truth]
-        return float((_log_sum(scores) - own).mean() + 1e-3 * (weights**2).sum())
-
-    start = np.full(len(parts), 0.5)
-    found = scipy.optimize.minimize(unlikely, start, bounds=[(0, 10)] * len(parts), method="L-BFGS-B")
-    return np.asarray(found.x)
+def fitted(answers: Answers, parts: Sequence[str]) -> Mapping[str, float]:
+    """Return the weights under which the truth is likeliest."""
+    lists = [
+        Labelled({part: answers.evidence[part][row] for part in parts}, int(truth))
+        for row, truth in enumerate(answers.truth)
+    ]
+    return fit(lists, parts).weights
 
 
 def judged(answers: Answers, parts: Sequence[str], *, seed: int = 0) -> Share:
@@ -172,9 +217,8 @@ def judged(answers: Answers, parts: Sequence[str], *, seed: int = 0) -> Share:
     right = []
     for fold in np.array_split(order, _PARTS):
         rest = np.setdiff1d(order, fold)
-        weights = fitted(_some(answers, rest), parts)
         own = _some(answers, fold)
-        right.append(joined(own, parts, weights).argmax(1) == own.truth)
+        right.append(joined(own, fitted(_some(answers, rest), parts)).argmax(1) == own.truth)
     return share(np.concatenate(right))
 
 

@@ -68,13 +68,14 @@ class Recipe:
             "adapter",
             MappingProxyType({"open": 0.5, "choice": 0.4, "ranking": 0.1}),
             1.0,
-            840,
+            360,
             16,
             8e-4,
             frozen=6,
             easy=0.5,
             hint=1.0,
         ),
+        Stage("names", "adapter", MappingProxyType({"open": 1.0}), 1.0, 400, 16, 6e-4, frozen=6),
     )
     hidden: int = 384
     ridge: float = 0.1
