@@ -126,12 +126,20 @@ def discover(sheet: SheetPath, *, endpoint: Url = "", model: ModelName = "") -> 
     _work("discover", sheet, _asked(endpoint, model))
 
 
-def extract(sheet: SheetPath, *, endpoint: Url = "", model: ModelName = "") -> None:
+def extract(
+    sheet: SheetPath,
+    *,
+    endpoint: Url = "",
+    model: ModelName = "",
+    shipped: Annotated[
+        bool, typer.Option("--shipped", help="Ask the model that ships; it only chooses among values.")
+    ] = False,
+) -> None:
     """Ask a model that sees what each attribute looks like in each picture.
 
     Answers are kept beside the sheet, so a run that was cut short goes on where it was.
     """
-    _work("extract", sheet, _asked(endpoint, model))
+    _work("extract", sheet, ["--shipped"] if shipped else _asked(endpoint, model))
 
 
 def describe(

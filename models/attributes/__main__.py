@@ -106,9 +106,24 @@ def _done(outcome: work.Outcome) -> int:
 
 
 def _model(given: argparse.Namespace) -> Answerer:
+    if given.shipped:
+        return _shipped()
     if not given.endpoint or not given.model:
-        raise ValueError("this asks a model: name one with --endpoint and --model")
+        raise ValueError("this asks a model: name one with --endpoint and --model, or --shipped")
     return Endpoint(given.endpoint, given.model, os.environ.get(KEY, ""), given.patience)
+
+
+def _shipped() -> Answerer:
+    """Return the model that ships. Raises MissingPackageError, which says what this installation lacks."""
+    try:
+        from models.attributes.shipped import opened  # noqa: PLC0415  (needs what the client does not)
+
+        return opened()
+    except ImportError as error:
+        lacks = f'it lacks {error.name}: pip install "fovea[platform]"'
+        raise MissingPackageError(f"this installation cannot run the model that ships; {lacks}") from error
+    except FileNotFoundError as error:
+        raise MissingPackageError(f"the model that ships cannot be opened: {error}") from error
 
 
 def _today() -> str:
@@ -148,6 +163,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         every[name].add_argument("--endpoint", default="")
         every[name].add_argument("--model", default="")
         every[name].add_argument("--patience", type=float, default=60.0)
+        every[name].add_argument("--shipped", action="store_true")
     every["describe"].add_argument("--from", dest="source", choices=("", PACKAGE), default="")
     every["check"].add_argument("--accept-split", action="store_true")
     every["exemplars"].add_argument("--pictures", action="store_true")

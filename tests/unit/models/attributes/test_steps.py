@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from models.attributes import work
 from models.attributes.__main__ import main
@@ -290,6 +293,27 @@ def test_an_endpoint_that_is_not_there_is_told(birds: Path, capsys: pytest.Captu
     assert main(["discover", str(birds), "--endpoint", "http://127.0.0.1:9/v1", "--model", "vlm"]) == 3
     assert main(["discover", str(birds)]) == 2
     assert "--endpoint and --model" in capsys.readouterr().err
+
+
+def test_the_model_that_ships_chooses_among_values_and_says_what_it_cannot(
+    birds: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_attributes(birds, tail=("up", "down"), colour=())
+    for picture in birds.parent.glob("train/*/*.png"):
+        if picture.name == "2.png" or "goldfinch" in str(picture):
+            picture.unlink()
+    (picture,) = birds.parent.glob("train/*/*.png")
+    Image.new("RGB", (64, 64), "red").save(picture)
+    sheet = read(birds)
+    one = ImageRecord(hashlib.sha256(picture.read_bytes()).hexdigest(), "wren", "train", "train/wren/1.png")
+    left = [each for each in sheet.records.values() if not isinstance(each, ImageRecord)]
+    write(birds, replace(sheet, records={}).merged([*left, one]))
+
+    assert main(["extract", str(birds), "--shipped"]) == 1
+
+    values = [each.values for each in read(birds).of(ValueRecord)]
+    assert values in ([], [("up",)], [("down",)])
+    assert "only chooses" in capsys.readouterr().err
 
 
 def test_the_worker_needs_nothing_that_the_client_has_not() -> None:
