@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from fovea.ranking.v1 import ranking_pb2_grpc
 from services.kernel import defaults
-from services.kernel.errors import NotFound
+from services.kernel.errors import InvalidInput, NotFound
 from services.kernel.sharing import Once, Turns
 from services.ranking.adapters.described import Described, described
 from services.ranking.adapters.multimodal import MultimodalRanker
@@ -88,7 +88,15 @@ def _ask(
         weigh=lambda answer: 1 if answer.whole else kept + 1,
         counts=caches.of("judgements"),
     )
-    mode = Mode(settings.ranking_mode) if settings.ranking_mode else ranker.terms().modes[0]
+    known = ranker.terms().modes
+    mode = Mode(settings.ranking_mode) if settings.ranking_mode else known[0]
+    if mode not in known:
+        raise InvalidInput(
+            f"FOVEA_RANKING_MODE is {mode.value}, which this model does not know, but "
+            f"{', '.join(each.value for each in known)}",
+            field="ranking_mode",
+            reason="MODE_NOT_SERVED",
+        )
     wanted = Plan(labels=settings.ranking_candidates, effort=Effort(mode, settings.ranking_orders), regions=0)
     desk = Desk(
         deadline,

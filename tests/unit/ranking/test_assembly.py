@@ -1,15 +1,21 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from fovea.kernel.v1 import candidates_pb2, envelope_pb2, ranking_pb2, region_pb2
 from fovea.ranking.v1 import ranking_pb2 as pb
 from fovea.ranking.v1 import ranking_pb2_grpc
-from services.ranking.assembly import assemble
+from services.kernel.errors import InvalidInput, NotFound, Unavailable
+from services.ranking.assembly import assemble, open_ranker
+from services.ranking.domain.asking import Mode, Terms
 from services.ranking.settings import RankingSettings
 from services.runtime.assembly import Assembly
 from services.runtime.metrics import Metrics
 from tests.fakes.object_store import InMemoryStore
+from tests.fakes.rankers import FakeRanker
 from tests.fakes.serving import served
 
 FOUND = candidates_pb2.Candidates(
@@ -58,3 +64,25 @@ def test_candidates_are_handled_as_events_too() -> None:
     (subscription,) = assembled().subscriptions
 
     assert (subscription.topic, subscription.group) == ("candidates.retrieved", "ranking")
+
+
+def test_a_way_of_asking_that_the_model_does_not_know_is_refused_at_the_start() -> None:
+    letters_alone = FakeRanker(on_terms=Terms(modes=(Mode.LETTERS,)))
+    settings = RankingSettings(ranking_mode="names")
+
+    with pytest.raises(InvalidInput, match="FOVEA_RANKING_MODE"):
+        assemble(settings, InMemoryStore(), letters_alone, metrics=Metrics(), version="1")
+
+
+def test_without_the_model_folder_there_is_no_ranker_unless_one_was_asked_for_by_name(tmp_path: Path) -> None:
+    assert open_ranker(RankingSettings(model_folder=tmp_path)) is None
+    assert open_ranker(RankingSettings(model_folder=tmp_path, ranking_model="")) is None
+    with pytest.raises(NotFound):
+        open_ranker(RankingSettings(model_folder=tmp_path, ranking_model="other"))
+
+
+def test_ranking_is_ready_without_its_model() -> None:
+    away = FakeRanker(raises=Unavailable("down"))
+    made = assemble(RankingSettings(), InMemoryStore(), away, metrics=Metrics(), version="1")
+
+    assert not made.checks

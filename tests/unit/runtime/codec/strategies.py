@@ -5,6 +5,7 @@ from typing import TypeVar
 import numpy as np
 from hypothesis import strategies as st
 
+from services.kernel.judgements import Judged, Parsed, Reading, WeighedEvidence
 from services.kernel.vocabulary import (
     Ancestor,
     Box,
@@ -154,6 +155,24 @@ candidates = st.builds(
     unknown_score=shares,
     votes=tuples(votes),
 )
+logs = st.floats(-1e9, 0)
+judgements = st.builds(
+    Judged,
+    models=tuples(words),
+    template=words,
+    prompt_digest=words,
+    mode=words,
+    candidates=st.integers(0, 100),
+    orders=st.integers(0, 100),
+    seed=st.integers(0, 2**32),
+    evidence=tuples(st.builds(WeighedEvidence, words, st.floats(0, 9), tuples(logs))),
+    readings=tuples(st.builds(Reading, tuples(st.integers(0, 99)), tuples(logs), words)),
+    parsed=st.sampled_from(Parsed),
+    tokens=st.integers(0, 2**40),
+    cut=words,
+    duration_s=shares,
+    cached=st.booleans(),
+)
 rankings = st.builds(
     Ranking,
     region_id=ids,
@@ -163,6 +182,7 @@ rankings = st.builds(
     rung=words,
     gates=tuples(st.builds(Gate, words, shares, shares, is_open=st.booleans(), calibrated=st.booleans())),
     broader=st.none() | st.builds(BroaderLabel, words, shares, st.integers(1, 16)),
+    judged=st.none() | judgements,
 )
 stages = st.builds(
     Stage,
@@ -185,6 +205,7 @@ options = st.builds(
     level_threshold=st.none() | shares,
     neighbours_per_label=st.none() | st.integers(1, 100),
     min_memory_version=words,
+    calibrated_gates=tuples(words),
     find=finds,
 )
 prompted = st.builds(
