@@ -75,7 +75,7 @@ class Recipe:
             easy=0.5,
             hint=1.0,
         ),
-        Stage("names", "adapter", MappingProxyType({"open": 1.0}), 1.0, 400, 16, 6e-4, frozen=6),
+        Stage("names", "adapter", MappingProxyType({"open": 1.0}), 1.0, 200, 16, 6e-4, frozen=6),
     )
     hidden: int = 384
     ridge: float = 0.1

@@ -24,7 +24,7 @@ TOKENS = 2
 CPU = torch.device("cpu")
 RECIPE = Recipe(warm_up_steps=1, saved_every=2)
 PROJECTOR, INSTRUCT = (
-    replace(stage, steps=4, rows=4, frozen=min(stage.frozen, 1)) for stage in RECIPE.stages
+    replace(stage, steps=4, rows=4, frozen=min(stage.frozen, 1)) for stage in RECIPE.stages[:2]
 )
 
 
