@@ -66,10 +66,11 @@ def mistral(folder: Path) -> Path:
     return _written(folder, tokenizer, reader, _clip(), chat="llava-mistral")
 
 
-def qwen(folder: Path) -> Path:
+def qwen(folder: Path, *, inner: int = 64) -> Path:
     """Write one with SigLIP, Qwen2 with its head tied, and a tokenizer of bytes that adds nothing."""
     tokenizer = _bytes()
-    reader = Qwen2Config(**_READER, vocab_size=_size(tokenizer), tie_word_embeddings=True)
+    wide = {**_READER, "intermediate_size": inner}
+    reader = Qwen2Config(**wide, vocab_size=_size(tokenizer), tie_word_embeddings=True)
     eye = SiglipVisionConfig(**_EYE, vision_use_head=False)
     return _written(folder, tokenizer, reader, eye, chat="llava-qwen")
 

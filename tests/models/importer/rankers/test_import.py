@@ -37,6 +37,8 @@ FAMILIES: Mapping[str, Callable[[Path], Path]] = {
     "mistral": checkpoints.mistral,
     "qwen": checkpoints.qwen,
 }
+WIDE = 20_000
+"""Inside: then the weights are above 20 MB, and lie beside the graph."""
 LAYOUTS = {
     "llava": ("llava", "<s>", "all", "</s>"),
     "mistral": ("llava-mistral", "<s>", "first", "</s>"),
@@ -131,6 +133,18 @@ def test_it_names_its_models_once_each(rankers: Rankers, family: str) -> None:
     names = [model.partition("@")[0] for model in rankers.served(family).models()]
 
     assert names == [f"{family}-tokens", f"{family}-ranker"]
+
+
+def test_large_weights_lie_beside_the_graph_and_a_tied_head_is_there_once(
+    tmp_path: Path, pictures: Pictures
+) -> None:
+    folder = checkpoints.qwen(tmp_path / "wide", inner=WIDE)
+    parts = import_checkpoint(folder, tmp_path / "store", name="wide", kinds=(), pictures=pictures)
+
+    ranker = tmp_path / "store" / "wide-ranker" / "1"
+    assert parts[1].parity.real <= 1e-4
+    assert (ranker / "weights.safetensors").stat().st_size > 20e6
+    assert (ranker / "model.onnx").stat().st_size < 1e6
 
 
 def expected(folder: Path, order: tuple[int, ...]) -> np.ndarray:

@@ -47,12 +47,11 @@ def without(file: str) -> Callable[[Path], None]:
     return lambda folder: (folder / file).unlink()
 
 
-def tokenizer_without(token: str) -> Callable[[Path], None]:
-    def change(folder: Path) -> None:
-        path = folder / "tokenizer.json"
-        path.write_text(path.read_text().replace(f'"{token}"', '"<other>"'))
-
-    return change
+def letter_in_two(folder: Path) -> None:
+    """Take the rule away that makes one token of a blank and Q."""
+    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    content["model"]["merges"] = [each for each in content["model"]["merges"] if each[-1] != "Q"]
+    (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -76,8 +75,8 @@ def tokenizer_without(token: str) -> Callable[[Path], None]:
         (said("chat_template.json", {"chat_template": "[INST] <image> ASSISTANT:"}), "none that is known"),
         (without("tokenizer.json"), "has no tokenizer.json"),
         (without("preprocessor_config.json"), "has no preprocessor_config.json"),
-        (tokenizer_without("\u2581Q"), "no token of its own for each letter"),
-        (lambda folder: retensor(folder, lm_head__weight=None), "lm_head.weight is missing"),
+        (letter_in_two, "no token of its own for each letter"),
+        (lambda folder: retensor(folder, language_model__lm_head__weight=None), "lm_head.weight is missing"),
     ],
 )
 def test_it_is_refused_with_the_reason(folder: Path, change: Callable[[Path], None], words: str) -> None:

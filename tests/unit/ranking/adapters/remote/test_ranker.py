@@ -26,7 +26,7 @@ from services.ranking.adapters.remote.ranker import RemoteRanker, RemoteSettings
 from services.ranking.adapters.remote.wire import WireSettings
 from services.ranking.domain.asking import Effort, Judgement, Parsed, Question
 from services.ranking.ports import Ranker
-from services.runtime.deadline import within
+from services.runtime.deadline import remaining_s, within
 from tests.fakes import openai_server
 from tests.fakes.coloured import picture, question, whole
 from tests.fakes.openai_server import MODEL, OpenAiServer, letters_of, serving
@@ -280,6 +280,20 @@ def test_without_time_for_one_order_the_deadline_is_passed(fake: OpenAiServer) -
         ranker.rank([question("red", *LABELS)], Effort(orders=2))
     with over_http(fake) as ranker, within(0.0), pytest.raises(DeadlineExceeded):
         ranker.rank([question("red", *LABELS)], Effort(orders=2))
+
+
+def test_whoever_is_asked_is_told_how_long_the_caller_waits() -> None:
+    left: list[float | None] = []
+
+    def answer(asked: Asked) -> Answered:
+        left.append(remaining_s())
+        return listing(("A", -0.1))(asked)
+
+    with closing(RemoteRanker(Saying(answer))) as ranker, within(7.0):
+        ranker.rank([question("red", *LABELS)], Effort(orders=2))
+
+    assert len(left) == 2
+    assert all(each is not None and 0 < each <= 7 for each in left)
 
 
 def test_a_fault_of_our_own_is_not_hidden() -> None:
