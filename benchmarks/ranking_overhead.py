@@ -32,8 +32,9 @@ from services.ranking.usecases import Answer, AskRanker, Desk, QuestionKey, Rank
 from services.ranking.usecases.pictures import Pictures
 from services.runtime import deadline
 from services.runtime.model_execution.crops import Sight
-from services.runtime.model_execution.folder import ModelFolder, Ordering
+from services.runtime.model_execution.folder import ModelFolder
 from services.runtime.model_execution.settings import ModelSettings
+from services.runtime.model_execution.tables import Ordering
 from tests.fakes.ranking import RecordingMonitor
 
 CANDIDATES: Final = (5, 10, 26)

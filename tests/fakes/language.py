@@ -10,7 +10,7 @@ import numpy as np
 
 from services.ranking.adapters.described import Described, letter_tokens
 from services.runtime.model_execution.crops import Sight
-from services.runtime.model_execution.folder import Ordering
+from services.runtime.model_execution.tables import Ordering
 from tests.fakes.models import FunctionModels, Tensors
 
 CONTROLS = ("<|im_start|>", "<|im_end|>")

@@ -13,8 +13,9 @@ from models.ranking.templates import LETTERS, letters
 from models.text.literal import LiteralTokenizer
 from services.kernel.errors import Corrupt, Unsupported
 from services.runtime.model_execution.crops import Sight, preparation_of, sight
-from services.runtime.model_execution.folder import Description, ModelFolder, Ordering
+from services.runtime.model_execution.folder import Description, ModelFolder
 from services.runtime.model_execution.opening import OpenedModels, Wanted
+from services.runtime.model_execution.tables import Ordering
 
 INPUTS: Final = frozenset(
     {"input_ids", "positions", "mask", "image_tokens", "image_places", "reads", "choices"}

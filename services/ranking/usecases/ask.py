@@ -8,38 +8,23 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
-from services.kernel.crops import mask_digest
 from services.kernel.errors import DeadlineExceeded, FoveaError
 from services.kernel.sharing import Once, Turns
-from services.kernel.vocabulary import Box, Candidate, Candidates, ImageReference, Region
+from services.kernel.vocabulary import Candidates, ImageReference, Region
 from services.ranking.domain import ladder, planning
 from services.ranking.domain.asking import Effort, Judgement, Mode, Question, Shown
 from services.ranking.domain.judging import NoAnswerError, checked_judgement
 from services.ranking.domain.ladder import Rung
 from services.ranking.domain.planning import Plan
 from services.ranking.ports import Deadline, ImageSource, Monitor, Ranker
+from services.ranking.usecases.asked import Asked, QuestionKey, line
 from services.ranking.usecases.pacing import Pacemaker
 from services.ranking.usecases.pictures import Pictures
 
 _LOG: Final = logging.getLogger(__name__)
 NO_EFFORT: Final = Effort()
-_MOST_PICTURED: Final = 10
-"""Candidates whose pictures are shown."""
-
-
-class QuestionKey(NamedTuple):
-    """What an answer depends on."""
-
-    image_digest: str
-    box: Box
-    mask_digest: str
-    labels: tuple[str, ...]
-    descriptions: tuple[str, ...]
-    exemplars: tuple[tuple[tuple[str, Box | None], ...], ...]
-    models: tuple[str, ...]
-    effort: Effort
 
 
 @dataclass(frozen=True)
@@ -152,7 +137,7 @@ class AskRanker:
             self._pacemaker.skipped()
             return [Answer(rung=ladder.RANKER_LATE) for _ in regions]
         pictured = self._ranker.terms().exemplars_per_label
-        asked = _Asked(image, regions[: plan.regions], found[: plan.regions], sizes, plan, pictured)
+        asked = Asked(image, regions[: plan.regions], found[: plan.regions], sizes, plan, pictured)
         try:
             with self._desk.deadline.within(left_s):
                 answers = self._shared(asked)
@@ -166,7 +151,7 @@ class AskRanker:
     def _sizes(self, found: Candidates) -> Sequence[int]:
         some = found.candidates[: self._wanted.labels]
         return planning.tokens_of(
-            self._ranker.terms(), [each.label for each in some], [_line(each.descriptions) for each in some]
+            self._ranker.terms(), [each.label for each in some], [line(each.descriptions) for each in some]
         )
 
     def _limited(self, answer: Answer, found: Candidates) -> Answer:
@@ -175,7 +160,7 @@ class AskRanker:
             return answer
         return replace(answer, rung=ladder.lower(answer.rung, ladder.TOO_MANY_CANDIDATES))
 
-    def _shared(self, asked: _Asked) -> list[Answer]:
+    def _shared(self, asked: Asked) -> list[Answer]:
         """Return an answer to each question, one that another caller failed to get asked for again."""
         keys = asked.keys(self._ranker.models())
         by_key = dict(zip(keys, range(len(keys)), strict=True))
@@ -197,7 +182,7 @@ class AskRanker:
         less = None if answer.whole else ladder.LESS_EFFORT
         return replace(answer, cached=cached, rung=ladder.lower(less, plan.rung))
 
-    def _answered(self, asked: _Asked, places: Sequence[int]) -> list[Answer]:
+    def _answered(self, asked: Asked, places: Sequence[int]) -> list[Answer]:
         """Ask the ranker, and look at what it says."""
         regions = [asked.regions[place] for place in places]
         try:
@@ -217,7 +202,7 @@ class AskRanker:
             for each, question in zip(said, questions, strict=True)
         ]
 
-    def _exemplars(self, asked: _Asked, place: int) -> tuple[tuple[Shown, ...], ...]:
+    def _exemplars(self, asked: Asked, place: int) -> tuple[tuple[Shown, ...], ...]:
         return tuple(
             tuple(Shown(key, box, partial(self._pictures.exemplar, key)) for key, box in some)
             for some in asked.exemplars(place)
@@ -244,52 +229,6 @@ class AskRanker:
         return said, duration_s
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What one image is asked about."""
-
-    image: ImageReference
-    regions: Sequence[Region]
-    found: Sequence[Candidates]
-    sizes: Sequence[Sequence[int]]
-    plan: Plan
-    exemplars_per_label: int
-
-    def exemplars(self, place: int) -> tuple[tuple[tuple[str, Box | None], ...], ...]:
-        """Return the pictures of each label that is asked about, the nearest first; none beyond the tenth."""
-        if not self.exemplars_per_label:
-            return ()
-        some = self.found[place].candidates[: self.plan.labels]
-        return tuple(
-            _pictured(each)[: self.exemplars_per_label] if i < _MOST_PICTURED else ()
-            for i, each in enumerate(some)
-        )
-
-    def tokens(self, places: Sequence[int]) -> int:
-        """Return about how many tokens the questions on these regions have."""
-        return planning.tokens_asked([self.sizes[place] for place in places], self.plan)
-
-    def texts(self, place: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the labels that are asked about, and a line on each."""
-        some = self.found[place].candidates[: self.plan.labels]
-        return tuple(each.label for each in some), tuple(_line(each.descriptions) for each in some)
-
-    def keys(self, models: tuple[str, ...]) -> list[QuestionKey]:
-        """Return what each answer depends on."""
-        return [
-            QuestionKey(
-                self.image.digest,
-                region.box,
-                mask_digest(region.mask),
-                *self.texts(place),
-                self.exemplars(place),
-                models,
-                self.plan.effort,
-            )
-            for place, region in enumerate(self.regions)
-        ]
-
-
 def _answer(said: object, question: Question, effort: Effort, duration_s: float) -> Answer:
     try:
         if isinstance(said, FoveaError):
@@ -309,13 +248,3 @@ def _rung(error: Exception) -> Rung:
     else:
         _LOG.info("the ranker was not to be had: %s", error)
     return rung
-
-
-def _pictured(candidate: Candidate) -> tuple[tuple[str, Box | None], ...]:
-    """Return the candidate's pictures, each once."""
-    shown = ((each.image_key, each.box) for each in candidate.neighbours if each.image_key)
-    return tuple(dict.fromkeys(shown))
-
-
-def _line(descriptions: Sequence[str]) -> str:
-    return "; ".join(descriptions)

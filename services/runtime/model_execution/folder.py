@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from services.kernel.errors import Corrupt, NotFound, Unsupported
+from services.runtime.model_execution.tables import Crops, Detection, Finding, Ordering, Strict, Texts
 
 FORMAT: Final = 1
 _DIGEST_CHARACTERS: Final = 12
@@ -32,11 +32,7 @@ DType = Literal["UINT8", "INT64", "FP32", "BOOL"]
 Role = Literal["weights", "tokenizer"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TensorSpec(_Strict):
+class TensorSpec(Strict):
     """One input or output. The first axis is the batch, -1 means any size, `range` is not checked.
 
     Of an output that is an embedding, `space` is where it lies, and `encoder` the model (`name@digest`) whose
@@ -52,7 +48,7 @@ class TensorSpec(_Strict):
     encoder: str = ""
 
 
-class Graph(_Strict):
+class Graph(Strict):
     """The graph, and which of its weights are fed from outside."""
 
     file: str = Field(pattern=_PLAIN_NAME)
@@ -60,7 +56,7 @@ class Graph(_Strict):
     external_initializers: tuple[str, ...] = ()
 
 
-class ExternalFile(_Strict):
+class ExternalFile(Strict):
     """A file inside an installed package."""
 
     role: Role
@@ -85,7 +81,7 @@ class ExternalFile(_Strict):
         )
 
 
-class OwnFile(_Strict):
+class OwnFile(Strict):
     """A file beside the graph."""
 
     role: Role
@@ -100,124 +96,7 @@ class OwnFile(_Strict):
         return folder / self.file
 
 
-class Crops(_Strict):
-    """How a region becomes the square that the model reads; what is not said is as for the shipped models.
-
-    Attributes:
-        fit: Whether a crop that is not square is padded, stretched, or cut to its middle square.
-        resize_px: What the shorter side of a crop is resized to before its middle is cut out; 0: to the
-            square's own side.
-        resample: The filter.
-        padding: Grey of the padding.
-    """
-
-    fit: Literal["pad", "stretch", "cover"] = "pad"
-    resize_px: int = Field(default=0, ge=0, le=4096)
-    resample: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bicubic"
-    padding: int = Field(default=255, ge=0, le=255)
-
-
-class Texts(_Strict):
-    """How tokens are laid out for the model.
-
-    Attributes:
-        max_tokens: Longer texts are cut.
-        padding: Whether rows are as long as the longest text of the batch, or always `max_tokens`.
-        pad_id: What fills a row behind its text.
-    """
-
-    max_tokens: int = Field(ge=2, le=8192)
-    padding: Literal["longest", "max_tokens"] = "longest"
-    pad_id: int = Field(default=0, ge=0)
-
-
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Thresholds(_Strict):
-    """The score above which what a detector sees counts as found, by the kind of prompt; calibrated."""
-
-    name: Share
-    phrase: Share
-    sentence: Share
-    exemplar: Share
-
-
-class Detection(_Strict):
-    """How a detector is asked: by which models prompts become vectors and scores.
-
-    Attributes:
-        scorer: The graph from what was seen, and texts, to logits.
-        text_model: Its embeddings are what texts are looked for by.
-        exemplar_model: Sees crops, with an output in the same space; empty: pictures cannot be looked for.
-        thresholds: As the detector was calibrated.
-    """
-
-    scorer: str
-    text_model: str
-    exemplar_model: str = ""
-    thresholds: Thresholds
-
-
-class Finding(_Strict):
-    """What a detector or masker that was imported finds things by.
-
-    Attributes:
-        by: All texts of a request read together as one, so that no answer is independent of the others;
-            each text by itself; or boxes, of which it makes masks.
-        fit: Whether a picture keeps its aspect in the square's upper left, or fills the square.
-        partner: The model that reads texts, or that draws masks, for it.
-        threshold: The score that its publishers use; not calibrated here.
-    """
-
-    by: Literal["joint texts", "texts", "boxes"]
-    fit: Literal["corner", "stretch"] = "corner"
-    partner: str = ""
-    threshold: Share = 0.0
-
-
-class Ordering(_Strict):
-    """How a language model that sees pictures orders candidates.
-
-    Attributes:
-        projector: The model that makes tokens of what was seen.
-        image_model: Sees crops; its outputs go into the projector's inputs of the same names. The projector
-            itself, if that sees crops.
-        local_model: Sees a crop as one tile, for a projector that takes `patches` and for pairs; or none.
-        pairs_model: Compares a crop with candidates' own pictures; empty: nothing does.
-        mode: What it is best at.
-        template: The prompt with candidates behind letters.
-        names_template: The prompt that names are read behind.
-        chat: The layout of the model's family, of models/ranking/chats.py.
-        begin: The special token before every prompt; empty: none.
-        blanks: Where its tokenizer writes a blank that is not in the text: before the first one, or before
-            each that begins or that follows a special token.
-        end: The special token behind an answer.
-        row_tokens: Most tokens of one forward pass, all rows padded to the longest: memory sets it.
-        call_s: What a call takes beside its tokens, as a first guess.
-        token_s: What a token takes, as a first guess.
-        weights: What each source's log-probabilities are multiplied with, `retrieval` among them, for each
-            set of sources that was fitted.
-    """
-
-    projector: str
-    image_model: str
-    local_model: str = ""
-    pairs_model: str = ""
-    mode: Literal["letters", "names", "both"] = "letters"
-    template: str = "letters@1"
-    names_template: str = "names@1"
-    chat: str = "chatml"
-    begin: str = ""
-    blanks: Literal["none", "first", "all"] = "none"
-    end: str = "<|im_end|>"
-    row_tokens: int = Field(default=2048, ge=64)
-    call_s: float = Field(default=0.05, ge=0)
-    token_s: float = Field(default=0.003, gt=0)
-    weights: tuple[Mapping[str, float], ...] = ({"retrieval": 1.0, "letters": 1.0},)
-
-
-class Description(_Strict):
+class Description(Strict):
     """What `model.toml` says."""
 
     format: Literal[1]

@@ -22,9 +22,10 @@ from models.segmentation.imported.texts import UnreadablePromptError as Unreadab
 from services.kernel.errors import InvalidInput, Unsupported
 from services.kernel.vectors import Vectors
 from services.kernel.vocabulary import PromptKind
-from services.runtime.model_execution.folder import Description, ModelFolder, Texts
+from services.runtime.model_execution.folder import Description, ModelFolder
 from services.runtime.model_execution.opening import OpenedModels, Wanted
 from services.runtime.model_execution.ports import ModelExecution
+from services.runtime.model_execution.tables import Texts
 from services.segmentation.domain.seen import Seen
 
 _SHOWN: Final = 40

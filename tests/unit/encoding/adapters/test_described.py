@@ -9,7 +9,8 @@ import pytest
 from models.vision.preparation import DEFAULTS, PreparationSettings
 from services.kernel.errors import Unsupported
 from services.runtime.model_execution.crops import sight
-from services.runtime.model_execution.folder import Crops, Description, Graph, TensorSpec
+from services.runtime.model_execution.folder import Description, Graph, TensorSpec
+from services.runtime.model_execution.tables import Crops
 
 
 def spec(name: str, shape: Sequence[int], *, space: str = "", dtype: str = "FP32") -> TensorSpec:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from services.kernel.errors import Corrupt, NotFound, Unsupported
-from services.runtime.model_execution.folder import Crops, ModelFolder, Texts
+from services.runtime.model_execution.folder import ModelFolder
 from services.runtime.model_execution.store import ModelStore
+from services.runtime.model_execution.tables import Crops, Texts
 from tests.fakes.onnx_graphs import write_model, write_model_with_outside_weights
 
 SHIPPED = Path(__file__).parents[4] / "models" / "store"
