@@ -1,6 +1,6 @@
 """Measures the models that ship: `make eval` writes docs/quality.md and its plots.
 
-`encoders` or `finding` measures one part alone; the other stays as it is on the page.
+`encoders`, `finding` or `ranking` measures one part alone; the others stay as they are on the page.
 
 With `--manifest FOLDER` a data set of your own is asked instead, and the tables are printed.
 """
@@ -20,12 +20,16 @@ from models.evaluation.detection.suite import Suite as DetectionSuite
 from models.evaluation.encoders import NoSuchModel
 from models.evaluation.folds import CannotTrain
 from models.evaluation.own import report
+from models.evaluation.ranking.report import page as ranking
+from models.evaluation.ranking.suite import QUESTIONS
+from models.evaluation.ranking.suite import Suite as RankingSuite
 from models.evaluation.report import page
 from models.evaluation.suite import Suite
 
 _ENCODERS: Final = "encoders"
 _FINDING: Final = "finding"
-_PARTS: Final = (_ENCODERS, _FINDING)
+_RANKING: Final = "ranking"
+_PARTS: Final = (_ENCODERS, _FINDING, _RANKING)
 _DOCS: Final = Path(__file__).parents[2] / "docs"
 
 
@@ -43,6 +47,9 @@ def main() -> int:
         "--scenes", type=int, default=SCENES, metavar="N", help="of each set that things are found in"
     )
     parser.add_argument(
+        "--questions", type=int, default=QUESTIONS, metavar="N", help="of each row that is ranked"
+    )
+    parser.add_argument(
         "--docs", type=Path, default=_DOCS, metavar="FOLDER", help="where the page is written"
     )
     asked = parser.parse_args()
@@ -55,6 +62,8 @@ def main() -> int:
             page.write(Suite(with_folds=not asked.without_folds).run(), asked.docs)
         if asked.part in ("all", _FINDING):
             finding.write(DetectionSuite(asked.scenes).run(), asked.docs)
+        if asked.part in ("all", _RANKING):
+            ranking.write(RankingSuite(asked.questions).run(), asked.docs)
     except (DataError, NoSuchModel, CannotTrain) as error:
         print(error, file=sys.stderr)
         return 1

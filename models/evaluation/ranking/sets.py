@@ -26,6 +26,8 @@ UNSEEN: Final = "withheld names by name"
 SHOTS: Final = {DRAWINGS: (1, 2, 4), TEXTILE: (1, 2, 4, 8), TONED: (1, 2), PHOTOGRAPHS: (0,), UNSEEN: (0,)}
 """Pictures of each class that are known; 0: its name is."""
 _SEED: Final = 0
+_TEXTILE_QUERIES: Final = 96
+"""Of each kind, as in the table of shots."""
 _TEXTILES: Final = 4
 """One in so many is enough."""
 
@@ -86,7 +88,7 @@ class Sets:
         """Ask for a quarter of the pictures of three kinds."""
         textile = self._sets["textile"]
         some = Manifest(textile.name, textile.folder, textile.rows[::_TEXTILES])
-        return self._few_shot(TEXTILE, some, shots, queries=self._most // 3)
+        return self._few_shot(TEXTILE, some, shots, queries=min(_TEXTILE_QUERIES, self._most // 3))
 
     def tones(self, shots: int) -> Asked:
         """Ask for the tone of emoji that were withheld with all their tones, by other artists' pictures."""

@@ -19,6 +19,8 @@ TEMPLATE: Final = Path(__file__).with_name("quality.md")
 PAGE: Final = "quality.md"
 FINDING: Final = "finding"
 """The part of the page that the detector's evaluation writes."""
+RANKING: Final = "ranking"
+"""The part that the evaluation of ranking writes."""
 _IMAGES: Final = "images"
 _PASSES: Final = 5
 _LEFT_OUT: Final = "left out"
@@ -26,14 +28,23 @@ _NOTHING: Final = "\N{EN DASH}"
 
 
 def write(results: Results, docs: Path) -> None:
-    """Write the page and its plots into a folder of documents; its part about finding stays as it is."""
+    """Write the page and its plots into a folder of documents; its other parts stay as they are."""
     plots.groups(results.across, docs / _IMAGES / "quality-groups.svg")
     plots.recall(results.across, docs / _IMAGES / "quality-recall.svg")
     plots.shots(results.drawn_shots, docs / _IMAGES / "quality-shots.svg")
     text = fill(TEMPLATE.read_text(encoding="utf-8"), values(results))
     page = docs / PAGE
-    before = part(page.read_text(encoding="utf-8"), FINDING) if page.is_file() else "\n"
-    page.write_text(with_part(text, FINDING, before), encoding="utf-8")
+    for name in (FINDING, RANKING):
+        text = with_part(text, name, _before(page, name))
+    page.write_text(text, encoding="utf-8")
+
+
+def _before(page: Path, name: str) -> str:
+    """Return what a part of the page says so far; nothing if there is no page, or it has no such part."""
+    try:
+        return part(page.read_text(encoding="utf-8"), name)
+    except (FileNotFoundError, BadTemplate):
+        return "\n"
 
 
 def part(text: str, name: str) -> str:

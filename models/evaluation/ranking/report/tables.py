@@ -86,12 +86,16 @@ def groups(results: Results) -> str:
         several = [
             figures.gain(row.retrieved.right[chosen], row.ways[EVERYTHING].right[chosen])
             for row in drawn
-            if len(chosen := [i for i, each in enumerate(row.asked.questions) if each.group == name])
+            if (chosen := _places(row, name))
         ]
         count = sum(each.count for each in several)
         if name and count >= _LEAST_GROUP:
             rows.append([name, f"{count:,}", points(figures.pooled(several))])
     return table(["", "n", "gain"], rows)
+
+
+def _places(row: Judged, group: str) -> list[int]:
+    return [place for place, each in enumerate(row.asked.questions) if each.group == group]
 
 
 def calibration(results: Results) -> str:
