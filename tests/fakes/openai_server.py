@@ -13,11 +13,12 @@ import io
 import json
 import math
 import re
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -33,10 +34,15 @@ COLOURS: Final = {
     "blue": (0, 0, 255),
     "white": (255, 255, 255),
     "black": (0, 0, 0),
+    "poppy": (220, 30, 30),
+    "cornflower": (50, 80, 220),
+    "fern": (30, 150, 50),
 }
 MODEL: Final = "colour-vl"
 _CHOICE: Final = re.compile(r"^([A-Z])\. (\w+)", re.MULTILINE)
 _LISTED: Final = re.compile(r'"([^"]+)"')
+_VIVID: Final = 100
+"""Between the channels of a pixel that is no background."""
 _STEADY: Final = 0.15
 """Share of the probability that is on other tokens than letters."""
 
@@ -64,6 +70,7 @@ class OpenAiServer:
     asked: list[dict[str, Any]] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
     connections: int = 0
+    open: list[socket.socket] = field(default_factory=list)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -75,6 +82,7 @@ class Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.fake.connections += 1
+        self.fake.open.append(self.connection)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -218,7 +226,9 @@ def _colour(url: str) -> np.ndarray:
     if kind != "data:image/jpeg":
         raise ValueError(url[:40])
     with Image.open(io.BytesIO(base64.b64decode(data, validate=True))) as image:
-        return np.asarray(np.asarray(image.convert("RGB"), np.float64).mean(axis=(0, 1)))
+        pixels = np.asarray(image.convert("RGB"), np.float64).reshape(-1, 3)
+    vivid = np.ptp(pixels, axis=1) > _VIVID
+    return np.asarray(pixels[vivid if vivid.any() else slice(None)].mean(axis=0))
 
 
 def _distance(name: str, colour: np.ndarray) -> float:
@@ -282,9 +292,9 @@ def floods(handler: Handler) -> None:
 
 
 @contextmanager
-def serving(fake: OpenAiServer, certificate: Path | None = None) -> Iterator[OpenAiServer]:
-    """Serve it on a free port; with a certificate and its key in one file, encrypted."""
-    server = _Server(("127.0.0.1", 0), type("Bound", (Handler,), {"fake": fake}))
+def serving(fake: OpenAiServer, certificate: Path | None = None, *, port: int = 0) -> Iterator[OpenAiServer]:
+    """Serve it, on a free port unless told; with a certificate and its key in one file, encrypted."""
+    server = _Server(("127.0.0.1", port), type("Bound", (Handler,), {"fake": fake}))
     scheme = "http"
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -300,6 +310,10 @@ def serving(fake: OpenAiServer, certificate: Path | None = None) -> Iterator[Ope
         server.shutdown()
         server.server_close()
         thread.join()
+        for connection in fake.open:  # kept ones would be served on
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        fake.open.clear()
 
 
 class _Server(ThreadingHTTPServer):
