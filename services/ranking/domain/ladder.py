@@ -31,8 +31,8 @@ TOO_MANY_CANDIDATES: Final = Rung(
 )
 LESS_EFFORT: Final = Rung(
     "less_effort",
-    "the time that is left allows fewer orders or candidates than wanted",
-    "the model's order after fewer orders, or of fewer candidates",
+    "the time that is left allows fewer orders, candidates or pictures than wanted, or a picture is gone",
+    "the model's order, from as much as it could see",
 )
 ONE_CANDIDATE: Final = Rung("one_candidate", "there is one candidate, so nothing to order", _RETRIEVAL)
 RANKER_LATE: Final = Rung(

@@ -21,7 +21,9 @@ from services.kernel.errors import (
 )
 from services.kernel.judgements import Parsed, Reading
 from services.kernel.vocabulary import (
+    Ancestor,
     Box,
+    BroaderLabel,
     Candidate,
     Candidates,
     ExemplarKind,
@@ -245,6 +247,31 @@ def test_fewer_orders_than_wanted_are_told_and_not_kept() -> None:
     assert (first.judged.orders, len(first.judged.readings)) == (4, 1)
     assert second == first
     assert len(ranker.asked) == 2
+
+
+def test_a_judgement_that_lacks_pictures_is_told_and_not_kept() -> None:
+    ranker = FakeRanker(answer=lambda *_: replace(judgement(np.log([0.1, 0.1, 0.8])), whole=False))
+    case = rank(ranker)
+
+    assert [one(case).rung, one(case).rung] == ["less_effort", "less_effort"]
+    assert len(ranker.asked) == 2
+
+
+def test_the_level_is_that_of_the_label_that_the_model_puts_first() -> None:
+    sure = FakeRanker(answer=lambda *_: judgement(np.log([0.02, 0.98])))
+    unsure = FakeRanker(answer=lambda *_: judgement(np.log([0.5, 0.5])))
+    ferns = (Ancestor("fern", 1.0),)
+    pair = candidates(("tree fern", 0.5), ("bracken", 0.5), margin=0.0)
+    pair = replace(pair, candidates=tuple(replace(each, ancestors=ferns) for each in pair.candidates))
+    options = RecognitionOptions(level_threshold=0.9)
+
+    one_of_them = rank(sure)([pair], options, image=IMAGE, regions=[region()]).rankings[0]
+    either = rank(unsure)([pair], options, image=IMAGE, regions=[region()]).rankings[0]
+
+    assert (names(one_of_them)[0], one_of_them.broader) == ("bracken", None)
+    assert either.broader == BroaderLabel("fern", 1.0, steps=1)
+    level = {gate.name: gate for gate in one_of_them.gates}["level"]
+    assert level.value == pytest.approx(0.98)
 
 
 def test_a_text_that_named_nothing_leaves_retrievals_order_and_stands_in_the_record() -> None:
