@@ -21,7 +21,7 @@ from models.evaluation.encoders import NoSuchModel
 from models.evaluation.folds import CannotTrain
 from models.evaluation.own import report
 from models.evaluation.ranking.report import page as ranking
-from models.evaluation.ranking.suite import QUESTIONS
+from models.evaluation.ranking.suite import HEARD, QUESTIONS
 from models.evaluation.ranking.suite import Suite as RankingSuite
 from models.evaluation.report import page
 from models.evaluation.suite import Suite
@@ -50,6 +50,9 @@ def main() -> int:
         "--questions", type=int, default=QUESTIONS, metavar="N", help="of each row that is ranked"
     )
     parser.add_argument(
+        "--heard", type=int, default=HEARD, metavar="N", help="of these, for the language model as well"
+    )
+    parser.add_argument(
         "--docs", type=Path, default=_DOCS, metavar="FOLDER", help="where the page is written"
     )
     asked = parser.parse_args()
@@ -63,7 +66,7 @@ def main() -> int:
         if asked.part in ("all", _FINDING):
             finding.write(DetectionSuite(asked.scenes).run(), asked.docs)
         if asked.part in ("all", _RANKING):
-            ranking.write(RankingSuite(asked.questions).run(), asked.docs)
+            ranking.write(RankingSuite(asked.questions, asked.heard).run(), asked.docs)
     except (DataError, NoSuchModel, CannotTrain) as error:
         print(error, file=sys.stderr)
         return 1

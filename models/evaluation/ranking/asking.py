@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from models.data.cache import cache_folder
 from models.evaluation import encoders
@@ -15,13 +15,6 @@ from models.evaluation.ranking.looks import Looks
 from models.ranking.joining import RETRIEVAL, Weights
 
 _T = TypeVar("_T")
-_EQUAL: Final = (
-    {RETRIEVAL: 1.0, LETTERS: 1.0, PAIRS: 1.0},
-    {RETRIEVAL: 1.0, NAMES: 1.0, PAIRS: 1.0},
-    {RETRIEVAL: 1.0, LETTERS: 1.0},
-    {RETRIEVAL: 1.0, NAMES: 1.0},
-    {RETRIEVAL: 1.0, PAIRS: 1.0},
-)
 
 
 class Shipped:
@@ -67,10 +60,11 @@ class Shipped:
         return LanguageModel(ranker, Model(str(ranker.table("ranking")["projector"]), store), self.looks)
 
     def _weights(self, store: Path) -> Weights:
-        """Return what the ranker's description says; sets of sources that it does not know count alike."""
+        """Return what the ranker's description says; where it knows no exemplar pictures, they count 1."""
         try:
-            own = Model("fovea-ranker", store).table("ranking").get("weights", ())
+            own = tuple(Model("fovea-ranker", store).table("ranking").get("weights", ()))
         except NoSuchModel:
             own = ()
         known = {frozenset(weights) for weights in own}
-        return Weights((*own, *(weights for weights in _EQUAL if frozenset(weights) not in known)))
+        more = ({**weights, PAIRS: 1.0} for weights in (*own, {RETRIEVAL: 1.0}))
+        return Weights((*own, *(weights for weights in more if frozenset(weights) not in known)))

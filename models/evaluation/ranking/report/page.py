@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from models.evaluation.ranking.report import plots, tables
-from models.evaluation.ranking.suite import HOSTILE, TRUST, Results
+from models.evaluation.ranking.suite import TRUST, Results
 from models.evaluation.report.markdown import fill
 from models.evaluation.report.page import PAGE, RANKING, with_part
 
@@ -28,7 +28,8 @@ def values(results: Results) -> dict[str, str]:
         "left_out": "".join(f"\n**{line}**\n" for line in results.left_out),
         "most": f"{results.most:,}",
         "trust": f"{TRUST:.2f}",
-        "hostile_count": str(HOSTILE),
+        "heard": f"{max((len(each.asked.questions) for each in results.heard), default=0):,}",
+        "hostile_count": str(results.places.bias.questions if results.places else 0),
         "weights": tables.weights(results),
         "summary": tables.summary(results),
         "shots": tables.shots(results),
@@ -36,7 +37,7 @@ def values(results: Results) -> dict[str, str]:
         "groups": tables.groups(results),
         "calibration": tables.calibration(results),
         "coverage": tables.coverage(results.coverages),
-        "choices": tables.choices(results.chosen),
+        "choices": tables.choices(results),
         "places": tables.places(results.places),
         "hostile": tables.hostile(results.moved),
         "costs": tables.costs(results),

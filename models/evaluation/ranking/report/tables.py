@@ -8,7 +8,6 @@ from typing import Final
 
 from models.evaluation.metrics import Share
 from models.evaluation.ranking import figures
-from models.evaluation.ranking.choices import Chosen
 from models.evaluation.ranking.figures import Coverage, Gain, Spread
 from models.evaluation.ranking.hostile import Moved, Places
 from models.evaluation.ranking.rows import EVERYTHING, WAYS, Judged
@@ -66,16 +65,23 @@ def _row(row: Judged) -> list[str]:
 
 
 def ablation(results: Results) -> str:
-    """Return what each source gains alone, and all of them."""
+    """Return what each source gains alone, and all of them, on the questions that all were asked."""
     rows = []
-    for each in results.rows:
+    for each in results.heard:
         gains = [
             points(figures.gain(each.retrieved.right, each.ways[way].right)) if way in each.ways else _DASH
             for way in WAYS
         ]
-        rows.append([each.asked.name, percent(each.retrieved.share.value), *gains])
-    means = [points(figures.mean_gain(results.gains(way))) for way in WAYS]
-    return table(["", "retrieve", *WAYS], [*rows, ["**mean**", _DASH, *means]])
+        count = f"{len(each.asked.questions):,}"
+        rows.append([each.asked.name, count, percent(each.retrieved.share.value), *gains])
+    if not rows:
+        return "Left out."
+    means = [points(figures.mean_gain([_gain(row, way) for row in results.heard])) for way in WAYS]
+    return table(["", "n", "retrieve", *WAYS], [*rows, ["**mean**", "", _DASH, *means]])
+
+
+def _gain(row: Judged, way: str) -> Gain:
+    return figures.gain(row.retrieved.right, row.ways[way].right if way in row.ways else row.retrieved.right)
 
 
 def groups(results: Results) -> str:
@@ -129,10 +135,11 @@ def coverage(found: Sequence[Coverage]) -> str:
     return table(["", "stated", "known, refused", "n", "never taught, refused", "n"], rows)
 
 
-def choices(found: Sequence[tuple[str, Sequence[Chosen]]]) -> str:
+def choices(results: Results) -> str:
     """Return multiple choice with mined distractors."""
     rows = [
         [title, each.way, f"{each.right.count:,}", ranged(each.right), ranged(each.failures)]
+        for found in (results.chosen, results.examined)
         for title, several in found
         for each in several
     ]
