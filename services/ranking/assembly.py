@@ -25,7 +25,7 @@ from services.ranking.ports import Monitor, Ranker
 from services.ranking.settings import RankingSettings
 from services.ranking.usecases import Answer, AskRanker, Desk, QuestionKey, Rank
 from services.runtime import deadline
-from services.runtime.assembly import Assembly
+from services.runtime.assembly import Assembly, Background
 from services.runtime.event_loop import Subscription
 from services.runtime.grpc_server import Servicer
 from services.runtime.metrics import CacheMetrics, Metrics, ModelMetrics
@@ -75,7 +75,8 @@ def assemble(
     )
     at_once = 1 if ranker is None else min(settings.rankings_at_once, TOPICS[_TOPIC].settings.partitions)
     handled = Subscription(_TOPIC, "ranking", OnCandidatesRetrieved(rank), workers=at_once)
-    return Assembly("ranking", servicers=(servicer,), subscriptions=(handled,), background=(workers,))
+    background = (workers, ranker) if isinstance(ranker, Background) else (workers,)
+    return Assembly("ranking", servicers=(servicer,), subscriptions=(handled,), background=background)
 
 
 def _ask(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from models.ranking.joining import log_ranks
 from models.ranking.letters import Read, averaged
 from models.ranking.orders import Order, orders
 from models.ranking.parsing import parse
@@ -96,6 +96,9 @@ class RemoteRanker:
         self._raise_if_none(answers)
         return answers
 
+    def start(self) -> None:
+        """Do nothing: threads and connections come when the first question does."""
+
     def close(self) -> None:
         """Let threads and connections go; what is under way ends by itself."""
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -144,8 +147,8 @@ class RemoteRanker:
         answered, prompt_digest = self._put(plan, order, LIST_TEMPLATE)
         found = parse(answered.text[:_MOST_TEXT], plan.question.labels)
         template = f"{LIST_TEMPLATE}+{self._server.chat.name}"
-        ranks = {label: min(rank, found.named) for rank, label in enumerate(found.order)}
-        places = _shares([ranks[label] for label in order])
+        said = log_ranks(found.order, found.named)
+        places = tuple(float(said[label]) for label in order)
         told = _Prompt(template, prompt_digest)
         return _Told(order, places, answered, told, Parsed(found.status.value), spent)
 
@@ -239,12 +242,6 @@ def _letters(answered: Answered, count: int) -> tuple[float, ...] | None:
     except ValueError as error:
         raise Unavailable(f"the ranker's answer cannot be used: {error}", reason="RANKER_ANSWER") from error
     return None if letters is None else letters.log_probabilities
-
-
-def _shares(ranks: Sequence[int]) -> tuple[float, ...]:
-    """Return log-probabilities: a list has ranks alone, so shares halve from each rank to the next."""
-    total = math.log(math.fsum(2.0**-rank for rank in ranks))
-    return tuple(-rank * math.log(2.0) - total for rank in ranks)
 
 
 def _list_tokens(labels: Sequence[str]) -> int:

@@ -10,8 +10,10 @@ import trustme
 from services.ranking.adapters.openai import OpenAiEndpoint
 from services.ranking.adapters.remote.opening import open_remote
 from services.ranking.adapters.vllm import VllmOnTriton
-from services.ranking.assembly import open_ranker, open_ways
+from services.ranking.assembly import assemble, open_ranker, open_ways
 from services.ranking.settings import RankingSettings
+from services.runtime.metrics import Metrics
+from services.runtime.object_store.folder import FolderStore
 from services.runtime.settings import SettingsError
 
 HTTPS = {"REMOTE_RANKER_URL": "https://models.example/v1", "REMOTE_RANKER_MODEL": "a/model"}
@@ -58,6 +60,15 @@ def test_it_stands_in_place_of_the_model_that_would_run_here(monkeypatch: pytest
     assert open_ways(settings) is None
     ranker = open_ranker(settings)
     assert type(ranker).__name__ == "RemoteRanker"
+
+
+def test_the_process_that_opened_it_closes_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    settings = loaded(monkeypatch, **HTTPS)
+    ranker = open_remote(settings)
+
+    assembly = assemble(settings, FolderStore(tmp_path), ranker, metrics=Metrics(), version="1")
+
+    assert ranker in assembly.background
 
 
 def test_the_key_may_lie_in_a_file_and_is_never_shown(
