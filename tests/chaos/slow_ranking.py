@@ -13,7 +13,7 @@ from typing import Any, Final
 from services.ranking.assembly import assemble
 from services.ranking.settings import RankingSettings
 from services.runtime.assembly import Assembly
-from services.runtime.backbone import open_shared_log
+from services.runtime.backbone import open_backbone
 from services.runtime.main import exit_code_of, run, start_logging
 from services.runtime.process import Process
 
@@ -45,9 +45,10 @@ def main() -> None:
     """Run until told to stop."""
     settings = RankingSettings.load()
     start_logging("ranking", settings)
-    with open_shared_log(settings) as shared:
-        resources = shared.resources
-        ranking = assemble(metrics=resources.metrics, version=metadata.version("fovea"))
+    with open_backbone(settings) as backbone:
+        resources = backbone.resources
+        version = metadata.version("fovea")
+        ranking = assemble(settings, backbone.store, None, metrics=resources.metrics, version=version)
         run(Process([slow(ranking)], settings, resources=resources), settings)
 
 
