@@ -88,6 +88,7 @@ class Lessons:
         self._by_kind: dict[str, list[Example]] = {}
         for example in examples:
             self._by_kind.setdefault(example.kind, []).append(example)
+        self._by_name = {kind: _named(own) for kind, own in self._by_kind.items()}
         self._features = features
         self._places = places
         self._writer = writer
@@ -106,7 +107,12 @@ class Lessons:
         kinds = list(stage.mix)
         kind = kinds[int(drawn.choice(len(kinds), p=list(stage.mix.values())))]
         own = self._by_kind[kind]
-        many = [own[int(place)] for place in drawn.integers(len(own), size=_ALIKE * stage.rows)]
+        if stage.spread:
+            named = self._by_name[kind]
+            groups = [named[int(place)] for place in drawn.integers(len(named), size=_ALIKE * stage.rows)]
+            many = [group[int(drawn.integers(len(group)))] for group in groups]
+        else:
+            many = [own[int(place)] for place in drawn.integers(len(own), size=_ALIKE * stage.rows)]
         written = [(*self._row(example, stage, drawn), example.picture) for example in many]
         written.sort(key=lambda one: len(one[0].ids))
         start = int(drawn.integers(_ALIKE)) * stage.rows
@@ -141,3 +147,11 @@ class Lessons:
     def _noisy(self, rows: np.ndarray, drawn: np.random.Generator) -> np.ndarray:
         noise = self._noise * drawn.standard_normal(rows.shape)
         return np.asarray(rows.astype(np.float32) + noise, dtype=np.float32)
+
+
+def _named(examples: Sequence[Example]) -> list[list[Example]]:
+    """Return the examples of each name."""
+    found: dict[str, list[Example]] = {}
+    for example in examples:
+        found.setdefault(example.truth, []).append(example)
+    return list(found.values())

@@ -21,12 +21,13 @@ class Stage:
         learns: What is trained; everything else stays as it is, to the bit.
         mix: Share of each kind of example.
         ranking: Weight of telling the names of a tree apart, beside saying the true one.
-        steps: How many; a run with more continues from a checkpoint with fewer.
+        steps: How many, 0: none so far; a run with more continues from a checkpoint with fewer.
         rows: In a step.
         rate: Highest learning rate.
         frozen: So many of the lowest layers are passed without gradient.
         easy: Share of the examples with one letter whose other candidates are of chance: what the letters are
             for has to be learned before look-alikes are told apart.
+        spread: Whether every name is drawn equally often, and not every window.
         hint: Most that a picture before letters is moved towards the words of its name, for the same reason.
     """
 
@@ -40,6 +41,7 @@ class Stage:
     frozen: int = 0
     easy: float = 0.0
     hint: float = 0.0
+    spread: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Recipe:
             hint=1.0,
         ),
         Stage("names", "adapter", MappingProxyType({"open": 1.0}), 1.0, 200, 16, 6e-4, frozen=6),
+        Stage("spread", "adapter", MappingProxyType({"open": 1.0}), 1.0, 0, 16, 6e-4, frozen=6, spread=True),
     )
     hidden: int = 384
     ridge: float = 0.1

@@ -172,6 +172,23 @@ def test_the_same_step_draws_the_same_lesson_and_letters_stand_in_new_orders() -
     assert counts.min() > 0.5 * counts.mean()
 
 
+def test_spread_over_names_a_name_with_many_windows_is_drawn_no_oftener() -> None:
+    made = [Example("ox", "open", word, (word, "hen"), (word, "hen")) for word in ("ox",) * 30 + ("cat",)]
+    seen = Features(
+        np.ones((1, 389), np.float16), np.ones((1, 640), np.float16), np.zeros(1, int), np.ones(1, bool)
+    )
+    many = Lessons(made, seen, {"ox": 0}, Writer(Characters(), TOKENS), hint, noise=0.0, seed=0)
+    stage = replace(PROJECTOR, rows=16)
+
+    shares = []
+    for spread in (False, True):
+        said = [many.draw(replace(stage, spread=spread), step, CPU).inputs for step in range(12)]
+        cats = sum(int((ord("c") % 96 == one.wanted[:, :5]).any(1).sum()) for one in said)
+        shares.append(cats / (12 * 16))
+    assert shares[0] < 0.2
+    assert 0.3 < shares[1] < 0.7
+
+
 def test_the_loss_reads_nothing_but_the_tokens_of_the_answers() -> None:
     lesson = lessons().draw(PROJECTOR, 0, CPU)
     owner, wanted = lesson.inputs.owner, lesson.inputs.wanted
