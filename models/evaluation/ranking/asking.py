@@ -60,11 +60,9 @@ class Shipped:
         return LanguageModel(ranker, Model(str(ranker.table("ranking")["projector"]), store), self.looks)
 
     def _weights(self, store: Path) -> Weights:
-        """Return what the ranker's description says; where it knows no exemplar pictures, they count 1."""
+        """Return what the ranker's description says; without one exemplar pictures count like retrieval."""
         try:
             own = tuple(Model("fovea-ranker", store).table("ranking").get("weights", ()))
         except NoSuchModel:
             own = ()
-        known = {frozenset(weights) for weights in own}
-        more = ({**weights, PAIRS: 1.0} for weights in (*own, {RETRIEVAL: 1.0}))
-        return Weights((*own, *(weights for weights in more if frozenset(weights) not in known)))
+        return Weights(own or ({RETRIEVAL: 1.0, PAIRS: 1.0},))

@@ -20,7 +20,7 @@ from models.evaluation.ranking.evidence import PAIRS, Kept, gathered
 from models.evaluation.ranking.figures import Coverage, Gain
 from models.evaluation.ranking.hostile import Moved, Places
 from models.evaluation.ranking.questions import Question
-from models.evaluation.ranking.rows import EVERYTHING, WAYS, Judged, judged
+from models.evaluation.ranking.rows import EVERYTHING, Judged, judged
 from models.evaluation.ranking.sets import DRAWINGS, Asked, Sets
 from models.evaluation.ranking.unknowns import Unknowns
 from models.evaluation.subjects import Encoded
@@ -144,8 +144,7 @@ class Suite:
             by_evidence = partial(choices.by_evidence, questions=questions, weights=self._shipped.weights)
             retrieval = [{"retrieval": each["retrieval"]} for each in said]
             found.append(by_evidence("retrieval", said=retrieval))
-            if any(set(each) & set(WAYS[EVERYTHING]) for each in said):
-                found.append(by_evidence(EVERYTHING, said=said))
+            found.append(by_evidence(EVERYTHING, said=said))
         return asked.name, tuple(found)
 
     def _costs(self, questions: Sequence[Question]) -> Iterator[Cost]:

@@ -38,7 +38,7 @@ class Settings:
         seed: Of weights and of what is drawn.
     """
 
-    steps: int = 380
+    steps: int = 900
     rate: float = 4e-3
     decay: float = 2e-2
     clip: float = 1.0
