@@ -74,7 +74,7 @@ class RankingSettings(RemoteRankerSettings):
     port: int = Field(default=8504, ge=0, le=65535, description="gRPC port; 0 lets the system choose")
     ranking_model: str = Field(
         default="fovea-ranker",
-        description="orders the candidates of what the gates leave open; empty: nothing does, and retrieval's"
+        description="orders the candidates of what the gates leave open; none: nothing does, and retrieval's"
         " order stands; the shipped one may be missing as well",
     )
     ranking_mode: Literal["", "letters", "names", "both"] = Field(

@@ -28,7 +28,7 @@ class Program:
             "FOVEA_PORT": "0",
             "FOVEA_DATA_FOLDER": str(folder / "data"),
             "FOVEA_READY_FILE": str(self._ready_file),
-            "FOVEA_RANKING_MODEL": "",  # a gigabyte and a second an image; tests of ranking say otherwise
+            "FOVEA_RANKING_MODEL": "none",  # a gigabyte and a second an image; tests of ranking say otherwise
         }
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(

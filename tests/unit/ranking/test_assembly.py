@@ -76,7 +76,7 @@ def test_a_way_of_asking_that_the_model_does_not_know_is_refused_at_the_start() 
 
 def test_without_the_model_folder_there_is_no_ranker_unless_one_was_asked_for_by_name(tmp_path: Path) -> None:
     assert open_ranker(RankingSettings(model_folder=tmp_path)) is None
-    assert open_ranker(RankingSettings(model_folder=tmp_path, ranking_model="")) is None
+    assert open_ranker(RankingSettings(model_folder=tmp_path, ranking_model="none")) is None
     with pytest.raises(NotFound):
         open_ranker(RankingSettings(model_folder=tmp_path, ranking_model="other"))
 
