@@ -14,6 +14,7 @@ from services.kernel.sharing import Once, Turns
 from services.ranking.adapters.described import Described, described
 from services.ranking.adapters.multimodal import MultimodalRanker
 from services.ranking.adapters.pairs import LOOK_BYTES, Looks
+from services.ranking.adapters.pictures import PictureRanker
 from services.ranking.adapters.remote.opening import open_remote
 from services.ranking.adapters.telemetry import MetricsMonitor
 from services.ranking.domain.asking import Effort, Mode
@@ -155,6 +156,8 @@ def ranker_over(
         weigh=lambda kept: settings.kept_looks_mb * 1_000_000 + 1 if kept.look is None else LOOK_BYTES,
         counts=None if caches is None else caches.of("looks"),
     )
+    if ways.mode is Mode.PICTURES:
+        return PictureRanker(models, ways, looks)
     return MultimodalRanker(models, ways, looks)
 
 
@@ -168,9 +171,9 @@ def _ways(settings: RankingSettings, opened: OpenedModels) -> Described | None:
     if name in ("", OFF) or settings.remote_ranker_url:
         return None
     if "ranking_model" in settings.model_fields_set:
-        return described(name, opened)
+        return described(name, opened, settings.ranking_mode)
     try:
-        return described(name, opened)
+        return described(name, opened, settings.ranking_mode)
     except NotFound as error:
         _LOG.warning("candidates stay as retrieval has them: %s", error)
         return None

@@ -77,10 +77,10 @@ class RankingSettings(RemoteRankerSettings):
         description="orders the candidates of what the gates leave open; none: nothing does, and retrieval's"
         " order stands; the shipped one may be missing as well",
     )
-    ranking_mode: Literal["", "letters", "names", "both"] = Field(
+    ranking_mode: Literal["", "pictures", "letters", "names", "both"] = Field(
         default="",
-        description="whether candidates are read behind letters, by their names, or both; empty: as the model"
-        " is best",
+        description="whether candidates' own pictures alone are compared, or a language model reads letters,"
+        " names or both as well; empty: as the model is best",
     )
     ranking_candidates: int = Field(
         default=26, ge=2, le=26, description="of one region that the model is asked about, at most"

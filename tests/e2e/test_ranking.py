@@ -1,4 +1,4 @@
-"""The model that ships orders candidates in a process of its own settings, through both doors."""
+"""What ships orders candidates, through both doors: by their pictures, and with the language model."""
 
 from __future__ import annotations
 
@@ -16,12 +16,20 @@ from tests.e2e.processes import Program
 from tests.e2e.scrape import Scrape
 from tests.e2e.waiting import eventually, unless_missing
 
+MODELS = {"": (), "both": ("fovea-projector", "fovea-ranker")}
 ALWAYS = RecognitionOptions(size=3, trust_threshold=1.0, unknown_threshold=1.0)
 
 
+@pytest.fixture(scope="module", params=["", "both"], ids=["as it ships", "letters and names"])
+def mode(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+def program(tmp_path_factory: pytest.TempPathFactory, mode: str) -> Iterator[Program]:
     settings = {"FOVEA_RANKING_MODEL": "fovea-ranker", "FOVEA_RANKING_BUDGET_S": "60"}
+    if mode:
+        settings["FOVEA_RANKING_MODE"] = mode
     with Program("services.allinone", tmp_path_factory.mktemp("ranking"), settings) as started:
         yield started
 
@@ -45,7 +53,7 @@ def _comparable(ranking: ranking_pb2.Ranking) -> dict[str, object]:
     return dict(fields)
 
 
-def test_both_doors_ask_the_model_and_write_down_how(program: Program, calls: Calls) -> None:
+def test_both_doors_ask_the_model_and_write_down_how(program: Program, calls: Calls, mode: str) -> None:
     image = png("poppy", seed=31)
 
     waited = calls.recognize(image, options=ALWAYS)
@@ -57,10 +65,12 @@ def test_both_doors_ask_the_model_and_write_down_how(program: Program, calls: Ca
     assert ranking.status == ranking_pb2.RANKING_STATUS_RANKED, ranking.rung
     assert _comparable(ranking) == _comparable(_ranking(streamed))
     assert _ranking(streamed).judgement.cached
-    assert [each.source for each in ranking.judgement.evidence][:2] == ["retrieval", "letters"]
+    asked = ["letters", "names", "pairs"] if mode else ["pairs"]
+    assert [each.source for each in ranking.judgement.evidence] == ["retrieval", *asked]
     assert sorted(ranking.judgement.readings[0].order) == [0, 1, 2]
-    assert len(ranking.judgement.prompt_digest) == 64
-    assert any(model.startswith("fovea-ranker@") for model in waited.envelope.stages[-1].models)
+    models = {model.partition("@")[0] for model in waited.envelope.stages[-1].models}
+    assert models == {"fovea-global", "fovea-local", "fovea-pairs", *MODELS[mode]}
+    assert len(ranking.judgement.prompt_digest) == (64 if mode else 0)
     total = sum(each.probability for each in ranking.labels) + ranking.probability_unknown
     assert total == pytest.approx(1)
     assert Scrape(program).value("fovea_rank_judged_total", parsed="read") == 2

@@ -19,7 +19,7 @@ ERROR_RATE: Final = 0.05
 EXEMPLARS: Final = 500
 MOST_EXEMPLARS: Final = 10_000
 _LEAST_OF_A_LABEL: Final = 2
-_LEFT_AS_IT_WAS: Final = frozenset({"one_candidate"})
+_LEFT_AS_IT_WAS: Final = frozenset({"one_candidate", "no_pictures"})
 
 
 @dataclass(frozen=True)

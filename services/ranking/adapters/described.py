@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol, runtime_checkable
 
 from models.language.gguf import GgufError
@@ -12,6 +12,7 @@ from models.ranking.chats import CHATML, CHATS, Chat
 from models.ranking.templates import LETTERS, letters
 from models.text.literal import LiteralTokenizer
 from services.kernel.errors import Corrupt, Unsupported
+from services.ranking.domain.asking import Mode
 from services.runtime.model_execution.crops import Sight, preparation_of, sight
 from services.runtime.model_execution.folder import Description, ModelFolder
 from services.runtime.model_execution.opening import OpenedModels, Wanted
@@ -51,6 +52,7 @@ class Described:
         image_tokens: How many the projector makes of a crop.
         chat: How questions are laid out.
         takes_patches: Whether the projector takes those of the local model.
+        mode: How candidates are ordered unless somebody says otherwise.
     """
 
     ranker: str
@@ -62,17 +64,18 @@ class Described:
     image_tokens: int
     chat: Chat = CHATML
     takes_patches: bool = False
+    mode: Mode = Mode.LETTERS
 
     @property
     def wanted(self) -> Wanted:
         """Which models take part; those whose descriptions decide must be the ones that were read."""
-        exact = {self.ranker, self.ordering.projector}
+        exact = set() if self.mode is Mode.PICTURES else {self.ranker, self.ordering.projector}
         names = exact | {self.sight.name} | ({self.ordering.local_model, self.ordering.pairs_model} - {""})
         return Wanted(frozenset(names), frozenset(exact))
 
 
-def described(name: str, opened: OpenedModels) -> Described:
-    """Return how candidates are ordered with the model of this name.
+def described(name: str, opened: OpenedModels, mode: str = "") -> Described:
+    """Return how candidates are ordered with the model of this name; in another mode than its own, if said.
 
     Raises:
         NotFound: It, or a model that it needs, is not there.
@@ -89,10 +92,13 @@ def described(name: str, opened: OpenedModels) -> Described:
         )
     if ordering.chat not in CHATS:
         raise Unsupported(f"{folder.name} wants the layout {ordering.chat}: not known", reason="MODEL_KIND")
+    chosen = Mode(mode or ordering.mode)
+    if chosen is Mode.PICTURES and not ordering.pairs_model:
+        raise Unsupported(f"{folder.name} has no model that compares pictures", reason="MODE_NOT_SERVED")
     tokens = _tokens(folder)
     projector = opened(ordering.projector).description
     if ordering.image_model == ordering.projector:
-        return _seeing(name, ordering, tokens, projector)
+        return replace(_seeing(name, ordering, tokens, projector), mode=chosen)
     seen = {each.name: each.name for each in projector.inputs if each.name != PATCHES}
     sees = sight(ordering.image_model, opened(ordering.image_model).description)
     taken = {each.name for each in projector.inputs}
@@ -106,7 +112,7 @@ def described(name: str, opened: OpenedModels) -> Described:
     count = projector.outputs[0].shape[1]
     chat = CHATS[ordering.chat]
     takes = PATCHES in taken
-    return Described(name, ordering, tokens, sees, seen, letter_tokens(tokens), count, chat, takes)
+    return Described(name, ordering, tokens, sees, seen, letter_tokens(tokens), count, chat, takes, chosen)
 
 
 def _seeing(name: str, ordering: Ordering, tokens: Tokens, projector: Description) -> Described:

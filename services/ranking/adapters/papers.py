@@ -33,7 +33,7 @@ from services.ranking.domain.asking import (
 EXEMPLARS: Final = 4
 """Pictures of each candidate that are compared with."""
 _KEPT_TEXTS: Final = 256
-_MODES: Final = {"letters": Mode.LETTERS, "names": Mode.NAMES, "both": Mode.BOTH}
+_MODES: Final = (Mode.LETTERS, Mode.NAMES, Mode.BOTH)
 
 
 @dataclass(eq=False)
@@ -119,10 +119,10 @@ class Papers:
         """Return on what terms the model can be asked; what a prompt costs is counted."""
         ordering = self._described.ordering
         one, two = (self._count(Content(("x",) * labels)) for labels in (1, 2))
-        first = _MODES[ordering.mode]
+        first = next((mode for mode in _MODES if mode.value == ordering.mode), Mode.NAMES)
         preparation = self._described.sight.preparation
         return Terms(
-            modes=(first, *(mode for mode in Mode if mode is not first)),
+            modes=(first, *(mode for mode in _MODES if mode is not first)),
             most_labels=len(LETTERS),
             exemplars_per_label=EXEMPLARS if ordering.pairs_model else 0,
             picture_px=2 * max(preparation.size_px, preparation.resize_px),

@@ -30,6 +30,8 @@ class Mode(enum.Enum):
     NAMES = "names"
     """The likelihood of each candidate's name is read."""
     BOTH = "both"
+    PICTURES = "pictures"
+    """The candidates' own pictures are compared; no language model reads anything."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,6 +35,11 @@ LESS_EFFORT: Final = Rung(
     "the model's order, from as much as it could see",
 )
 ONE_CANDIDATE: Final = Rung("one_candidate", "there is one candidate, so nothing to order", _RETRIEVAL)
+NO_PICTURES: Final = Rung(
+    "no_pictures",
+    "only pictures are compared, and fewer than two candidates have one, or all look nearly the same",
+    _RETRIEVAL,
+)
 RANKER_LATE: Final = Rung(
     "ranker_late",
     "the time that is left is too short for the model, or it did not answer in time",
@@ -58,6 +63,7 @@ LADDER: Final = (
     TOO_MANY_CANDIDATES,
     LESS_EFFORT,
     ONE_CANDIDATE,
+    NO_PICTURES,
     RANKER_LATE,
     RANKER_UNAVAILABLE,
     RANKER_FAILED,
@@ -86,6 +92,8 @@ def rung_of(error: Exception) -> Rung:
     """Return the rung for what a ranker raised."""
     if isinstance(error, InvalidInput) and error.reason == "REGION_INVALID":
         return NO_REGION
+    if isinstance(error, NotFound) and error.reason == "NO_PICTURES":
+        return NO_PICTURES
     return next((rung for kind, rung in _BY_ERROR if isinstance(error, kind)), RANKER_FAILED)
 
 

@@ -102,6 +102,6 @@ def _smaller(wanted: Plan) -> Iterator[Plan]:
 def tokens_asked(regions: Sequence[Sequence[int]], asked: Plan) -> int:
     """Return the tokens of all prompts; names are read once, whatever the orders."""
     passes = asked.effort.orders + (asked.effort.mode is Mode.BOTH)
-    if asked.effort.mode is Mode.NAMES:
+    if asked.effort.mode in {Mode.NAMES, Mode.PICTURES}:
         passes = 1
     return passes * sum(region[min(asked.labels, len(region)) - 1] for region in regions)

@@ -48,7 +48,7 @@ class Answer:
     @property
     def whole(self) -> bool:
         """Whether it is worth keeping: all that was asked for."""
-        wanted = 1 if self.effort.mode is Mode.NAMES else self.effort.orders
+        wanted = 1 if self.effort.mode in {Mode.NAMES, Mode.PICTURES} else self.effort.orders
         said = self.judgement
         return said is not None and said.whole and len(said.readings) >= wanted
 

@@ -98,7 +98,7 @@ class Ordering(Strict):
             itself, if that sees crops.
         local_model: Sees a crop as one tile, for a projector that takes `patches` and for pairs; or none.
         pairs_model: Compares a crop with candidates' own pictures; empty: nothing does.
-        mode: What it is best at.
+        mode: What it is best at; `pictures`: candidates' own pictures are compared, and it is not asked.
         template: The prompt with candidates behind letters.
         names_template: The prompt that names are read behind.
         chat: The layout of the model's family, of models/ranking/chats.py.
@@ -117,7 +117,7 @@ class Ordering(Strict):
     image_model: str
     local_model: str = ""
     pairs_model: str = ""
-    mode: Literal["letters", "names", "both"] = "letters"
+    mode: Literal["pictures", "letters", "names", "both"] = "letters"
     template: str = "letters@1"
     names_template: str = "names@1"
     chat: str = "chatml"

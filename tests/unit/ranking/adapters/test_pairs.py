@@ -6,12 +6,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from services.kernel.errors import DeadlineExceeded, NotFound
+from services.kernel.errors import DeadlineExceeded, FoveaError, NotFound
 from services.kernel.sharing import Once
 from services.kernel.vocabulary import Box, Region, RegionOrigin
+from services.ranking.adapters.described import Described
 from services.ranking.adapters.multimodal import MultimodalRanker
 from services.ranking.adapters.pairs import LOOK_BYTES, Looks
-from services.ranking.domain.asking import Effort, Judgement, Question, Shown
+from services.ranking.adapters.pictures import PictureRanker
+from services.ranking.domain.asking import Effort, Judgement, Mode, Question, Shown
+from services.ranking.domain.judging import checked_judgement
+from services.ranking.domain.ladder import NO_PICTURES, NO_REGION, rung_of
+from services.ranking.ports import Ranker
 from services.runtime import deadline
 from tests.fakes.language import described, language_models
 from tests.fakes.models import FunctionModels, Tensors
@@ -62,7 +67,7 @@ def gallery() -> Gallery:
     return Gallery()
 
 
-def comparing(gallery: Gallery, *, most: int = 100) -> MultimodalRanker:
+def parts(gallery: Gallery, *, most: int = 100) -> tuple[FunctionModels, Described, Looks]:
     models = language_models({"robin": -0.5, "wren": -0.6})
     functions = {**models.functions, "local": gallery.local, "pairs": alike}
     how = described()
@@ -74,13 +79,26 @@ def comparing(gallery: Gallery, *, most: int = 100) -> MultimodalRanker:
         most=most * LOOK_BYTES,
         weigh=lambda kept: LOOK_BYTES if kept.look else most * LOOK_BYTES + 1,
     )
-    return MultimodalRanker(FunctionModels(functions), how, looks)
+    return FunctionModels(functions), how, looks
 
 
-def asked(ranker: MultimodalRanker, *exemplars: tuple[Shown, ...]) -> Judgement:
-    region = Region("0", Box(0.0, 0.0, 60.0, 60.0), RegionOrigin.CALLER)
-    question = Question(picture(GREY), region, LABELS, ("",) * 3, exemplars)
-    (said,) = ranker.rank([question], Effort())
+def comparing(gallery: Gallery, *, most: int = 100) -> MultimodalRanker:
+    return MultimodalRanker(*parts(gallery, most=most))
+
+
+def without_language(gallery: Gallery) -> PictureRanker:
+    models, how, looks = parts(gallery)
+    only = {name: function for name, function in models.functions.items() if name != "ranker"}
+    return PictureRanker(FunctionModels(only), how, looks)
+
+
+def question(*exemplars: tuple[Shown, ...], left_px: float = 0.0) -> Question:
+    region = Region("0", Box(left_px, 0.0, left_px + 60.0, 60.0), RegionOrigin.CALLER)
+    return Question(picture(GREY), region, LABELS, ("",) * 3, exemplars)
+
+
+def asked(ranker: Ranker, *exemplars: tuple[Shown, ...]) -> Judgement:
+    (said,) = ranker.rank([question(*exemplars)], Effort(ranker.terms().modes[0]))
     assert isinstance(said, Judgement)
     return said
 
@@ -149,3 +167,41 @@ def test_the_same_picture_with_another_part_is_another_look(gallery: Gallery) ->
     asked(comparing(gallery), (gallery.shown(20), part), (gallery.shown(198),), ())
 
     assert gallery.read.count("images/20") == 2
+
+
+def test_pictures_alone_order_candidates_without_a_language_model(gallery: Gallery) -> None:
+    ranker = without_language(gallery)
+
+    said = asked(ranker, (gallery.shown(20),), (gallery.shown(198),), ())
+
+    assert isinstance(ranker, Ranker)
+    assert ranker.terms().modes == (Mode.PICTURES,)
+    assert [each.source for each in said.evidence] == ["pairs"]
+    assert int(np.argmax(said.evidence[0].log_probabilities)) == 1
+    assert said.models == ("eye@fake", "local@fake", "pairs@fake")
+    assert (said.tokens, said.template, said.whole) == (0, "", True)
+    assert checked_judgement(said, labels=3) is said
+
+
+def test_without_pictures_to_compare_retrieval_stands_and_the_rung_says_why(gallery: Gallery) -> None:
+    ranker = without_language(gallery)
+    effort = Effort(Mode.PICTURES)
+
+    none, outside, both = ranker.rank(
+        [
+            question((), (), ()),
+            question((gallery.shown(20),), (gallery.shown(198),), (), left_px=500.0),
+            question((gallery.shown(20),), (gallery.shown(198),), ()),
+        ],
+        effort,
+    )
+
+    assert isinstance(none, FoveaError)
+    assert isinstance(outside, FoveaError)
+    assert (rung_of(none), rung_of(outside)) == (NO_PICTURES, NO_REGION)
+    assert isinstance(both, Judgement)
+
+
+def test_pictures_that_come_too_late_are_no_missing_pictures(gallery: Gallery) -> None:
+    with deadline.within(0.0), pytest.raises(DeadlineExceeded):
+        without_language(gallery).rank([question((gallery.shown(20),), (), ())], Effort(Mode.PICTURES))
