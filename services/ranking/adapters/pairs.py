@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from jaxtyping import Float64, UInt8
 
-from models.ranking.pairs.looks import Look, checked, evidence, look, tensors
+from models.ranking.pairs.looks import Look, checked, evidence, is_familiar, look, tensors
 from services.kernel.crops import crops
 from services.kernel.errors import DeadlineExceeded, FoveaError
 from services.kernel.regions import whole_image
@@ -80,20 +80,25 @@ class Comparisons:
             exemplars: Pictures of each candidate.
 
         Returns:
-            Log-probabilities; None if fewer than two candidates have a picture, or time ran out.
+            Log-probabilities; None if fewer than two candidates have a picture, if all pictures look nearly the
+            same, or if time ran out.
         """
         owners = [place for place, some in enumerate(exemplars) for _ in some]
         shown = [each for some in exemplars for each in some]
         try:
             kept = self._kept(shown)
             known = [(place, each.look) for place, each in zip(owners, kept, strict=True) if each.look]
-            logits = self._compared(query, [each for _, each in known])
+            whole = len(known) == len(shown)
+            owner, seen = (
+                np.asarray([place for place, _ in known], dtype=np.intp),
+                [each for _, each in known],
+            )
+            if not is_familiar(seen, owner):
+                return None, whole
+            logits = self._compared(query, seen)
         except DeadlineExceeded:
             return None, False
-        whole = len(known) == len(shown)
-        if not known:
-            return None, whole
-        found = evidence(logits, np.asarray([place for place, _ in known]), len(exemplars))
+        found = evidence(logits, owner, len(exemplars))
         return (None if found is None else np.asarray(found, dtype=np.float64)), whole
 
     def _kept(self, shown: Sequence[Shown]) -> list[Kept]:

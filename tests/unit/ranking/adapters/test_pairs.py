@@ -205,3 +205,10 @@ def test_without_pictures_to_compare_retrieval_stands_and_the_rung_says_why(gall
 def test_pictures_that_come_too_late_are_no_missing_pictures(gallery: Gallery) -> None:
     with deadline.within(0.0), pytest.raises(DeadlineExceeded):
         without_language(gallery).rank([question((gallery.shown(20),), (), ())], Effort(Mode.PICTURES))
+
+
+def test_pictures_that_all_look_nearly_the_same_say_nothing(gallery: Gallery) -> None:
+    said = asked(comparing(gallery), (gallery.shown(250),), (gallery.shown(251),), (gallery.shown(252),))
+
+    assert [each.source for each in said.evidence] == ["letters"]
+    assert said.whole
