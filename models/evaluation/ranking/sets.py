@@ -19,11 +19,19 @@ from models.evaluation.sampling import few_shot
 from models.evaluation.subjects import Subject
 
 DRAWINGS: Final = "drawings of withheld names"
+ACROSS: Final = "drawings of withheld names, by another artist"
 TEXTILE: Final = "textiles, sound or not"
 TONED: Final = "skin tones, the emoji given"
 PHOTOGRAPHS: Final = "photographs by name"
 UNSEEN: Final = "withheld names by name"
-SHOTS: Final = {DRAWINGS: (1, 2, 4), TEXTILE: (1, 2, 4, 8), TONED: (1, 2), PHOTOGRAPHS: (0,), UNSEEN: (0,)}
+SHOTS: Final = {
+    DRAWINGS: (1, 2, 4),
+    ACROSS: (1, 2),
+    TEXTILE: (1, 2, 4, 8),
+    TONED: (1, 2),
+    PHOTOGRAPHS: (0,),
+    UNSEEN: (0,),
+}
 """Pictures of each class that are known; 0: its name is."""
 _SEED: Final = 0
 _TEXTILE_QUERIES: Final = 96
@@ -72,6 +80,7 @@ class Sets:
         """Yield every row of the table."""
         for title, draw in (
             (DRAWINGS, self.drawings),
+            (ACROSS, self.across),
             (TONED, self.tones),
             (TEXTILE, self.textile),
             (PHOTOGRAPHS, self.photographs),
@@ -83,6 +92,30 @@ class Sets:
     def drawings(self, shots: int) -> Asked:
         """Ask for a drawing of each class, of which so many others are known."""
         return self._few_shot(DRAWINGS, withheld_drawings(self._sets["emoji"]), shots, queries=1)
+
+    def across(self, shots: int) -> Asked:
+        """Ask for drawings by each of three artists, none of whose designs are another's, by the others'."""
+        withheld = withheld_drawings(self._sets["emoji"])
+        by_artist = {artist: base_of(withheld, artist) for artist in MAIN_ARTISTS}
+        drawn = np.random.default_rng(_SEED)
+        questions = []
+        for artist, asked in by_artist.items():
+            others = [each for each in MAIN_ARTISTS if each != artist]
+            known = [by_artist[others[int(place)]] for place in drawn.permutation(len(others))][:shots]
+            rows = [row for each in known for row in each.rows]
+            labels = sorted({row.label for row in rows})
+            memory = by_picture(
+                labels,
+                np.concatenate([self._subject.see(each).visual for each in known]),
+                np.array([labels.index(row.label) for row in rows]),
+                [Picture(withheld, row) for row in rows],
+            )
+            questions += [
+                ask(Picture(withheld, row), vector, memory, truth=row.label, group=row["group"])
+                for row, vector in zip(asked.rows, self._subject.see(asked).visual, strict=True)
+                if row.label in labels
+            ]
+        return Asked(ACROSS, shots, _some(questions, self._most), len(labels))
 
     def textile(self, shots: int) -> Asked:
         """Ask for a quarter of the pictures of three kinds."""
