@@ -134,6 +134,6 @@ def evidence(
 def checked(outputs: Mapping[str, np.ndarray], pairs: int) -> Float[np.ndarray, "pair"]:
     """Return the logits of a reply. Raises ValueError if they are not one number a pair."""
     found = outputs.get(LOGITS)
-    if found is None or found.shape != (pairs,):
+    if found is None or found.shape != (pairs, 1):
         raise ValueError(f"fovea-pairs should give {pairs} logits, and gave {getattr(found, 'shape', None)}")
-    return found.astype(np.float64)
+    return found[:, 0].astype(np.float64)

@@ -149,14 +149,14 @@ class Pairs(nn.Module):
         exemplar_patches: Tensor,
         exemplar_pixels: Tensor,
     ) -> Tensor:
-        """Return logits (n,), one a pair."""
+        """Return logits (n, 1), one a pair."""
         cosines = [
             (query_embeddings * exemplar_embeddings).sum(1),
             (query_names * exemplar_names).sum(1),
         ]
         one = self.network.picture(query_patches, query_pixels)
         other = self.network.picture(exemplar_patches, exemplar_pixels)
-        return self.network(one, other, torch.stack(cosines, 1))
+        return self.network(one, other, torch.stack(cosines, 1))[:, None]
 
 
 def listwise(logits: Tensor, votes: Tensor, weight: Tensor) -> Tensor:

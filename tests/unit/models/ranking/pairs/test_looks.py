@@ -74,8 +74,8 @@ def test_what_is_no_number_is_left_out() -> None:
 
 
 def test_a_reply_of_another_shape_is_no_reply() -> None:
-    assert checked({"logits": np.zeros(3, np.float32)}, 3).shape == (3,)
-    for wrong in ({"logits": np.zeros((3, 1), np.float32)}, {"logits": np.zeros(2, np.float32)}, {}):
+    assert checked({"logits": np.zeros((3, 1), np.float32)}, 3).shape == (3,)
+    for wrong in ({"logits": np.zeros(3, np.float32)}, {"logits": np.zeros((2, 1), np.float32)}, {}):
         with pytest.raises(ValueError, match="3 logits"):
             checked(wrong, 3)
 
