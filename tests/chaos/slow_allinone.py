@@ -14,8 +14,8 @@ from tests.chaos.slow_ranking import slow
 def main() -> None:
     """Run until told to stop."""
 
-    def assemble_slow(**given: Any) -> Any:
-        return slow(assemble(**given))
+    def assemble_slow(*given: Any, **named: Any) -> Any:
+        return slow(assemble(*given, **named))
 
     vars(allinone)["assemble_ranking"] = assemble_slow
     allinone.main()
