@@ -80,8 +80,8 @@ class Comparisons:
             exemplars: Pictures of each candidate.
 
         Returns:
-            Log-probabilities; None if fewer than two candidates have a picture, if all pictures look nearly the
-            same, or if time ran out.
+            Log-probabilities; None if fewer than two candidates have a picture, if all pictures look nearly
+            the same, or if time ran out.
         """
         owners = [place for place, some in enumerate(exemplars) for _ in some]
         shown = [each for some in exemplars for each in some]
