@@ -20,9 +20,10 @@ from benchmarks.pictures import photograph
 from benchmarks.table import milliseconds, table
 from models.language.tokenizer import LanguageTokenizer
 from services.kernel.crops import crops
+from services.kernel.rankings import Candidate, Candidates
 from services.kernel.regions import whole_image
 from services.kernel.sharing import Once, Turns
-from services.kernel.vocabulary import Candidate, Candidates, ImageReference, RecognitionOptions
+from services.kernel.vocabulary import ImageReference, RecognitionOptions
 from services.ranking.adapters.described import Described, letter_tokens
 from services.ranking.adapters.multimodal import MultimodalRanker
 from services.ranking.domain.asking import Effort, Mode

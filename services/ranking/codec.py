@@ -11,7 +11,8 @@ from fovea.ranking.v1 import ranking_pb2 as pb
 from fovea.retrieval.v1 import events_pb2 as retrieval_events
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
-from services.kernel.vocabulary import Candidates, ImageReference, RecognitionOptions, Region
+from services.kernel.rankings import Candidates
+from services.kernel.vocabulary import ImageReference, RecognitionOptions, Region
 from services.ranking.usecases import Ranked
 from services.runtime.codec import candidates, recognition
 from services.runtime.codec.region import read_image, read_regions

@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
 from services.kernel.errors import FoveaError
+from services.kernel.rankings import Candidates, Ranking
 from services.kernel.sharing import TimeLimit
-from services.kernel.vocabulary import Candidates, ImageReference, Ranking
+from services.kernel.vocabulary import ImageReference
 from services.ranking.domain.asking import Effort, Judgement, Question, Terms
 
 

@@ -6,14 +6,17 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from services.kernel.errors import NotFound
+from services.kernel.errors import (
+    NotFound,
+)
+from services.kernel.rankings import Candidates, Ranking
 from services.kernel.sharing import Once, Turns
-from services.kernel.vocabulary import Box, Candidates, ImageReference, Region, RegionOrigin
+from services.kernel.vocabulary import Box, ImageReference, RecognitionOptions, Region, RegionOrigin
 from services.ranking.domain.asking import Effort
 from services.ranking.domain.ordering import Thresholds
 from services.ranking.domain.planning import Plan
 from services.ranking.ports import Ranker
-from services.ranking.usecases import Answer, AskRanker, Desk, QuestionKey, Rank
+from services.ranking.usecases import Answer, AskRanker, Desk, QuestionKey, Rank, Ranked
 from services.runtime import deadline
 from tests.fakes.gateway import picture
 from tests.fakes.ranking import RecordingMonitor, candidates
@@ -22,6 +25,7 @@ PICTURE = picture(size=(64, 48))
 IMAGE = ImageReference(hashlib.sha256(PICTURE).hexdigest(), "images/one", "image/png", len(PICTURE), 64, 48)
 THRESHOLDS = Thresholds(trust=0.9, unknown=0.75, level=0.5)
 EASY, HARD, STRANGE = 0.95, 0.2, 0.1
+NO_OPTIONS = RecognitionOptions()
 
 
 @dataclass
@@ -73,3 +77,20 @@ def rank(
     if ranker is not None:
         ask = AskRanker(ranker, images or DictImages(), replace(at or desk(), clock=clock), monitor)
     return Rank(thresholds=THRESHOLDS, monitor=monitor, version="1.2", clock=clock, ask=ask)
+
+
+def asked(case: Rank, *each: Candidates, image: ImageReference | None = IMAGE) -> Ranked:
+    """What the use case makes of candidates, each about the region of its number."""
+    regions = [region(int(one.region_id)) for one in each]
+    return case(each, NO_OPTIONS, image=image, regions=regions)
+
+
+def one(case: Rank, *each: Candidates) -> Ranking:
+    """Its only ranking, of `found()` where no candidates are given."""
+    (ranking,) = asked(case, *(each or (found(),))).rankings
+    return ranking
+
+
+def names(ranking: Ranking) -> list[str]:
+    """Its labels, best first."""
+    return [each.label for each in ranking.labels]

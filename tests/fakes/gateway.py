@@ -30,10 +30,9 @@ from services.gateway.ports import (
 )
 from services.gateway.ports.steps import NOTHING_SAID
 from services.kernel.errors import DeadlineExceeded
+from services.kernel.rankings import Candidate, Candidates, RankedLabel, Ranking, RankingStatus
 from services.kernel.vocabulary import (
     Box,
-    Candidate,
-    Candidates,
     CollectionKey,
     Embedding,
     EncodedExemplar,
@@ -42,9 +41,6 @@ from services.kernel.vocabulary import (
     FindOptions,
     ImageReference,
     Prompt,
-    RankedLabel,
-    Ranking,
-    RankingStatus,
     RecognitionOptions,
     Region,
     RegionEmbeddings,

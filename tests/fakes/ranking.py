@@ -6,15 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 
-from services.kernel.vocabulary import (
-    Ancestor,
-    Candidate,
-    Candidates,
-    ExemplarKind,
-    Neighbour,
-    Ranking,
-    SpaceVote,
-)
+from services.kernel.rankings import Ancestor, Candidate, Candidates, Neighbour, Ranking
+from services.kernel.vocabulary import ExemplarKind, SpaceVote
 
 
 @dataclass

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from services.kernel import defaults
-from services.kernel.vocabulary import Candidates, RankingStatus, RecognitionOptions
+from services.kernel.rankings import Candidates, RankingStatus
+from services.kernel.vocabulary import RecognitionOptions
 from services.ranking.domain.ordering import Thresholds
 from services.ranking.usecases import Rank
 from services.retrieval.domain import Hit, pool

@@ -9,7 +9,8 @@ import grpc
 from fovea.ranking.v1 import ranking_pb2 as pb
 from fovea.ranking.v1 import ranking_pb2_grpc
 from services.gateway.ports import Ordering
-from services.kernel.vocabulary import Candidates, ImageReference, RecognitionOptions, Region
+from services.kernel.rankings import Candidates
+from services.kernel.vocabulary import ImageReference, RecognitionOptions, Region
 from services.runtime.codec.candidates import write_candidates
 from services.runtime.codec.recognition import read_ranking, read_stage, write_options
 from services.runtime.codec.region import write_image, write_region

@@ -13,7 +13,8 @@ import numpy as np
 
 from models.ranking import conformal, trust
 from services.kernel.errors import Conflict, InvalidInput
-from services.kernel.vocabulary import Candidates, Exemplar, ExemplarKind, Ranking, RankingStatus
+from services.kernel.rankings import Candidates, Ranking, RankingStatus
+from services.kernel.vocabulary import Exemplar, ExemplarKind
 
 ERROR_RATE: Final = 0.05
 EXEMPLARS: Final = 500

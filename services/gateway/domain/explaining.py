@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 
 from services.gateway.domain.recognition import Recognition, RecognizedRegion
 from services.kernel.errors import Conflict, FoveaError, InvalidInput, NotFound
-from services.kernel.vocabulary import Candidates, Ranking, RankingStatus, Stage
+from services.kernel.rankings import Candidates, Ranking, RankingStatus
+from services.kernel.vocabulary import Stage
 
 DEFAULT_EXEMPLARS: Final = 3
 MOST_EXEMPLARS: Final = 10

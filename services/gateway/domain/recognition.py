@@ -10,17 +10,8 @@ from services.gateway.domain.collections import Retention
 from services.gateway.domain.options import asks_the_same
 from services.kernel.errors import Conflict
 from services.kernel.failures import Failure
-from services.kernel.vocabulary import (
-    Candidates,
-    CollectionKey,
-    Envelope,
-    ImageReference,
-    RankedLabel,
-    Ranking,
-    RankingStatus,
-    RecognitionOptions,
-    Region,
-)
+from services.kernel.rankings import Candidates, RankedLabel, Ranking, RankingStatus
+from services.kernel.vocabulary import CollectionKey, Envelope, ImageReference, RecognitionOptions, Region
 
 WHOLE_IMAGE_RUNG = "whole_image"
 RANKING_RUNG = "ranking_unavailable"

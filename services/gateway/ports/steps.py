@@ -8,14 +8,13 @@ from typing import Final, Protocol, runtime_checkable
 
 from services.gateway.domain.migration import Report
 from services.gateway.domain.teaching import ExemplarPage, ExemplarQuery, LabelCounts
+from services.kernel.rankings import Candidates, Ranking
 from services.kernel.vocabulary import (
-    Candidates,
     CollectionKey,
     EncodedExemplar,
     FindOptions,
     ImageReference,
     Prompt,
-    Ranking,
     RecognitionOptions,
     Region,
     RegionEmbeddings,

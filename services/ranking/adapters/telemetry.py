@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.kernel.vocabulary import Candidates, Ranking, RankingStatus
+from services.kernel.rankings import Candidates, Ranking, RankingStatus
 from services.runtime.metrics import RankingMetrics
 
 

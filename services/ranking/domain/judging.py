@@ -13,7 +13,7 @@ from jaxtyping import Float64
 from models.ranking.joining import RETRIEVAL, Weights, feature, join, log_shares
 from services.kernel.errors import FoveaError
 from services.kernel.judgements import Judged, WeighedEvidence
-from services.kernel.vocabulary import Ancestor, Candidate, Candidates
+from services.kernel.rankings import Ancestor, Candidate, Candidates
 from services.ranking.domain.asking import Effort, Judgement
 
 _TOLERANCE: Final = 1e-3

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from services.kernel.errors import InvalidInput
 from services.kernel.judgements import Judged
-from services.kernel.vocabulary import (
+from services.kernel.rankings import (
     BroaderLabel,
     Candidate,
     Candidates,

@@ -11,8 +11,9 @@ from functools import partial
 from typing import Final
 
 from services.kernel.errors import DeadlineExceeded, FoveaError
+from services.kernel.rankings import Candidates
 from services.kernel.sharing import Once, Turns
-from services.kernel.vocabulary import Candidates, ImageReference, Region
+from services.kernel.vocabulary import ImageReference, Region
 from services.ranking.domain import ladder, planning
 from services.ranking.domain.asking import Effort, Judgement, Mode, Question, Shown
 from services.ranking.domain.judging import NoAnswerError, checked_judgement

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from services.kernel.crops import mask_digest
-from services.kernel.vocabulary import Box, Candidate, Candidates, ImageReference, Region
+from services.kernel.rankings import Candidate, Candidates
+from services.kernel.vocabulary import Box, ImageReference, Region
 from services.ranking.domain import planning
 from services.ranking.domain.asking import Effort
 from services.ranking.domain.planning import Plan

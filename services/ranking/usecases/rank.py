@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from models.ranking.joining import Weights
 from services.kernel.judgements import Parsed
-from services.kernel.vocabulary import Candidates, ImageReference, Ranking, RecognitionOptions, Region, Stage
+from services.kernel.rankings import Candidates, Ranking
+from services.kernel.vocabulary import ImageReference, RecognitionOptions, Region, Stage
 from services.ranking.domain import judging, ladder
 from services.ranking.domain.asking import Judgement
 from services.ranking.domain.ordering import (

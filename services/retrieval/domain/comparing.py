@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from services.kernel.vocabulary import Candidates
+from services.kernel.rankings import Candidates
 
 _Z: Final = 1.959964  # of the normal distribution, for 95 %
 

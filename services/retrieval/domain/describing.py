@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from services.kernel.limits import LIMITS
-from services.kernel.vocabulary import Candidate, Candidates
+from services.kernel.rankings import Candidate, Candidates
 
 _CUT: Final = "…"
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from services.kernel.limits import LIMITS
-from services.kernel.vocabulary import Ancestor
+from services.kernel.rankings import Ancestor
 
 Parents = Mapping[str, str]
 """From a label to the one that it is a kind of; a label without one is a kind of nothing."""

@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 
 from services.kernel.errors import InvalidInput
-from services.kernel.vocabulary import Candidates, EncodedExemplar, SpaceVote
+from services.kernel.rankings import Candidates
+from services.kernel.vocabulary import EncodedExemplar, SpaceVote
 from services.retrieval.domain.sampling import few_shot
 
 _Z: Final = 1.959964  # of the normal distribution, for 95 %

@@ -15,16 +15,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from services.kernel.errors import InvalidInput
-from services.kernel.vocabulary import (
-    AttributeValue,
-    Candidate,
-    Candidates,
-    Condition,
-    Exemplar,
-    Neighbour,
-    RegionOrigin,
-    SpaceVote,
-)
+from services.kernel.rankings import Candidate, Candidates, Neighbour
+from services.kernel.vocabulary import AttributeValue, Condition, Exemplar, RegionOrigin, SpaceVote
 from services.retrieval.domain.hierarchy import NO_PARENTS, Parents, ancestors
 
 _LEAST, _MOST = -1e300, 1e300  # bounds of a logarithm, so that no difference of two is NaN

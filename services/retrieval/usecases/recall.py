@@ -9,8 +9,8 @@ from functools import partial
 from typing import Final
 
 from services.kernel.limits import LIMITS
+from services.kernel.rankings import Candidates
 from services.kernel.vocabulary import (
-    Candidates,
     CollectionKey,
     Embedding,
     RecognitionOptions,

@@ -7,14 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.kernel.errors import InvalidInput
-from services.kernel.vocabulary import (
-    Candidates,
-    CollectionKey,
-    Embedding,
-    EncodedExemplar,
-    Exemplar,
-    SpaceVote,
-)
+from services.kernel.rankings import Candidates
+from services.kernel.vocabulary import CollectionKey, Embedding, EncodedExemplar, Exemplar, SpaceVote
 from services.retrieval.domain import Hit, Scope, pool
 from services.retrieval.domain.spaces import (
     ComparisonPolicy,

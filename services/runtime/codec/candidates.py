@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from fovea.kernel.v1 import candidates_pb2
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
+from services.kernel.rankings import Ancestor, Candidate, Candidates, Neighbour
 from services.kernel.validation import checked_text
-from services.kernel.vocabulary import Ancestor, Candidate, Candidates, Condition, Neighbour, SpaceVote
+from services.kernel.vocabulary import Condition, SpaceVote
 from services.runtime.codec.exemplar import read_kind, read_value, write_kind, write_value
 from services.runtime.codec.region import read_box, write_box
 

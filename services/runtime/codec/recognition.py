@@ -7,18 +7,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from fovea.kernel.v1 import envelope_pb2, ranking_pb2
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
+from services.kernel.rankings import BroaderLabel, Gate, RankedLabel, Ranking, RankingStatus
 from services.kernel.validation import checked_collection, checked_id, checked_share
-from services.kernel.vocabulary import (
-    BroaderLabel,
-    CollectionKey,
-    Envelope,
-    Gate,
-    RankedLabel,
-    Ranking,
-    RankingStatus,
-    RecognitionOptions,
-    Stage,
-)
+from services.kernel.vocabulary import CollectionKey, Envelope, RecognitionOptions, Stage
 from services.runtime.codec.candidates import read_filter, read_votes, write_condition, write_vote
 from services.runtime.codec.judgement import read_judgement, write_judgement
 from services.runtime.codec.prompt import read_find, read_prompts, write_find, write_prompt

@@ -14,16 +14,12 @@ from services.gateway.domain.options import asks_the_same, effective_options
 from services.gateway.ports import Ordering, Recollection
 from services.gateway.usecases.calibrate import Progress
 from services.kernel.errors import Conflict, DeadlineExceeded, InvalidInput, NotFound, Unavailable
+from services.kernel.rankings import Candidate, Candidates, RankedLabel, Ranking, RankingStatus
 from services.kernel.vocabulary import (
-    Candidate,
-    Candidates,
     CollectionKey,
     Exemplar,
     ExemplarKind,
     ImageReference,
-    RankedLabel,
-    Ranking,
-    RankingStatus,
     RecognitionOptions,
     Stage,
 )

@@ -15,16 +15,8 @@ from services.gateway.domain.options import asks_the_same, effective_options
 from services.gateway.domain.recognition import retrieval_order
 from services.gateway.domain.teaching import digest_of, exemplar_id
 from services.kernel.errors import InvalidInput
-from services.kernel.vocabulary import (
-    Box,
-    Candidate,
-    Candidates,
-    CollectionKey,
-    ExemplarKind,
-    RankingStatus,
-    RecognitionOptions,
-    SpaceVote,
-)
+from services.kernel.rankings import Candidate, Candidates, RankingStatus
+from services.kernel.vocabulary import Box, CollectionKey, ExemplarKind, RecognitionOptions, SpaceVote
 from tests.fakes.gateway import SHIPPED
 
 KEY = CollectionKey("acme", "birds")

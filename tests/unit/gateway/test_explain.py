@@ -17,18 +17,20 @@ from services.gateway.usecases.recognize import Steps
 from services.gateway.usecases.submit import GetRecognition
 from services.kernel.errors import Conflict, InvalidInput, NotFound, Unavailable
 from services.kernel.failures import Failure
-from services.kernel.vocabulary import (
+from services.kernel.rankings import (
     BroaderLabel,
     Candidate,
     Candidates,
-    CollectionKey,
-    ExemplarKind,
-    ImageReference,
-    Mask,
     Neighbour,
     RankedLabel,
     Ranking,
     RankingStatus,
+)
+from services.kernel.vocabulary import (
+    CollectionKey,
+    ExemplarKind,
+    ImageReference,
+    Mask,
     RecognitionOptions,
     Region,
     RegionEmbeddings,

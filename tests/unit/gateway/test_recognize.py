@@ -12,13 +12,8 @@ from services.gateway.domain import keys
 from services.gateway.domain.collections import DEFAULT_COLLECTION, Collection
 from services.gateway.domain.recognition import RecognitionState
 from services.kernel.errors import Conflict, DeadlineExceeded, FoveaError, InvalidInput, NotFound, Unavailable
-from services.kernel.vocabulary import (
-    Box,
-    CollectionKey,
-    RankingStatus,
-    RecognitionOptions,
-    RegionOrigin,
-)
+from services.kernel.rankings import RankingStatus
+from services.kernel.vocabulary import Box, CollectionKey, RecognitionOptions, RegionOrigin
 from tests.fakes.gateway import NOW_S, SHIPPED, picture, task
 from tests.fakes.gateway_case import DAILY, PASSING, GatewayCase
 

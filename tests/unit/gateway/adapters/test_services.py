@@ -30,6 +30,7 @@ from services.gateway.adapters.segmenter import GrpcSegmenter
 from services.gateway.domain.collections import DEFAULT_COLLECTION
 from services.gateway.domain.teaching import ExemplarQuery
 from services.kernel.errors import InvalidInput, NotFound, Unavailable, Unsupported
+from services.kernel.rankings import RankingStatus
 from services.kernel.vocabulary import (
     Box,
     Condition,
@@ -40,7 +41,6 @@ from services.kernel.vocabulary import (
     MaskFormat,
     Prompt,
     PromptKind,
-    RankingStatus,
     RecognitionOptions,
     Region,
     RegionEmbeddings,

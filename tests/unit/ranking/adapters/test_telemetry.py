@@ -1,4 +1,4 @@
-from services.kernel.vocabulary import Candidates
+from services.kernel.rankings import Candidates
 from services.ranking.adapters.telemetry import MetricsMonitor
 from services.ranking.domain.ordering import Gates, Thresholds, retrieval_order
 from services.runtime.metrics import Metrics

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.ranking.joining import Weights
-from services.kernel.vocabulary import Ancestor, Candidate, Candidates
+from services.kernel.rankings import Ancestor, Candidate, Candidates
 from services.ranking.domain.asking import Evidence, Judgement, Reading
 from services.ranking.domain.judging import (
     NoAnswerError,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.kernel.errors import InvalidInput
-from services.kernel.vocabulary import BroaderLabel, Candidates, Gate, RankedLabel, Ranking, RankingStatus
+from services.kernel.rankings import BroaderLabel, Candidates, Gate, RankedLabel, Ranking, RankingStatus
 from services.ranking.domain import ladder
 from services.ranking.domain.ordering import Gates, Thresholds, checked, retrieval_order
 from tests.fakes.ranking import candidates

@@ -9,7 +9,8 @@ from fovea.ranking.v1 import ranking_pb2 as pb
 from fovea.ranking.v1 import ranking_pb2_grpc
 from fovea.retrieval.v1 import events_pb2 as retrieval_events
 from services.kernel.errors import InvalidInput
-from services.kernel.vocabulary import Box, Candidates, Region, RegionOrigin
+from services.kernel.rankings import Candidates
+from services.kernel.vocabulary import Box, Region, RegionOrigin
 from services.ranking.domain.ordering import Thresholds
 from services.ranking.entrypoints.handlers import OnCandidatesRetrieved
 from services.ranking.entrypoints.servicer import RankingServicer

@@ -3,7 +3,8 @@ import itertools
 import pytest
 
 from services.kernel.errors import InvalidInput
-from services.kernel.vocabulary import BroaderLabel, RankingStatus, RecognitionOptions, Stage
+from services.kernel.rankings import BroaderLabel, RankingStatus
+from services.kernel.vocabulary import RecognitionOptions, Stage
 from services.ranking.domain.ordering import Thresholds
 from services.ranking.usecases import Rank
 from tests.fakes.ranking import RecordingMonitor, candidates

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.evaluation import metrics
-from services.kernel.vocabulary import Candidate, Candidates
+from services.kernel.rankings import Candidate, Candidates
 from services.retrieval.domain.comparing import Answer, Changed, Comparison, Share
 
 

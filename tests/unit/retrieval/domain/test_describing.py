@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.kernel.limits import LIMITS
-from services.kernel.vocabulary import Candidate, Candidates
+from services.kernel.rankings import Candidate, Candidates
 from services.retrieval.domain import describe, to_describe
 from services.retrieval.domain.describing import shortened
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.kernel.limits import LIMITS
-from services.kernel.vocabulary import Ancestor, Candidates, SpaceVote
+from services.kernel.rankings import Ancestor, Candidates
+from services.kernel.vocabulary import SpaceVote
 from services.retrieval.domain import NO_PARENTS, Hit, Parents, pool
 from services.retrieval.domain.hierarchy import ancestors, lineage
 from tests.fakes.exemplars import exemplar

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.kernel.errors import InvalidInput
-from services.kernel.vocabulary import AttributeValue, Candidates, Condition, SpaceVote
+from services.kernel.rankings import Candidates
+from services.kernel.vocabulary import AttributeValue, Condition, SpaceVote
 from services.retrieval.domain import (
     Hit,
     Scope,

@@ -6,12 +6,19 @@ import numpy as np
 from hypothesis import strategies as st
 
 from services.kernel.judgements import Judged, Parsed, Reading, WeighedEvidence
-from services.kernel.vocabulary import (
+from services.kernel.rankings import (
     Ancestor,
-    Box,
     BroaderLabel,
     Candidate,
     Candidates,
+    Gate,
+    Neighbour,
+    RankedLabel,
+    Ranking,
+    RankingStatus,
+)
+from services.kernel.vocabulary import (
+    Box,
     CollectionKey,
     Condition,
     Embedding,
@@ -21,18 +28,13 @@ from services.kernel.vocabulary import (
     ExemplarPicture,
     FindOptions,
     FoundBy,
-    Gate,
     ImageReference,
     Mask,
     MaskFormat,
-    Neighbour,
     Point,
     Polygon,
     Prompt,
     PromptKind,
-    RankedLabel,
-    Ranking,
-    RankingStatus,
     RecognitionOptions,
     Region,
     RegionOrigin,

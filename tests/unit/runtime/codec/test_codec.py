@@ -7,14 +7,13 @@ from hypothesis import given
 from fovea.kernel.v1 import candidates_pb2, embedding_pb2, envelope_pb2, exemplar_pb2, prompt_pb2, region_pb2
 from services.kernel.errors import InvalidInput
 from services.kernel.limits import LIMITS
+from services.kernel.rankings import Candidates, Ranking
 from services.kernel.vocabulary import (
-    Candidates,
     Condition,
     Embedding,
     Envelope,
     Exemplar,
     ImageReference,
-    Ranking,
     Region,
     Shape,
     Stage,

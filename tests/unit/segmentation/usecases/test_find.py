@@ -2,58 +2,24 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 
 from models.vision import masks
-from services.kernel.errors import DeadlineExceeded, InvalidInput, NotFound, Unavailable
-from services.kernel.limits import LIMITS
+from services.kernel.errors import DeadlineExceeded, Unavailable
 from services.kernel.vocabulary import (
     Box,
-    ExemplarPicture,
     FindOptions,
-    Mask,
     Prompt,
     PromptKind,
-    Region,
     RegionOrigin,
 )
-from services.segmentation.usecases import FindRegions, Found
-from services.segmentation.usecases.find import MASKS_DROPPED, REGIONS_CAPPED
+from services.segmentation.usecases import FindRegions
 from tests.fakes.encoding import GivenTime
 from tests.fakes.finding import HalfMasker, PaintedDetector
-from tests.fakes.found import BLUE, IMAGE, PICTURE, RED, FakeSegmentation, painted, stored
-
-NOTHING_SAID = FindOptions()
-
-
-def names(*texts: str) -> list[Prompt]:
-    return [Prompt(PromptKind.NAME, text) for text in texts]
-
-
-def find(
-    prompts: Sequence[Prompt],
-    options: FindOptions = NOTHING_SAID,
-    segmentation: FakeSegmentation | None = None,
-) -> Found:
-    return (segmentation or FakeSegmentation()).find(IMAGE, prompts, options)
-
-
-def by_prompt(found: Found) -> dict[int, Region]:
-    regions = {}
-    for region in found.regions:
-        assert region.found_by is not None
-        regions[region.found_by.prompt] = region
-    return regions
-
-
-def scores(found: Found, prompts: Sequence[Prompt]) -> dict[str, float]:
-    by = (region.found_by for region in found.regions)
-    return {prompts[each.prompt].text: each.score for each in by if each is not None}
+from tests.fakes.found import BLUE, IMAGE, RED, FakeSegmentation, painted, stored
+from tests.unit.segmentation.usecases.looking import NOTHING_SAID, by_prompt, find, names, scores
+from tests.unit.segmentation.usecases.test_find_exemplars import exemplar
 
 
 def test_each_region_says_which_prompt_found_it_and_with_what_score() -> None:
@@ -148,16 +114,6 @@ def test_names_are_not_affected_by_phrases_asked_with_them() -> None:
     assert segmentation.detector.passes == [(1, 0), (1, 1)]
 
 
-def test_phrases_and_sentences_are_fused_at_most_128_a_pass() -> None:
-    phrases = [Prompt(PromptKind.PHRASE, f"red thing {number}") for number in range(200)]
-    sentences = [Prompt(PromptKind.SENTENCE, f"It is the red thing {number}.") for number in range(100)]
-    segmentation = FakeSegmentation()
-
-    find([*phrases, *sentences], segmentation=segmentation)
-
-    assert segmentation.detector.passes == [(1, 128), (1, 128), (1, 44)]
-
-
 def test_thresholds_are_those_of_the_kind_or_those_that_are_asked() -> None:
     prompts = [
         *names("red"),
@@ -187,104 +143,6 @@ def test_two_names_of_one_thing_both_find_it_unless_only_the_best_is_wanted() ->
     assert len(find(prompts, FindOptions(overlap=0.5)).regions) == 1
 
 
-def test_only_the_best_is_kept_across_passes_as_well() -> None:
-    prompts = [*names("red"), Prompt(PromptKind.PHRASE, "the red one"), *names("blue")]
-
-    found = find(prompts, FindOptions(overlap=0.5))
-
-    assert len(found.regions) == 2
-
-
-def test_13204_names_are_scored_2560_at_a_time_and_give_what_few_give() -> None:
-    prompts = names(*(f"thing {number}" for number in range(13_202)), "red", "blue")
-    segmentation = FakeSegmentation()
-
-    found = find(prompts, segmentation=segmentation)
-
-    assert segmentation.detector.passes == [(1, 0)]
-    assert segmentation.detector.scored == [2560] * 5 + [404]
-    few = find(names("red", "blue"))
-    assert [region.box for region in found.regions] == [region.box for region in few.regions]
-    assert [region.mask for region in found.regions] == [region.mask for region in few.regions]
-
-
-def test_more_than_an_image_may_have_is_cut_to_the_best_and_said() -> None:
-    prompts = names(*(f"red {number}" for number in range(LIMITS.regions_per_image + 1)))
-
-    found = find(prompts)
-
-    assert len(found.regions) == LIMITS.regions_per_image
-    assert found.rungs == (REGIONS_CAPPED,)
-
-
-def test_masks_that_are_too_many_runs_together_are_left_out_and_said() -> None:
-    segmentation = FakeSegmentation()
-    whole = find(names("red", "red-hot", "reddish"), segmentation=segmentation)
-    first, second, third = (region.mask for region in whole.regions)
-    assert first is not None
-    assert second is not None
-    assert third is not None
-    room = len(first.counts) + len(second.counts)
-    few = FindRegions(segmentation.passes, segmentation.limit, segmentation.counts, most_runs=room)
-
-    found = few(IMAGE, names("red", "red-hot", "reddish"), NOTHING_SAID)
-
-    assert [region.mask for region in found.regions] == [first, second, None]
-    assert found.rungs == (MASKS_DROPPED,)
-    assert [region.box for region in found.regions] == [region.box for region in whole.regions]
-
-
-def test_an_image_is_seen_once_however_often_names_change() -> None:
-    segmentation = FakeSegmentation()
-
-    for text in ("red", "blue", "red"):
-        find(names(text), segmentation=segmentation)
-
-    assert segmentation.detector.passes == [(1, 0)]
-    assert segmentation.images.reads == [IMAGE.key]
-    assert segmentation.counted["passes"].outcomes == {"miss": 1, "hit": 2}
-
-
-def test_another_detector_sees_anew() -> None:
-    segmentation = FakeSegmentation()
-    find(names("red"), segmentation=segmentation)
-    segmentation.detector.identities = ("painted@2", "scored@2")
-
-    find(names("red"), segmentation=segmentation)
-
-    assert len(segmentation.detector.passes) == 2
-
-
-def test_callers_at_once_share_one_pass() -> None:
-    both = threading.Event()
-
-    def wait() -> None:
-        both.wait(5.0)
-
-    segmentation = FakeSegmentation(detector=PaintedDetector(before=wait))
-    with ThreadPoolExecutor(2) as pool:
-        asked = [pool.submit(find, names(text), NOTHING_SAID, segmentation) for text in ("red", "blue")]
-        while segmentation.counted["passes"].outcomes.total() < 2:
-            pass
-        both.set()
-        found = [each.result() for each in asked]
-
-    assert [len(each.regions) for each in found] == [1, 1]
-    assert segmentation.detector.passes == [(1, 0)]
-
-
-def test_a_text_is_read_once_and_a_list_that_was_asked_is_not_put_together_again() -> None:
-    segmentation = FakeSegmentation()
-
-    find(names("red", "blue"), segmentation=segmentation)
-    find(names("blue", "green"), segmentation=segmentation)
-    find(names("blue", "green"), segmentation=segmentation)
-
-    assert segmentation.reader.batches == [("red", "blue"), ("green",)]
-    assert segmentation.counted["prompts"].outcomes == {"miss": 3, "hit": 1}
-    assert segmentation.counted["lists"].outcomes == {"miss": 2, "hit": 1}
-
-
 def test_commas_quotes_emoji_and_other_scripts_are_text() -> None:
     prompts = names('red, "very red"', "🦜 blue", "красный red", "a thing that is not there, with a comma")
 
@@ -300,84 +158,6 @@ def test_contradictory_prompts_are_answered_each_for_itself() -> None:
     ]
 
     assert by_prompt(find(prompts)).keys() == {0, 1}
-
-
-def exemplar(image: str, region: Region | None = None) -> tuple[FakeSegmentation, list[Prompt]]:
-    data = painted((40, 40), {"red": Box(0, 0, 20, 40), "blue": Box(20, 0, 40, 40)})
-    other = stored(data, (40, 40))
-    segmentation = FakeSegmentation({IMAGE.key: PICTURE, other.key: data})
-    picture = ExemplarPicture(other, region)
-    return segmentation, [*names("green"), Prompt(PromptKind.EXEMPLAR, image, picture)]
-
-
-def test_a_thing_is_found_by_the_part_of_a_picture_that_shows_another() -> None:
-    region = Region("0", Box(22, 2, 38, 38), RegionOrigin.CALLER)
-    segmentation, prompts = exemplar("e-1", region)
-
-    found = by_prompt(find(prompts, segmentation=segmentation))
-
-    assert found.keys() == {1}
-    assert found[1].box == pytest.approx(BLUE, abs=2)
-    assert found[1].found_by is not None
-    assert found[1].found_by.threshold == 0.4
-
-
-def test_an_exemplar_is_seen_once_and_takes_part_in_the_names_pass() -> None:
-    segmentation, prompts = exemplar("e-1")
-
-    find(prompts, segmentation=segmentation)
-    find(prompts[1:], segmentation=segmentation)
-
-    assert segmentation.seer.batches == [1]
-    assert segmentation.detector.passes == [(1, 0)]
-
-
-def test_an_exemplar_without_a_picture_is_refused_by_its_place() -> None:
-    with pytest.raises(InvalidInput) as caught:
-        find([*names("red"), Prompt(PromptKind.EXEMPLAR, "e-1")])
-
-    assert caught.value.field == "prompts[1].exemplar_id"
-    assert caught.value.reason == "EXEMPLAR_WITHOUT_PICTURE"
-
-
-def test_an_exemplar_whose_mask_has_no_pixel_is_refused_before_any_pass() -> None:
-    empty = Region("0", Box(0, 0, 9, 9), RegionOrigin.CALLER, Mask(40, 40, (1600,)))
-    segmentation, prompts = exemplar("e-1", empty)
-
-    with pytest.raises(InvalidInput, match="no pixel") as caught:
-        find(prompts, segmentation=segmentation)
-
-    assert (caught.value.field, caught.value.reason) == ("prompts[1].exemplar_id", "MASK_EMPTY")
-    assert segmentation.detector.passes == []
-
-
-def test_an_exemplar_whose_picture_is_gone_is_not_found_by_its_place() -> None:
-    gone = ExemplarPicture(stored(b"gone", (4, 4)))
-
-    with pytest.raises(NotFound) as caught:
-        find([Prompt(PromptKind.EXEMPLAR, "e-1", gone)])
-
-    assert caught.value.field == "prompts[0].exemplar_id"
-
-
-def test_an_exemplar_that_shows_nothing_finds_nothing() -> None:
-    blank = painted((30, 30), {})
-    image = stored(blank, (30, 30))
-    segmentation = FakeSegmentation({IMAGE.key: PICTURE, image.key: blank})
-
-    found = find([Prompt(PromptKind.EXEMPLAR, "e-1", ExemplarPicture(image))], segmentation=segmentation)
-
-    assert found.regions == ()
-
-
-def test_a_detector_that_reads_texts_alone_refuses_exemplars() -> None:
-    segmentation = FakeSegmentation(exemplars=False)
-    prompt = Prompt(PromptKind.EXEMPLAR, "e-1", ExemplarPicture(IMAGE))
-
-    with pytest.raises(InvalidInput) as caught:
-        find([prompt], segmentation=segmentation)
-
-    assert caught.value.reason == "EXEMPLARS_NOT_SERVED"
 
 
 def test_large_images_are_looked_at_in_tiles_and_what_is_small_in_them_is_found() -> None:
@@ -437,18 +217,6 @@ def test_a_detector_that_is_down_is_unavailable() -> None:
 
     with pytest.raises(Unavailable):
         find(names("red"), segmentation=FakeSegmentation(detector=PaintedDetector(before=down)))
-
-
-def test_hundreds_of_phrases_hold_no_more_than_what_stays() -> None:
-    phrases = [Prompt(PromptKind.PHRASE, f"the red one, number {number}") for number in range(300)]
-
-    found = find(phrases)
-
-    (mask,) = {region.mask for region in found.regions}
-    (box,) = {region.box for region in found.regions}
-    assert mask is not None
-    assert box == pytest.approx(RED, abs=2)
-    assert found.rungs == (REGIONS_CAPPED,)
 
 
 def test_a_detector_without_masks_has_another_model_make_them_of_its_boxes() -> None:

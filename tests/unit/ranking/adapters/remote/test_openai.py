@@ -2,64 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import logging
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from email.utils import formatdate
-from pathlib import Path
-from typing import Any
 
 import pytest
-import trustme
-from pydantic import SecretStr
 
 from infra.local import daemons
-from models.ranking.chats import PLAIN
-from models.ranking.templates import Content, render
-from services.kernel.errors import DeadlineExceeded, FoveaError, InvalidInput, Overloaded, Unavailable
-from services.ranking.adapters.openai import OpenAiEndpoint, OpenAiSettings
-from services.ranking.adapters.remote.asking import MOST_ANSWER_BYTES, Answered, Asked, Guided
+from services.kernel.errors import DeadlineExceeded, Overloaded, Unavailable
+from services.ranking.adapters.remote.asking import Answered, Guided
 from services.ranking.adapters.remote.letters import read_letters
-from services.ranking.adapters.remote.wire import WireSettings
 from services.runtime.deadline import within
 from tests.fakes import openai_server
-from tests.fakes.coloured import jpeg
 from tests.fakes.openai_server import MODEL, Behaviour, OpenAiServer, fails, letters_of, says, serving
-
-KEY = "sk-never-shown-0123456789"
-LABELS = ("blue", "red", "green")
-ASKED = Asked(render("choice@1", Content(LABELS), chat=PLAIN), jpeg("red"), letters=3)
-
-
-@contextmanager
-def opened(
-    fake: OpenAiServer, *, key: str = "", guided: Guided = "none", top: int = 20, **more: Any
-) -> Iterator[OpenAiEndpoint]:
-    wire = WireSettings(fake.url, SecretStr(key), **more)
-    with closing(OpenAiEndpoint(OpenAiSettings(wire, MODEL, top, guided))) as endpoint:
-        yield endpoint
-
-
-@pytest.fixture
-def fake() -> Iterator[OpenAiServer]:
-    with serving(OpenAiServer()) as served:
-        yield served
-
-
-def answered(fake: OpenAiServer, **how: Any) -> Answered:
-    with opened(fake, **how) as endpoint:
-        return endpoint.ask(ASKED)
-
-
-def raised(fake: OpenAiServer, behaviour: Behaviour | None = None, **how: Any) -> FoveaError:
-    fake.behaviours += [behaviour] if behaviour else []
-    with pytest.raises(FoveaError) as caught:
-        answered(fake, **how)
-    return caught.value
+from tests.unit.ranking.adapters.remote.endpoint import ASKED, LABELS, answered, opened, raised
 
 
 def test_the_letters_have_the_probabilities_that_the_server_gives(fake: OpenAiServer) -> None:
@@ -154,13 +110,6 @@ def test_a_busy_server_says_when_to_come_back(fake: OpenAiServer) -> None:
     assert [each.retry_after_s for each in odd if isinstance(each, Overloaded)] == [1.0, 0.0, 3600.0, 1.0]
 
 
-def test_a_redirect_is_not_followed_for_it_would_carry_the_key_elsewhere(fake: OpenAiServer) -> None:
-    with serving(OpenAiServer()) as elsewhere:
-        raised(fake, fails(307, b"", {"Location": f"{elsewhere.url}/chat/completions"}), key=KEY)
-
-        assert elsewhere.headers == []
-
-
 @pytest.mark.parametrize(
     "content",
     [
@@ -202,18 +151,6 @@ def test_counts_that_cannot_be_are_none(fake: OpenAiServer) -> None:
     told = answered(fake)
 
     assert (told.text, told.listed, told.tokens) == ("", None, 0)
-
-
-def test_what_is_compressed_is_not_unpacked(fake: OpenAiServer) -> None:
-    bomb = gzip.compress(b" " * 50_000_000)
-    error = raised(fake, fails(200, bomb, {"Content-Encoding": "gzip"}))
-
-    assert error.reason == "RANKER_ANSWER"
-    assert fake.headers[0]["Accept-Encoding"] == "identity"
-
-
-def test_an_answer_without_end_is_not_read_to_its_end(fake: OpenAiServer) -> None:
-    assert str(MOST_ANSWER_BYTES) in raised(fake, openai_server.floods).message
 
 
 def test_an_answer_that_breaks_off_is_none(fake: OpenAiServer) -> None:
@@ -264,63 +201,6 @@ def test_nobody_there_is_unavailable() -> None:
     assert error.reason == "RANKER_DOWN"
 
 
-def test_the_key_is_sent_and_never_said(fake: OpenAiServer, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    fake.key = KEY
-    answered(fake, key=KEY)
-    fake.behaviours.append(fails(400, openai_server.failure(f"the key {KEY} has no right to this model")))
-    told = raised(fake, key=KEY)
-    fake.key = "another"
-    refused = raised(fake, key=KEY)
-    settings = OpenAiSettings(WireSettings(fake.url, SecretStr(KEY)), MODEL)
-
-    assert fake.headers[0]["Authorization"] == f"Bearer {KEY}"
-    assert "has no right" in told.message
-    assert refused.reason == "RANKER_NOT_ALLOWED"
-    chain = [told, refused, told.__cause__, told.__context__, refused.__context__, settings]
-    assert KEY not in " ".join(map(repr, chain)) + told.message + refused.message + caplog.text
-
-
-@pytest.mark.parametrize(
-    "url", ["http://10.0.0.1/v1", "http://127.evil.example/v1", "http://localhost.example/v1"]
-)
-def test_a_key_is_not_sent_where_all_can_read_it(url: str) -> None:
-    with pytest.raises(InvalidInput, match="https"):
-        OpenAiEndpoint(OpenAiSettings(WireSettings(url, SecretStr(KEY)), MODEL))
-
-
-@pytest.mark.parametrize(
-    "url", ["ftp://host/v1", "host/v1", "https://me:word@host/v1", "https://host/v1?x=1"]
-)
-def test_an_address_is_one_of_the_web_without_secrets_in_it(url: str) -> None:
-    with pytest.raises(InvalidInput) as refused:
-        OpenAiEndpoint(OpenAiSettings(WireSettings(url), MODEL))
-
-    assert refused.value.field == "remote_ranker_url"
-    assert "word" not in refused.value.message
-
-
-def test_no_proxy_is_taken_from_the_environment(fake: OpenAiServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-
-    assert answered(fake).listed
-
-
-def test_certificates_are_checked(tmp_path: Path) -> None:
-    authority, other = trustme.CA(), trustme.CA()
-    files = {name: tmp_path / name for name in ("server", "ca", "other")}
-    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(files["server"])
-    authority.cert_pem.write_to_path(files["ca"])
-    other.cert_pem.write_to_path(files["other"])
-
-    with serving(OpenAiServer(), files["server"]) as fake:
-        assert answered(fake, ca_file=files["ca"]).listed
-        for stranger in (files["other"], None):
-            assert raised(fake, ca_file=stranger, key=KEY).reason == "RANKER_NOT_TRUSTED"
-        assert len(fake.headers) == 1
-
-
 def test_it_says_which_model_it_is(fake: OpenAiServer) -> None:
     with opened(fake) as endpoint:
         assert endpoint.identity() == f"{MODEL}@/weights/one"
@@ -342,107 +222,3 @@ def test_many_threads_may_ask_at_once(fake: OpenAiServer) -> None:
 
     assert len(told) == 8
     assert fake.connections <= 2
-
-
-RECORDED: dict[str, dict[str, Any]] = {
-    "openai": {
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": "B", "refusal": None, "annotations": []},
-                "logprobs": {
-                    "content": [
-                        {
-                            "token": "B",
-                            "logprob": -0.105,
-                            "bytes": [66],
-                            "top_logprobs": [
-                                {"token": "B", "logprob": -0.105, "bytes": [66]},
-                                {"token": "A", "logprob": -2.5, "bytes": [65]},
-                                {"token": " B", "logprob": -6.1, "bytes": [32, 66]},
-                            ],
-                        }
-                    ],
-                    "refusal": None,
-                },
-                "finish_reason": "length",
-            }
-        ],
-        "model": "gpt-4o-2024-08-06",
-        "usage": {
-            "prompt_tokens": 812,
-            "completion_tokens": 1,
-            "prompt_tokens_details": {"cached_tokens": 0},
-        },
-        "service_tier": "default",
-        "system_fingerprint": "fp_44709d6fcb",
-    },
-    "vllm": {
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "reasoning_content": None, "content": "B", "tool_calls": []},
-                "logprobs": {
-                    "content": [
-                        {
-                            "token": "B",
-                            "logprob": -0.11,
-                            "bytes": [66],
-                            "top_logprobs": [
-                                {"token": "B", "logprob": -0.11, "bytes": [66]},
-                                {"token": "A", "logprob": -2.4, "bytes": [65]},
-                                {"token": "C", "logprob": -9999.0, "bytes": [67]},
-                            ],
-                        }
-                    ]
-                },
-                "finish_reason": "length",
-                "stop_reason": None,
-            }
-        ],
-        "model": "Qwen/Qwen2-VL-7B-Instruct",
-        "usage": {"prompt_tokens": 388, "total_tokens": 389, "completion_tokens": 1},
-        "prompt_logprobs": None,
-    },
-    "llama.cpp": {
-        "choices": [
-            {
-                "finish_reason": "length",
-                "index": 0,
-                "message": {"role": "assistant", "content": "B"},
-                "logprobs": {
-                    "content": [
-                        {
-                            "id": 33,
-                            "token": "B",
-                            "bytes": [66],
-                            "logprob": -0.09,
-                            "top_logprobs": [
-                                {"id": 33, "token": "B", "bytes": [66], "logprob": -0.09},
-                                {"id": 32, "token": "A", "bytes": [65], "logprob": -2.6},
-                            ],
-                        }
-                    ]
-                },
-            }
-        ],
-        "usage": {"completion_tokens": 1, "prompt_tokens": 640, "total_tokens": 641},
-        "timings": {"prompt_n": 640},
-    },
-}
-"""The shapes that these servers are documented to answer in."""
-
-
-@pytest.mark.parametrize("server", RECORDED)
-def test_the_documented_answers_of_servers_are_read(fake: OpenAiServer, server: str) -> None:
-    fake.behaviours.append(says(json.dumps(RECORDED[server]).encode()))
-
-    told = answered(fake)
-
-    assert told.listed is not None
-    letters = read_letters(told.listed, 3)
-    assert letters is not None
-    assert letters.bounded == (2,)
-    a, b, c = letters.log_probabilities
-    assert b > a > c
-    assert told.tokens > 300
