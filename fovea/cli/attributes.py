@@ -7,9 +7,6 @@ the gateway like any lesson.
 from __future__ import annotations
 
 import importlib.util
-import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from itertools import islice
@@ -19,6 +16,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.text import Text
 
+from fovea.cli import workers
 from fovea.cli.access import Access, command, examples
 from fovea.cli.exits import ExitCode
 from fovea.cli.sheets import Column, CsvFlag, Form, JsonFlag, chosen_form, open_sheet, write_json
@@ -262,31 +260,20 @@ def _asked(endpoint: str, model: str) -> list[str]:
 
 
 def _work(what: str, sheet: Path, words: Sequence[str], *, given: str = "") -> None:
-    """Run the worker, which speaks for itself; end as it does."""
-    _ended(subprocess.run(_command(what, sheet, words), input=given, text=True, check=False))  # noqa: S603
+    _need_models()
+    workers.run(WORKER, what, *words, "--", str(sheet), given=given)
 
 
 def _rows(what: str, sheet: Path, words: Sequence[str]) -> Iterator[Any]:
-    """Return what the worker prints as JSON lines; end as it does."""
-    ended = subprocess.run(  # noqa: S603
-        _command(what, sheet, words), stdout=subprocess.PIPE, text=True, check=False
-    )
-    _ended(ended)
-    return map(json.loads, ended.stdout.splitlines())
+    _need_models()
+    return workers.rows(WORKER, what, *words, "--", str(sheet))
 
 
-def _command(what: str, sheet: Path, words: Sequence[str]) -> list[str]:
+def _need_models() -> None:
     if importlib.util.find_spec(WORKER.partition(".")[0]) is None:
         err().print(plain("This installation cannot make sheets of attributes: it lacks `models`.", "red"))
         say("Install the whole package: pip install fovea.")
         raise typer.Exit(ExitCode.UNSUPPORTED)
-    # -P: a folder `models` that happens to lie in the current one is none of ours
-    return [sys.executable, "-P", "-m", WORKER, what, *words, "--", str(sheet)]
-
-
-def _ended(process: subprocess.CompletedProcess[str]) -> None:
-    if process.returncode:
-        raise typer.Exit(process.returncode if process.returncode > 0 else ExitCode.FAULT)
 
 
 _LOCAL: Final[Sequence[tuple[Callable[..., None], Sequence[str]]]] = (

@@ -6,14 +6,13 @@ The work needs torch, which neither the client nor the server has; it is done by
 from __future__ import annotations
 
 import importlib.util
-import subprocess
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from fovea.cli import workers
 from fovea.cli.access import examples
 from fovea.cli.exits import ExitCode
 from fovea.cli.terminal import err, plain, say
@@ -92,7 +91,7 @@ def import_checkpoint(
     _work("import", path, [*told, *_options(out, variant, pictures)])
     if triton is not None:
         store = ["--store", str(out)] if out else []
-        _run(RENDERER, str(triton), *store)
+        workers.run(RENDERER, str(triton), *store)
         say(f"{triton} has what Triton needs")
 
 
@@ -121,12 +120,4 @@ def _work(command: str, path: Path, options: list[str]) -> None:
         )
         err().print(plain("which `make test-models` makes."))
         raise typer.Exit(ExitCode.UNSUPPORTED)
-    _run(WORKER, command, *options, "--", str(path))
-
-
-def _run(module: str, *words: str) -> None:
-    """Run a module, which prints for itself; end as it does."""
-    # -P: a folder `models` that happens to lie in the current one is none of ours
-    ended = subprocess.run([sys.executable, "-P", "-m", module, *words], check=False)  # noqa: S603
-    if ended.returncode:
-        raise typer.Exit(ended.returncode if ended.returncode > 0 else ExitCode.FAULT)
+    workers.run(WORKER, command, *options, "--", str(path))
