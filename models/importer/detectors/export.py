@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -35,28 +34,13 @@ from models.importer.detectors.network import (
 from models.importer.detectors.operators import OPERATORS
 from models.importer.detectors.reading import caption, joint_tokenizer
 from models.importer.export import Parity, embeddings, head, tensor, write
+from models.importer.graphs import Folders, Written
 from models.importer.running import Model
 
 MAPS: Final = ("coarse", "fine", "finer")
 """What a masker sees of a picture; SAM sees the first alone."""
 _INFINITE: Final = (-np.inf, np.inf)
-Folders = Callable[[str], Path]
 Tensors = Mapping[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Written:
-    """One graph.
-
-    Attributes:
-        folder: Where it was written.
-        parity: How far it is from transformers.
-        item: What it is timed with.
-    """
-
-    folder: Path
-    parity: Parity
-    item: Tensors
 
 
 def write_detector(

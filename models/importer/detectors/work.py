@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from models.importer import description as toml
-from models.importer.detectors.export import Written, write_detector
+from models.importer.detectors.export import write_detector
 from models.importer.detectors.families import opened_detector
 from models.importer.folder import CheckpointFolder
-from models.importer.measuring import Measured
+from models.importer.graphs import imported, no_variants
 from models.importer.pictures import Pictures
-from models.importer.refusal import Refused
-from models.importer.running import Model, milliseconds, size_of
-from models.importer.shelf import Imported, aside, folder_of, free, move, write_card
+from models.importer.shelf import Imported, free
 
 _CHECKED: Final = 8
 """Real pictures of the parity check: a detector takes seconds for one."""
@@ -36,24 +33,7 @@ def import_detector(
     Raises:
         Refused: The checkpoint is not taken, or something of that name is there already.
     """
-    if kinds:
-        raise Refused(
-            f"variants ({', '.join(kinds)}) are made of encoders alone: what a detector loses is not measured"
-        )
+    no_variants(kinds, of="detector")
     free(store, [f"{name}-{part}" for part in _PARTS])
-    checkpoint = opened_detector(folder)
-    with aside(store) as shelf:
-        written = write_detector(
-            checkpoint, lambda part: folder_of(shelf, part), name=name, paths=pictures.some(_CHECKED)
-        )
-        imported = [_measured(each) for each in written]
-        move(shelf, store)
-    return imported
-
-
-def _measured(written: Written) -> Imported:
-    model = Model(written.folder)
-    (time,) = milliseconds([model], written.item)
-    rows = [Measured(model.description["name"], size_of(model) / 1e6, time)]
-    write_card(written.folder, toml.read(written.folder), rows, written.parity, batch=1)
-    return Imported(written.parity, rows, batch=1)
+    checkpoint, paths = opened_detector(folder), pictures.some(_CHECKED)
+    return imported(store, lambda folders: write_detector(checkpoint, folders, name=name, paths=paths))

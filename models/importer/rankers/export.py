@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ from PIL import Image
 
 from models.importer.description import described_file
 from models.importer.export import LEAST_COSINE, TOLERANCE, Parity, head, tensor, write
+from models.importer.graphs import Folders, Written
 from models.importer.pictures import crops, pixels
 from models.importer.rankers.families import RankerCheckpoint
 from models.importer.rankers.network import CropTokens, LetterRanker
@@ -31,22 +32,6 @@ MOST_ROW: Final = 4096
 """Tokens of one forward pass; a mask has their square."""
 _FREE: Final = -1
 _ANY: Final = (-np.inf, np.inf)
-Folders = Callable[[str], Path]
-
-
-@dataclass(frozen=True)
-class Written:
-    """One graph.
-
-    Attributes:
-        folder: Where it was written.
-        parity: How far it is from transformers.
-        item: What it is timed with.
-    """
-
-    folder: Path
-    parity: Parity
-    item: Mapping[str, np.ndarray]
 
 
 def write_ranker(
