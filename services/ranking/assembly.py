@@ -11,6 +11,7 @@ from fovea.ranking.v1 import ranking_pb2_grpc
 from services.kernel import defaults
 from services.kernel.errors import InvalidInput, NotFound
 from services.kernel.sharing import Once, Turns
+from services.ranking.adapters.breaker import RestingRanker
 from services.ranking.adapters.described import Described, described
 from services.ranking.adapters.multimodal import MultimodalRanker
 from services.ranking.adapters.pairs import LOOK_BYTES, Looks
@@ -68,7 +69,7 @@ def assemble(
         thresholds=Thresholds(defaults.TRUST_THRESHOLD, defaults.UNKNOWN_THRESHOLD, defaults.LEVEL_THRESHOLD),
         monitor=monitor,
         version=version,
-        ask=None if ranker is None else _ask(settings, store, ranker, monitor, metrics.caches),
+        ask=None if ranker is None else _ask(settings, store, ranker, monitor, metrics),
     )
     workers = Workers(threads=2 * settings.rankings_at_once, item_timeout_s=settings.ranking_item_timeout_s)
     servicer = Servicer(
@@ -83,14 +84,14 @@ def assemble(
 
 
 def _ask(
-    settings: RankingSettings, store: ObjectStore, ranker: Ranker, monitor: Monitor, caches: CacheMetrics
+    settings: RankingSettings, store: ObjectStore, ranker: Ranker, monitor: Monitor, metrics: Metrics
 ) -> AskRanker:
     kept = settings.kept_judgements
     once: Once[QuestionKey, Answer] = Once(
         deadline,
         most=kept,
         weigh=lambda answer: 1 if answer.whole else kept + 1,
-        counts=caches.of("judgements"),
+        counts=metrics.caches.of("judgements"),
     )
     known = ranker.terms().modes
     mode = Mode(settings.ranking_mode) if settings.ranking_mode else known[0]
@@ -109,6 +110,8 @@ def _ask(
         wanted,
         budget_s=settings.ranking_budget_s,
     )
+    if settings.remote_ranker_url or settings.triton_url:
+        ranker = RestingRanker(ranker, metrics.ranking.server_up)
     return AskRanker(ranker, StoredImages(store), desk, monitor)
 
 

@@ -21,13 +21,19 @@ class Platform:
         folder: Where they keep their logs and data; objects too, unless `settings` names an object store.
         settings: Environment of all, such as what the servers' `Running.settings` say.
         modules: What runs in place of a service's own program, such as one with a fault built in.
+        own: Environment of single services, by their names.
     """
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, str], modules: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        settings: Mapping[str, str],
+        modules: Mapping[str, str] | None = None,
+        own: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self._folder = folder
         self._modules = dict(modules or {})
+        self._own = dict(own or {})
         ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
         targets = {f"FOVEA_{name.upper()}_TARGET": f"127.0.0.1:{ports[name]}" for name in INNER}
         objects = {"FOVEA_OBJECT_FOLDER": str(folder / "objects")}
@@ -42,7 +48,8 @@ class Platform:
 
     def start(self, name: str) -> Program:
         """Start one service, without waiting until it is ready."""
-        settings = {**self._settings, "FOVEA_PORT": str(self._ports[name]), "FOVEA_ADMIN_PORT": "0"}
+        ports = {"FOVEA_PORT": str(self._ports[name]), "FOVEA_ADMIN_PORT": "0"}
+        settings = {**self._settings, **self._own.get(name, {}), **ports}
         module = self._modules.get(name, f"services.{name}")
         self.programs[name] = Program(module, self._folder / name, settings)
         return self.programs[name]
@@ -70,10 +77,13 @@ class Platform:
 
 @contextmanager
 def started(
-    folder: Path, settings: Mapping[str, str], modules: Mapping[str, str] | None = None
+    folder: Path,
+    settings: Mapping[str, str],
+    modules: Mapping[str, str] | None = None,
+    own: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Iterator[Platform]:
     """Start all five, wait until they are ready, and stop them at the end."""
-    platform = Platform(folder, settings, modules)
+    platform = Platform(folder, settings, modules, own)
     with ExitStack() as stack:
         stack.callback(platform.stop)
         for name in SERVICES:

@@ -15,6 +15,7 @@ from tests.chaos.kills import KILLS
 from tests.chaos.model_server import MODEL_SERVER
 from tests.chaos.object_store import OBJECT_STORE
 from tests.chaos.poison import POISON
+from tests.chaos.ranking_models import RANKING_MODELS
 from tests.chaos.redelivery import REDELIVERY
 from tests.chaos.rolling_restart import ROLLING_RESTART
 from tests.chaos.trace_backend import TRACE_BACKEND
@@ -29,6 +30,7 @@ EXPERIMENTS: Final[tuple[Experiment, ...]] = (
     EVENT_LOG,
     OBJECT_STORE,
     MODEL_SERVER,
+    RANKING_MODELS,
     DISK,
     POISON,
     BACK_PRESSURE,

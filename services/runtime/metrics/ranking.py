@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.runtime.metrics.buckets import RPC_S, SHARE
 
@@ -42,6 +42,12 @@ class RankingMetrics:
             buckets=RPC_S,
             registry=registry,
         )
+        self.server_up = Gauge(
+            "fovea_rank_server_up",
+            "0 while the server of the ranker is left alone, since it kept callers waiting in vain.",
+            registry=registry,
+        )
+        self.server_up.set(1)
         self.margin = Histogram(
             "fovea_rank_margin",
             "Score of the first candidate less that of the second.",
