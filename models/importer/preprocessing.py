@@ -91,6 +91,9 @@ def understood(processor: Any) -> Preprocessing:
 
 def _geometry(processor: Any) -> tuple[int, Fit, int]:
     """Return the square's side, how it is filled, and what the shorter side becomes before."""
+    whole = _edge(getattr(processor, "max_image_size", None), "longest_edge")
+    if whole:  # of a picture that may be cut into tiles of that side, but need not
+        return whole, "stretch", 0
     height, width, shorter = (_edge(processor.size, key) for key in ("height", "width", "shortest_edge"))
     if not getattr(processor, "do_center_crop", False):
         if not height or height != width:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
@@ -76,13 +76,31 @@ IDEFICS3: Final = Chat(
 """Idefics3's on Llama 3."""
 SMOLVLM: Final = Chat("smolvlm", (_START, Text("User:")), (_UTTERED, Text("\nAssistant:")), gap=" ")
 """SmolVLM's, which is an Idefics3 on SmolLM2."""
+_AROUND: Final = Control("<fake_token_around_image>")
+_WHOLE: Final = ((_AROUND, Control("<global-img>")), (_AROUND,))
+IDEFICS3_WHOLE: Final = replace(IDEFICS3, name="idefics3-whole", frame=_WHOLE)
+"""Idefics3's as its own processor writes it for a picture that is not cut into tiles; a server does that."""
+SMOLVLM_WHOLE: Final = replace(SMOLVLM, name="smolvlm-whole", frame=_WHOLE)
+"""The same of SmolVLM."""
 PLAIN: Final = Chat("plain", (), (), gap="\n")
 """None: the server wraps the question itself, as those do that take messages."""
 
 CHATS: Final[Mapping[str, Chat]] = MappingProxyType(
     {
         chat.name: chat
-        for chat in (CHATML, LLAVA, LLAVA_MISTRAL, LLAVA_QWEN, QWEN_VL, IDEFICS2, IDEFICS3, SMOLVLM, PLAIN)
+        for chat in (
+            CHATML,
+            LLAVA,
+            LLAVA_MISTRAL,
+            LLAVA_QWEN,
+            QWEN_VL,
+            IDEFICS2,
+            IDEFICS3,
+            IDEFICS3_WHOLE,
+            SMOLVLM,
+            SMOLVLM_WHOLE,
+            PLAIN,
+        )
     }
 )
 

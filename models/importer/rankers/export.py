@@ -9,14 +9,12 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from PIL import Image
 
 from models.importer.description import described_file
 from models.importer.export import LEAST_COSINE, TOLERANCE, Parity, head, tensor, write
 from models.importer.graphs import Folders, Written
 from models.importer.pictures import crops, pixels
 from models.importer.rankers.families import RankerCheckpoint
-from models.importer.rankers.network import CropTokens, LetterRanker
 from models.importer.rankers.reading import ASKED, TEMPLATE, Reading, reading_of
 from models.importer.refusal import Refused
 from models.importer.running import Model
@@ -66,7 +64,7 @@ def write_ranker(
 
 
 def _write_tokens(checkpoint: RankerCheckpoint, folder: Path, name: str) -> Path:
-    tower = CropTokens(checkpoint.model, checkpoint.preprocessing).eval()
+    tower = checkpoint.eye()
     how = checkpoint.preprocessing
     side = how.size_px
     noise = torch.zeros((3, side, side, 3), dtype=torch.uint8)
@@ -119,15 +117,14 @@ def _write_letters(checkpoint: RankerCheckpoint, reading: Reading, folder: Path,
             tensor("log_probabilities", "FP32", (_FREE,) * 3, "batch, read, choice", (-np.inf, 0.0)),
         ],
     }
-    write(LetterRanker(checkpoint.model).eval(), _example(count, dim), folder, description)
+    write(checkpoint.letters(), _example(count, dim), folder, description)
 
 
 def _shape_of(checkpoint: RankerCheckpoint) -> tuple[int, int]:
     side = checkpoint.preprocessing.size_px
     with torch.inference_mode():
-        tower = CropTokens(checkpoint.model, checkpoint.preprocessing).eval()
-        found = tower(torch.zeros((1, side, side, 3), dtype=torch.uint8))
-    return found.shape[1], found.shape[2]
+        _, count, dim = checkpoint.eye()(torch.zeros((1, side, side, 3), dtype=torch.uint8)).shape
+    return count, dim
 
 
 def _example(count: int, dim: int) -> dict[str, torch.Tensor]:
@@ -204,13 +201,10 @@ class _Check:
         ids: list[int] = []
         for each in self.reading.ids(self.reading.prompt(content), image=image):
             ids += [each] * (_shape_of(checkpoint)[0] if each == image else 1)
-        as_they_are = {"do_resize": False, "do_center_crop": False}
-        given = checkpoint.processor(
-            [Image.fromarray(square) for square in squares], return_tensors="pt", **as_they_are
-        )
+        given = checkpoint.pixel_values(list(squares), fitted=True)
         with torch.inference_mode():
             logits = checkpoint.model(
-                input_ids=torch.tensor([ids] * len(squares)), pixel_values=given["pixel_values"]
+                input_ids=torch.tensor([ids] * len(squares)), pixel_values=given
             ).logits[:, -1]
         found = torch.log_softmax(logits, dim=-1)[:, list(self._letters())]
         return np.asarray(found.numpy())
@@ -218,9 +212,9 @@ class _Check:
     def likeness(self, real: np.ndarray, whole: Sequence[np.ndarray]) -> float:
         """Return the least cosine of tokens of pictures prepared here and by the checkpoint's processor."""
         ours = self.eye.everything({"crops": real})["tokens"].reshape(len(real), -1)
-        given = self.checkpoint.processor([Image.fromarray(each) for each in whole], return_tensors="pt")
+        given = self.checkpoint.pixel_values(whole)
         with torch.inference_mode():
-            seen = self.checkpoint.model.model.get_image_features(pixel_values=given["pixel_values"])
+            seen = self.checkpoint.model.model.get_image_features(pixel_values=given)
         tokens = seen if torch.is_tensor(seen) else getattr(seen, "pooler_output", seen)
         rows = tokens if torch.is_tensor(tokens) else torch.stack(list(tokens))
         theirs = rows.reshape(len(real), -1).numpy()

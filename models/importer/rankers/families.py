@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
-from transformers import LlavaConfig, LlavaForConditionalGeneration
+import numpy as np
+from PIL import Image
+from torch import Tensor, nn
+from transformers import (
+    Idefics3Config,
+    Idefics3ForConditionalGeneration,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    SmolVLMConfig,
+    SmolVLMForConditionalGeneration,
+)
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
 from models.importer.folder import CONFIG, CheckpointFolder
 from models.importer.opening import configured, filled, plausible, processor_of, quiet, tensors_of
 from models.importer.preprocessing import FILE, Preprocessing, understood
+from models.importer.rankers.network import Idefics3Tokens, LetterRanker, LlavaTokens
 from models.importer.refusal import Refused
+from models.ranking.chats import IDEFICS3_WHOLE, LLAVA, LLAVA_MISTRAL, LLAVA_QWEN, SMOLVLM_WHOLE, Chat
 
-LLAVA: Final = "llava"
 _ELSEWHERE: Final = "have a server run it and name that (docs/rankers.md)"
 _TILES: Final = (
     f"it cuts pictures into tiles, whose number is not fixed, which no graph here takes: {_ELSEWHERE}"
 )
 _NOT_TAKEN: Final[Mapping[str, tuple[str, str]]] = {
     "idefics": ("Idefics", f"it reads pictures by attention between the layers of its text: {_ELSEWHERE}"),
-    "idefics2": ("Idefics2", _TILES),
-    "idefics3": ("Idefics3", _TILES),
-    "smolvlm": ("SmolVLM", _TILES),
+    "idefics2": ("Idefics2", f"it sees each picture in a shape of its own: {_ELSEWHERE}"),
     "llava_next": ("LLaVA-NeXT", _TILES),
     "llava_onevision": ("LLaVA-OneVision", _TILES),
     "qwen2_vl": (
@@ -47,14 +59,66 @@ _LAYERS: Final = 512
 
 
 @dataclass(frozen=True)
-class Llava:
-    """Which classes of transformers it is made of."""
+class Family:
+    """Which classes of transformers it is made of, and where its parts are.
 
+    Attributes:
+        title: Its name.
+        config: The class of its configuration.
+        model: The class of it.
+        processor: The class of what prepares its pictures.
+        eye: Makes what turns crops into tokens.
+        reader: What the model calls its language model.
+        chats: Layouts of its prompts, each by a mark in the chat template of a folder.
+        unsaid: The layout of a folder without a template; None: there must be one.
+        tiles: Whether its processor cuts pictures into tiles unless told otherwise.
+        attention: How transformers is to compute it.
+    """
+
+    title: str
+    config: Any
+    model: Any
     processor: Any
-    title: str = "LLaVA"
-    config: Any = LlavaConfig
-    model: Any = LlavaForConditionalGeneration
+    eye: Callable[[Any, Preprocessing], nn.Module]
+    reader: str
+    chats: Mapping[str, Chat]
+    unsaid: Chat | None = None
+    tiles: bool = False
     attention: str = "eager"
+
+
+_LLAVA: Final = Family(
+    "LLaVA",
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    CLIPImageProcessorPil,
+    LlavaTokens,
+    "language_model",
+    {"ASSISTANT:": LLAVA, "[INST]": LLAVA_MISTRAL, "<|im_start|>": LLAVA_QWEN},
+    unsaid=LLAVA,
+)
+_IDEFICS3: Final = Family(
+    "Idefics3",
+    Idefics3Config,
+    Idefics3ForConditionalGeneration,
+    Idefics3ImageProcessorPil,
+    Idefics3Tokens,
+    "text_model",
+    {"<|im_start|>": SMOLVLM_WHOLE, "<|begin_of_text|>": IDEFICS3_WHOLE},
+    tiles=True,
+)
+FAMILIES: Final[Mapping[str, Family]] = {
+    "llava": _LLAVA,
+    "idefics3": _IDEFICS3,
+    "smolvlm": replace(
+        _IDEFICS3,
+        title="SmolVLM",
+        config=SmolVLMConfig,
+        model=SmolVLMForConditionalGeneration,
+        processor=SmolVLMImageProcessorPil,
+    ),
+}
+"""By the `model_type` of a configuration."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +127,7 @@ class RankerCheckpoint:
 
     Attributes:
         folder: Where it lies.
-        title: The family's name.
+        family: What it is one of.
         model: In evaluation mode and single precision.
         processor: transformers' own, which prepares pictures for the parity check.
         preprocessing: The same in words that serving understands.
@@ -71,16 +135,45 @@ class RankerCheckpoint:
     """
 
     folder: CheckpointFolder
-    title: str
+    family: Family
     model: Any
     processor: Any
     preprocessing: Preprocessing
     image_token: int
 
+    @property
+    def title(self) -> str:
+        """The family's name."""
+        return self.family.title
+
+    def eye(self) -> nn.Module:
+        """Return what turns crops into tokens."""
+        return self.family.eye(self.model, self.preprocessing).eval()
+
+    def letters(self) -> nn.Module:
+        """Return what reads rows of tokens."""
+        return LetterRanker(getattr(self.model.model, self.family.reader), self.model.lm_head).eval()
+
+    def pixel_values(self, pictures: Sequence[np.ndarray], *, fitted: bool = False) -> Tensor:
+        """Return what its own processor makes of pictures (rows, columns, 3), for its own model.
+
+        Args:
+            pictures: RGB bytes.
+            fitted: Whether they are squares of the right size already.
+        """
+        images: list[Any] = [Image.fromarray(each) for each in pictures]
+        how = {"do_resize": False} if fitted else {}
+        if self.family.tiles:
+            images, how = [[each] for each in images], {**how, "do_image_splitting": False}
+        elif fitted:
+            how["do_center_crop"] = False
+        found: Tensor = self.processor(images, return_tensors="pt", **how)["pixel_values"]
+        return found
+
 
 def is_ranker(folder: CheckpointFolder) -> bool:
     """Return whether a folder says that it is such a model, one that is not taken included."""
-    return folder.has(CONFIG) and folder.json(CONFIG).get("model_type") in {LLAVA, *_NOT_TAKEN}
+    return folder.has(CONFIG) and folder.json(CONFIG).get("model_type") in {*FAMILIES, *_NOT_TAKEN}
 
 
 def opened_ranker(folder: CheckpointFolder) -> RankerCheckpoint:
@@ -95,11 +188,14 @@ def opened_ranker(folder: CheckpointFolder) -> RankerCheckpoint:
     if content["model_type"] in _NOT_TAKEN:
         title, why = _NOT_TAKEN[content["model_type"]]
         raise Refused(f"{folder.path} is a {title}: {why}")
-    eye = _kind(content.get("vision_config"), "vision_config", folder, tuple(_PROCESSORS))
+    make = FAMILIES[content["model_type"]]
+    if make is _LLAVA:
+        eye = _kind(content.get("vision_config"), "vision_config", folder, tuple(_PROCESSORS))
+        make = replace(make, processor=_PROCESSORS[eye])
     _kind(content.get("text_config"), "text_config", folder, _READERS)
-    make = Llava(_PROCESSORS[eye])
     config = configured(folder, make, content)
-    _known_parts(folder, config)
+    _known_eye(folder, config)
+    _known_reader(folder, config.text_config)
     plausible(folder, make, config)
     processor = processor_of(make, folder.json(FILE))
     preprocessing = understood(processor)
@@ -110,7 +206,7 @@ def opened_ranker(folder: CheckpointFolder) -> RankerCheckpoint:
     token = getattr(config, "image_token_id", None)
     return RankerCheckpoint(
         folder,
-        make.title,
+        make,
         model,
         processor,
         preprocessing,
@@ -127,9 +223,12 @@ def _kind(part: Any, name: str, folder: CheckpointFolder, known: tuple[str, ...]
     return str(kind)
 
 
-def _known_parts(folder: CheckpointFolder, config: Any) -> None:
-    """Refuse what would be exported as something else than it is."""
-    where, text = folder.path / CONFIG, config.text_config
+def _known_eye(folder: CheckpointFolder, config: Any) -> None:
+    """Refuse an eye that would be exported as something else than it is."""
+    where = folder.path / CONFIG
+    if not isinstance(config, LlavaConfig):
+        _whole_shuffle(where, config)
+        return
     layer = config.vision_feature_layer
     if not isinstance(layer, int) or not -_LAYERS <= layer <= _LAYERS:
         raise Refused(f"{where} says vision_feature_layer = {layer!r}; one layer is taken")
@@ -137,6 +236,22 @@ def _known_parts(folder: CheckpointFolder, config: Any) -> None:
         raise Refused(
             f"{where} says vision_feature_select_strategy = {config.vision_feature_select_strategy!r}"
         )
+
+
+def _whole_shuffle(where: Path, config: Any) -> None:
+    """Refuse squares of patches that are no whole number on a side of what becomes one token."""
+    eye, factor = config.vision_config, config.scale_factor
+    sizes = eye.image_size, eye.patch_size, factor
+    if not all(isinstance(each, int) and each > 0 for each in sizes) or eye.image_size % eye.patch_size:
+        raise Refused(f"{where} says image_size, patch_size, scale_factor = {sizes}: no square of patches")
+    side = eye.image_size // eye.patch_size
+    if side % factor:
+        raise Refused(f"{where} says scale_factor = {factor}, which does not part {side} patches a side")
+
+
+def _known_reader(folder: CheckpointFolder, text: Any) -> None:
+    """Refuse a language model that would be exported as something else than it is."""
+    where = folder.path / CONFIG
     rotary = (getattr(text, "rope_parameters", None) or {}).get("rope_type", "default")
     if rotary not in _ROTARY:
         raise Refused(f"{where} says rope_type = {rotary!r}; known are {', '.join(_ROTARY)}")

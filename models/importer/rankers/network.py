@@ -12,7 +12,24 @@ from models.importer.preprocessing import Preprocessing
 _HIDDEN = -1e9
 
 
-class CropTokens(nn.Module):
+class _Normalised(nn.Module):
+    """Bytes as the first layer reads them."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        mean, std = torch.tensor(preprocessing.mean), torch.tensor(preprocessing.std)
+        self.register_buffer("scale", preprocessing.rescale / std, persistent=False)
+        self.register_buffer("shift", mean / std, persistent=False)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Return (n, 3, size, size) of RGB bytes (n, size, size, 3)."""
+        return (crops.to(torch.float32) * self.scale - self.shift).permute(0, 3, 1, 2)
+
+
+class LlavaTokens(nn.Module):
     """Crops of bytes to tokens of the language model: vision tower, one of its layers, projector.
 
     Args:
@@ -20,38 +37,81 @@ class CropTokens(nn.Module):
         preprocessing: What is done to the pixels of a crop.
     """
 
-    scale: Tensor
-    shift: Tensor
-
     def __init__(self, model: Any, preprocessing: Preprocessing) -> None:
         super().__init__()
+        self.normalised = _Normalised(preprocessing)
         self.tower = model.model.vision_tower
         self.projector = model.model.multi_modal_projector
         self.layer = int(model.config.vision_feature_layer)
         self.first = int(model.config.vision_feature_select_strategy == "default")
-        mean, std = torch.tensor(preprocessing.mean), torch.tensor(preprocessing.std)
-        self.register_buffer("scale", preprocessing.rescale / std, persistent=False)
-        self.register_buffer("shift", mean / std, persistent=False)
 
     def forward(self, crops: Tensor) -> Tensor:
         """Return tokens (n, v, dim) of RGB bytes (n, size, size, 3)."""
-        pixels = (crops.to(torch.float32) * self.scale - self.shift).permute(0, 3, 1, 2)
-        seen = self.tower(pixel_values=pixels, output_hidden_states=True).hidden_states[self.layer]
-        found: Tensor = self.projector(seen[:, self.first :])
+        seen = self.tower(pixel_values=self.normalised(crops), output_hidden_states=True)
+        found: Tensor = self.projector(seen.hidden_states[self.layer][:, self.first :])
         return found
+
+
+class Idefics3Tokens(nn.Module):
+    """Crops of bytes to tokens of the language model: vision tower, and what makes one token of some patches.
+
+    The tower places patches by the part of a picture that they are at, which for a whole square is the same
+    for every picture: those places are kept as numbers.
+
+    Args:
+        model: An Idefics3.
+        preprocessing: What is done to the pixels of a crop.
+    """
+
+    places: Tensor
+
+    def __init__(self, model: Any, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        tower = model.model.vision_model
+        self.normalised = _Normalised(preprocessing)
+        self.patches = tower.embeddings.patch_embedding
+        self.encoder = tower.encoder
+        self.norm = tower.post_layernorm
+        self.connector = model.model.connector
+        places = _places(tower.embeddings, preprocessing.size_px)
+        self.register_buffer("places", places, persistent=False)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Return tokens (n, v, dim) of RGB bytes (n, size, size, 3)."""
+        patches = self.patches(self.normalised(crops)).flatten(2).transpose(1, 2)  # (n, patches, width)
+        seen = self.encoder(inputs_embeds=patches + self.places, attention_mask=None).last_hidden_state
+        found: Tensor = self.connector(self.norm(seen))
+        return found
+
+
+def _places(embeddings: Any, size_px: int) -> Tensor:
+    """Return what transformers adds to the patches of a whole square, (1, patches, width)."""
+    found: list[Tensor] = []
+    hook = embeddings.position_embedding.register_forward_hook(lambda _module, _given, out: found.append(out))
+    side = size_px // embeddings.patch_size
+    try:
+        with torch.no_grad():
+            embeddings(
+                pixel_values=torch.zeros((1, 3, size_px, size_px)),
+                patch_attention_mask=torch.ones((1, side, side), dtype=torch.bool),
+            )
+    finally:
+        hook.remove()
+    return found[0]
 
 
 class LetterRanker(nn.Module):
     """Rows of tokens, some of them of a picture, to log-probabilities of what may stand next.
 
     Args:
-        model: A LLaVA.
+        reader: The language model, without its head.
+        head: From what it makes of a token to the vocabulary.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, reader: Any, head: Any) -> None:
         super().__init__()
-        self.reader = model.model.language_model
-        self.head = model.lm_head
+        self.reader = reader
+        self.head = head
 
     def forward(  # noqa: PLR0913, PLR0917  (the graph's inputs)
         self,

@@ -6,23 +6,22 @@ as the publishers' tokenizer makes them is tried.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, get_args
 
 from transformers import PreTrainedTokenizerFast
 
 from models.importer.folder import CheckpointFolder
-from models.importer.rankers.families import RankerCheckpoint
+from models.importer.rankers.families import Family, RankerCheckpoint
 from models.importer.refusal import Refused
 from models.importer.tokens import FILE
-from models.ranking.chats import LLAVA, LLAVA_MISTRAL, LLAVA_QWEN, Blanks, Chat, begun
+from models.ranking.chats import Blanks, Chat, begun
 from models.ranking.pieces import Control, Image, Prompt, as_text
 from models.ranking.templates import LETTERS, Content, letters, render
 from models.text.literal import LiteralTokenizer, literal
 
 TEMPLATE: Final = "choice@1"
-_MARKS: Final[Mapping[str, Chat]] = {"ASSISTANT:": LLAVA, "[INST]": LLAVA_MISTRAL, "<|im_start|>": LLAVA_QWEN}
 _MOST_TEMPLATE: Final = 1 << 16
 _FILES: Final = (FILE, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 ASKED: Final = Content(
@@ -74,7 +73,7 @@ def reading_of(checkpoint: RankerCheckpoint) -> Reading:
         Refused: The layout is not known, or no way was found that gives the same tokens.
     """
     folder, image = checkpoint.folder, checkpoint.image_token
-    chat = _chat(folder)
+    chat = _chat(folder, checkpoint.family)
     content, reference = _tokenizers(folder)
     if reference.convert_tokens_to_ids(chat.image) != image:
         raise Refused(
@@ -123,16 +122,16 @@ def _one_token_a_letter(folder: CheckpointFolder, reading: Reading) -> None:
         raise Refused(f"{folder.path / FILE} has no token of its own for each letter behind a blank")
 
 
-def _chat(folder: CheckpointFolder) -> Chat:
-    """Return the layout whose marks stand in the folder's template; LLaVA's own if there is none."""
+def _chat(folder: CheckpointFolder, family: Family) -> Chat:
+    """Return the layout whose mark stands in the folder's template."""
     template = _template(folder)
-    found = [chat for mark, chat in _MARKS.items() if mark in template]
-    if not template:
-        return LLAVA
+    found = [chat for mark, chat in family.chats.items() if mark in template]
+    if not template and family.unsaid:
+        return family.unsaid
     if len(found) != 1:
         raise Refused(
-            f"the chat template of {folder.path} is none that is known; known are those of LLaVA with "
-            f"{', '.join(_MARKS)}"
+            f"the chat template of {folder.path} is none that is known; known are those of {family.title} "
+            f"with {', '.join(family.chats)}"
         )
     return found[0]
 

@@ -31,7 +31,9 @@ from tests.fakes.onnx_graphs import write_model
 from tests.fakes.vllm_models import write_vllm_model
 
 pytestmark = pytest.mark.integration
-FAMILIES = {name: chat for name, chat in CHATS.items() if name not in {"chatml", "plain"}}
+IMPORTED = {"chatml", "plain", "idefics3-whole", "smolvlm-whole"}
+"""Layouts that no string is sent in."""
+FAMILIES = {name: chat for name, chat in CHATS.items() if name not in IMPORTED}
 BEHAVIOURS = ("slow", "untold", "old", "garbage", "certain", "huge", "unhealthy")
 LABELS = ("barn owl", "tawny owl", "kite", 'a "hawk"', "<image>", "[INST] B. owl")
 

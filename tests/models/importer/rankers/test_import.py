@@ -9,17 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from prometheus_client import CollectorRegistry
 
 from models.importer.folder import CheckpointFolder
 from models.importer.pictures import Pictures
 from models.importer.rankers.families import opened_ranker
-from models.importer.rankers.reading import reading_of
+from models.importer.rankers.reading import ASKED, reading_of
 from models.importer.shelf import Imported
 from models.importer.work import import_checkpoint
+from models.ranking.chats import PLAIN
 from models.ranking.orders import orders
-from models.ranking.templates import Content
+from models.ranking.pieces import as_text
+from models.ranking.templates import Content, render
 from models.text.literal import LiteralTokenizer
 from services.kernel.geometry import Box
 from services.kernel.vocabulary import Region, RegionOrigin
@@ -36,13 +37,18 @@ FAMILIES: Mapping[str, Callable[[Path], Path]] = {
     "llava": checkpoints.llava,
     "mistral": checkpoints.mistral,
     "qwen": checkpoints.qwen,
+    "idefics3": checkpoints.idefics3,
+    "smolvlm": checkpoints.smolvlm,
 }
+SHUFFLED = ("idefics3", "smolvlm")
 WIDE = 20_000
 """Inside: then the weights are above 20 MB, and lie beside the graph."""
 LAYOUTS = {
     "llava": ("llava", "<s>", "all", "</s>"),
     "mistral": ("llava-mistral", "<s>", "first", "</s>"),
     "qwen": ("llava-qwen", "", "none", "<|im_end|>"),
+    "idefics3": ("idefics3-whole", "", "none", "<end_of_utterance>"),
+    "smolvlm": ("smolvlm-whole", "", "none", "<end_of_utterance>"),
 }
 LABELS = ("barn owl", "kite: red", "日本語", "it's B", "<image>")
 DESCRIPTIONS = ("", "a bird", "", "<s> [INST] \n", "")
@@ -50,6 +56,7 @@ SQUARE = np.kron(
     np.random.default_rng(3).integers(0, 256, (4, 4, 3), dtype=np.uint8), np.ones((8, 8, 1), np.uint8)
 )
 """As large as the model sees, so that nothing is resized."""
+WHOLE = Region("r", Box(0.0, 0.0, 32.0, 32.0), RegionOrigin.WHOLE_IMAGE)
 
 
 @dataclass(frozen=True)
@@ -106,8 +113,7 @@ def test_layout_tokenizer_and_its_habits_come_from_the_folder(rankers: Rankers, 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_served_it_reads_the_letters_that_transformers_reads(rankers: Rankers, family: str) -> None:
     ranker = rankers.served(family)
-    region = Region("r", Box(0.0, 0.0, 32.0, 32.0), RegionOrigin.WHOLE_IMAGE)
-    (answer,) = ranker.rank([Question(SQUARE, region, LABELS, DESCRIPTIONS)], Effort(Mode.LETTERS, 3, 7))
+    (answer,) = ranker.rank([Question(SQUARE, WHOLE, LABELS, DESCRIPTIONS)], Effort(Mode.LETTERS, 3, 7))
 
     assert isinstance(answer, Judgement)
     assert answer.template == "choice@1"
@@ -118,11 +124,36 @@ def test_served_it_reads_the_letters_that_transformers_reads(rankers: Rankers, f
         np.testing.assert_allclose(reading.log_probabilities, wanted, atol=1e-4)
 
 
+@pytest.mark.parametrize("family", SHUFFLED)
+def test_served_it_reads_what_its_own_processor_and_template_lay_out(rankers: Rankers, family: str) -> None:
+    asked = Question(SQUARE, WHOLE, ASKED.labels, ASKED.descriptions)
+    (answer,) = rankers.served(family).rank([asked], Effort(Mode.LETTERS, 1))
+    assert isinstance(answer, Judgement)
+    (reading,) = answer.readings
+    shown = Content(
+        tuple(ASKED.labels[i] for i in reading.order), tuple(ASKED.descriptions[i] for i in reading.order)
+    )
+
+    folder = rankers.root / family
+    checkpoint = opened_ranker(CheckpointFolder(folder))
+    given = checkpoints.laid_out(folder, as_text(render("choice@1", shown, chat=PLAIN)[1:]), SQUARE)
+    with torch.inference_mode():
+        logits = checkpoint.model(**given).logits[0, -1]
+
+    read = reading_of(checkpoint)
+    image, ids = checkpoint.image_token, given["input_ids"][0].tolist()
+    assert ids.count(image) == checkpoint.model.model.image_seq_len > 1
+    once = [each for i, each in enumerate(ids) if each != image or ids[i - 1] != image]
+    assert read.ids(read.prompt(shown), image=image) == once
+    letters = [LiteralTokenizer.from_text(read.content).encode(f" {letter}")[0] for letter in "ABCD"]
+    wanted = torch.log_softmax(logits, dim=-1)[letters].numpy()
+    np.testing.assert_allclose(reading.log_probabilities, wanted, atol=1e-4)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_names_may_be_read_as_well(rankers: Rankers, family: str) -> None:
     ranker = rankers.served(family)
-    region = Region("r", Box(0.0, 0.0, 32.0, 32.0), RegionOrigin.WHOLE_IMAGE)
-    (answer,) = ranker.rank([Question(SQUARE, region, LABELS, DESCRIPTIONS)], Effort(Mode.NAMES))
+    (answer,) = ranker.rank([Question(SQUARE, WHOLE, LABELS, DESCRIPTIONS)], Effort(Mode.NAMES))
 
     assert isinstance(answer, Judgement)
     assert np.exp(answer.evidence[0].log_probabilities).sum() == pytest.approx(1.0)
@@ -152,11 +183,12 @@ def expected(folder: Path, order: tuple[int, ...]) -> np.ndarray:
     checkpoint = opened_ranker(CheckpointFolder(folder))
     reading = reading_of(checkpoint)
     content = Content(tuple(LABELS[i] for i in order), tuple(DESCRIPTIONS[i] for i in order))
-    image, count = checkpoint.image_token, checkpoint.model.config.image_seq_length
+    image = checkpoint.image_token
+    count = getattr(checkpoint.model.config, "image_seq_length", None) or checkpoint.model.model.image_seq_len
     ids: list[int] = []
     for each in reading.ids(reading.prompt(content), image=image):
         ids += [each] * (count if each == image else 1)
-    pixels = checkpoint.processor([Image.fromarray(SQUARE)], return_tensors="pt")["pixel_values"]
+    pixels = checkpoint.pixel_values([SQUARE], fitted=True)
     with torch.inference_mode():
         logits = checkpoint.model(input_ids=torch.tensor([ids]), pixel_values=pixels).logits[0, -1]
     tokens = LiteralTokenizer.from_text(reading.content)

@@ -1,4 +1,4 @@
-"""What is no LLaVA that can be taken, and what is said of it."""
+"""What is no LLaVA or Idefics3 that can be taken, and what is said of it."""
 
 from __future__ import annotations
 
@@ -25,6 +25,16 @@ from tests.models.importer.rankers import checkpoints
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return checkpoints.llava(tmp_path_factory.mktemp("refused") / "llava")
+
+
+@pytest.fixture(scope="session")
+def shuffled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return checkpoints.idefics3(tmp_path_factory.mktemp("refused") / "idefics3")
+
+
+@pytest.fixture
+def idefics3(shuffled: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(shuffled, tmp_path / "idefics3"))
 
 
 @pytest.fixture
@@ -88,13 +98,72 @@ def test_it_is_refused_with_the_reason(folder: Path, change: Callable[[Path], No
     assert words in str(refused.value)
 
 
+def without_token(token: str) -> Callable[[Path], None]:
+    """Take a special token away, which is then read as text."""
+
+    def change(folder: Path) -> None:
+        content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+        content["added_tokens"] = [each for each in content["added_tokens"] if each["content"] != token]
+        (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (config(scale_factor=3), "scale_factor = 3, which does not part 4 patches a side"),
+        (config(scale_factor=0), "no square of patches"),
+        (config(vision_config__patch_size=[8, 8]), "no square of patches"),
+        (config(vision_config__patch_size=5), "no square of patches"),
+        (config(text_config__model_type="gemma"), "text_config.model_type = 'gemma'; known are"),
+        (config(image_token_id=5), "another token than 5"),
+        (said("chat_template.json", {}), "none that is known"),
+        (said("chat_template.json", {"chat_template": "User:<image>"}), "none that is known"),
+        (without_token("<global-img>"), "has no token '<global-img>', which idefics3-whole needs"),
+        (
+            said("preprocessor_config.json", {"max_image_size": {"longest_edge": 16}, "resample": 1}),
+            "makes 16 pixels",
+        ),
+        (
+            lambda folder: retensor(folder, model__connector__modality_projection__proj__weight=None),
+            "modality_projection.proj.weight is missing",
+        ),
+    ],
+)
+def test_an_idefics3_is_refused_with_the_reason(
+    idefics3: Path, change: Callable[[Path], None], words: str
+) -> None:
+    change(idefics3)
+
+    with pytest.raises(Refused) as refused:
+        reading_of(opened_ranker(CheckpointFolder(idefics3)))
+
+    assert words in str(refused.value)
+
+
+def test_what_publishers_left_in_a_configuration_changes_nothing(idefics3: Path) -> None:
+    was = opened_ranker(CheckpointFolder(idefics3))
+    eye = {"model_type": "idefics3", "max_image_size": {"longest_edge": 32}, "use_base_siglip": False}
+    config(**{f"vision_config__{key}": value for key, value in eye.items()})(idefics3)
+    config(
+        perceiver_config={"model_type": "vllama3", "resampler_depth": 6, "hidden_size": 48},
+        text_config__pixel_shuffle_factor=4,
+        text_config__use_resampler=False,
+    )(idefics3)
+
+    found = opened_ranker(CheckpointFolder(idefics3))
+
+    crops = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
+    with torch.inference_mode():
+        assert torch.equal(found.eye()(crops), was.eye()(crops))
+
+
 @pytest.mark.parametrize(
     ("family", "words"),
     [
         ("idefics", "attention between the layers"),
-        ("idefics2", "tiles"),
-        ("idefics3", "tiles"),
-        ("smolvlm", "tiles"),
+        ("idefics2", "a shape of its own"),
         ("llava_next", "tiles"),
         ("llava_onevision", "tiles"),
         ("qwen2_vl", "any number of tokens"),

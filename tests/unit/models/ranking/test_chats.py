@@ -21,6 +21,10 @@ SENT = {
     "idefics2": f"User:<image>{ASKED}<end_of_utterance>\nAssistant:",
     "idefics3": f"<|begin_of_text|>User:<image>{ASKED}<end_of_utterance>\nAssistant:",
     "smolvlm": f"<|im_start|>User:<image>{ASKED}<end_of_utterance>\nAssistant:",
+    "idefics3-whole": "<|begin_of_text|>User:<fake_token_around_image><global-img><image>"
+    f"<fake_token_around_image>{ASKED}<end_of_utterance>\nAssistant:",
+    "smolvlm-whole": "<|im_start|>User:<fake_token_around_image><global-img><image>"
+    f"<fake_token_around_image>{ASKED}<end_of_utterance>\nAssistant:",
     "chatml": f"<|im_start|>user\n<image>{ASKED}<|im_end|>\n<|im_start|>assistant\n",
     "plain": f"<image>{ASKED}",
 }
