@@ -14,8 +14,10 @@ from rich.table import Table
 from examples.demo.findings import Findings
 from examples.demo.found import finding
 from examples.demo.metrics import Share, calibration_error
+from examples.demo.modes import Answer
 from examples.demo.report.wording import NONE, decimal, duration, percent, rate
 from examples.demo.scores import ALL, Accuracy, accuracies, bins, crowd, stage_times, unknowns
+from fovea.cli.answers import show_in_detail
 
 T = TypeVar("T")
 
@@ -42,6 +44,16 @@ def show(console: Console, found: Findings) -> None:
     console.print(_unknown(found))
     console.print(_stages(found))
     console.print(_speed(found))
+    ranked = (answer for one in found.rounds for answer in one.answers if _is_ranked(answer))
+    if (answer := next(ranked, None)) is not None:
+        console.print(
+            "One answer whole, as fovea recognize shows it; the report has more of them", style="bold"
+        )
+        show_in_detail(answer.recognition)
+
+
+def _is_ranked(answer: Answer) -> bool:
+    return answer.right and answer.region is not None and answer.region.judgement is not None
 
 
 def _accuracy(found: Findings) -> Table:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from fovea.cli.sheets import Column, Form, percent
 from fovea.cli.terminal import out, plain
-from fovea.client import Candidate, Recognition, Region
+from fovea.client import Candidate, Evidence, Recognition, Region
 
 _BAR_CELLS: Final = 12
 _ID_SHOWN: Final = 12
@@ -61,6 +61,8 @@ _CSV_COLUMNS: Final = tuple(
         "prompt_kind",
         "prompt",
         "prompt_score",
+        "rung",
+        "evidence",
     )
 )
 
@@ -135,7 +137,7 @@ def _place(region: Region) -> str:
 
 def _csv_row_without_region(answer: Recognition) -> Sequence[Any]:
     said = (None, None) if answer.failure is None else (answer.failure.reason, answer.failure.message)
-    return (*_head(answer), *[None] * 5, answer.status, *[None] * 5, *said, *[None] * 3)
+    return (*_head(answer), *[None] * 5, answer.status, *[None] * 5, *said, *[None] * 5)
 
 
 def _head(answer: Recognition) -> Sequence[Any]:
@@ -147,9 +149,32 @@ def _csv_rows(answer: Recognition, region: Region) -> Iterator[Sequence[Any]]:
     found = region.found_by
     what = (None,) * 3 if found is None else (found.prompt.kind, found.prompt.text, found.score)
     for rank, (label, probability) in enumerate(region.labels, start=1):
-        yield (*place, rank, label, probability, region.probability_unknown, region.best, None, None, *what)
+        ranked = (rank, label, probability, region.probability_unknown, region.best)
+        yield (*place, *ranked, None, None, *what, region.rung, _said_of(label, region))
     if not region.labels:
-        yield (*place, None, None, None, region.probability_unknown, None, None, None, *what)
+        yield (
+            *place,
+            None,
+            None,
+            None,
+            region.probability_unknown,
+            None,
+            None,
+            None,
+            *what,
+            region.rung,
+            None,
+        )
+
+
+def _said_of(label: str, region: Region) -> str:
+    """Return each source's share of a label, such as `retrieval=0.412 pairs=0.720`."""
+    said = ((each.source, each.share(label)) for each in _evidence(region))
+    return " ".join(f"{source}={share:.3f}" for source, share in said if share is not None)
+
+
+def _evidence(region: Region) -> Sequence[Evidence]:
+    return () if region.judgement is None else region.judgement.evidence
 
 
 def verdict(answer: Recognition) -> Text:
@@ -201,6 +226,21 @@ def _region(region: Region, *, alone: bool) -> Iterator[Any]:
         (1, 0, 0, 0),
     )
     yield _ranking(region)
+    if said := " · ".join(_how(region)):
+        yield plain(said, "dim")
+
+
+def _how(region: Region) -> Iterator[str]:
+    """Say what decided: each gate with its threshold, then what a model was asked."""
+    for gate in region.gates:
+        sign, own = "≥" if gate.open else "<", "" if gate.calibrated else ", uncalibrated"
+        yield f"{gate.name} {gate.value:.2f} {sign} {gate.threshold:.2f}{own}"
+    if (judged := region.judgement) is not None:
+        took = "kept answer" if judged.cached else f"{judged.duration_s * 1000:.0f} ms"
+        read = f", {judged.tokens} tokens" if judged.tokens else ""
+        text = "" if judged.parsing == "read" else f", text {judged.parsing}"
+        weights = ", ".join(f"{each.source} {each.weight:g}" for each in judged.evidence)
+        yield f"{judged.mode}, {took}{read}{text}; weights: {weights}"
 
 
 def _ranking(region: Region) -> Table:
@@ -208,12 +248,16 @@ def _ranking(region: Region) -> Table:
     table.add_column("label", overflow="fold")
     table.add_column("prob.", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
+    for each in (said := _evidence(region)):
+        table.add_column(each.source, justify="right", no_wrap=True)
     table.add_column("nearest exemplars", overflow="fold")
     found = {candidate.label: candidate for candidate in region.candidates}
     for label, probability in region.labels:
-        table.add_row(plain(label), percent(probability), _bar(probability), _votes(found.get(label)))
+        shares = (percent(each.share(label)) for each in said)
+        votes = _votes(found.get(label))
+        table.add_row(plain(label), percent(probability), _bar(probability), *shares, votes)
     unknown = region.probability_unknown
-    table.add_row(plain("unknown", "magenta"), percent(unknown), _bar(unknown), plain(""))
+    table.add_row(plain("unknown", "magenta"), percent(unknown), _bar(unknown))
     return table
 
 

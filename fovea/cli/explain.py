@@ -22,7 +22,7 @@ from fovea.cli.sheets import (
     yes,
 )
 from fovea.cli.terminal import out, plain, say
-from fovea.client import Answer, Counterfactual, Explanation, Gate, ReplayedStep
+from fovea.client import Answer, Counterfactual, Explanation, ReplayedStep
 
 _PANEL: Final = "Recognition"
 _ID_SHOWN: Final = 16
@@ -33,13 +33,6 @@ _WITHOUT: Final = (
     Column("answer"),
     Column("probability", percent, number=True, title="prob."),
     Column("changes", yes),
-)
-_GATES: Final = (
-    Column("gate"),
-    Column("value", number=True),
-    Column("threshold", number=True),
-    Column("open", yes),
-    Column("calibrated", yes),
 )
 _STEPS: Final = (Column("step"), Column("outcome"), Column("place"), Column("before"), Column("now"))
 RecognitionId = Annotated[str, typer.Argument(metavar="ID", help="Of a recognition that has ended.")]
@@ -76,9 +69,6 @@ def explain(
         write_json(explanation)
         return
     show_region(explanation.region)
-    with open_sheet(form, _GATES) as gates:
-        for gate in explanation.region.gates:
-            gates.add(_gate_row(gate), gate)
     with open_sheet(form, _WITHOUT) as sheet:
         for found in explanation.counterfactuals:
             sheet.add(_row(found), found)
@@ -120,10 +110,6 @@ def _row(found: Counterfactual) -> Sequence[Any]:
 
 def _label(answer: Answer) -> str:
     return answer.label or "unknown"
-
-
-def _gate_row(gate: Gate) -> Sequence[Any]:
-    return gate.name, f"{gate.value:.3f}", f"{gate.threshold:.3f}", gate.open, gate.calibrated
 
 
 def _remarks(explanation: Explanation) -> Iterator[str]:

@@ -22,6 +22,7 @@ from fovea.client.errors import (
 )
 from fovea.client.explanations import Answer, Counterfactual, Difference, Explanation, ReplayedStep
 from fovea.client.health import ServiceHealth
+from fovea.client.judgements import Evidence, Judgement, RankedLabel, Reading
 from fovea.client.memory import (
     Collection,
     Embedding,
@@ -44,7 +45,6 @@ from fovea.client.results import (
     Gate,
     ImageInfo,
     Neighbour,
-    RankedLabel,
     Receipt,
     Recognition,
     Region,
@@ -93,6 +93,7 @@ __all__ = [
     "Difference",
     "Edits",
     "Embedding",
+    "Evidence",
     "Exemplar",
     "Explanation",
     "Find",
@@ -104,6 +105,7 @@ __all__ = [
     "ImageInfo",
     "Imported",
     "InvalidInput",
+    "Judgement",
     "LabelCount",
     "Lesson",
     "Mask",
@@ -119,6 +121,7 @@ __all__ = [
     "QueryAnswer",
     "QuerySet",
     "RankedLabel",
+    "Reading",
     "Receipt",
     "Recognition",
     "RecognizedQuery",

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from fovea.client.calibration import Calibrating, Calibration, read_calibration
+from fovea.client.judgements import RankedLabel, read_judgement
 from fovea.client.memory import (
     Collection,
     Embedding,
@@ -25,7 +26,6 @@ from fovea.client.results import (
     Gate,
     ImageInfo,
     Neighbour,
-    RankedLabel,
     Recognition,
     Region,
     Stage,
@@ -104,6 +104,7 @@ def read_region(message: recognition_pb2.RecognizedRegion, prompts: Sequence[Pro
         mask=_mask(where.mask) if where.HasField("mask") else None,
         polygons=tuple(map(_corners, where.polygons)),
         found_by=_found_by(where.found_by, prompts) if where.HasField("found_by") else None,
+        judgement=read_judgement(ranking.judgement, found) if ranking.HasField("judgement") else None,
     )
 
 

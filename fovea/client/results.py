@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from fovea.client.errors import FoveaError
+from fovea.client.judgements import Judgement, RankedLabel
 from fovea.client.options import Prompt, SpaceVote
 from fovea.client.shapes import Box, Corners, Mask
 
@@ -30,13 +31,6 @@ class Status(enum.StrEnum):
     """Prompts found nothing in the picture, so there is nothing to name."""
     FAILED = "failed"
     """There is no answer; `Recognition.failure` says why."""
-
-
-class RankedLabel(NamedTuple):
-    """A label and its probability."""
-
-    label: str
-    probability: float
 
 
 class BroaderLabel(NamedTuple):
@@ -128,7 +122,7 @@ class Region:
         labels: The ranking, best first. Its probabilities and `probability_unknown` sum to 1.
         probability_unknown: That it is nothing the collection knows.
         status: How the answer came about.
-        rung: What was done instead, if the status is `degraded`: `no_ranker`.
+        rung: What was left out, such as `no_ranker` if the status is `degraded`.
         candidates: What retrieval proposed, each with the neighbours that voted.
         margin: Score of the first candidate less that of the second.
         entropy: Of the scores of all labels seen, in nats.
@@ -140,6 +134,7 @@ class Region:
         polygons: The mask as COCO's polygons, if `Find.mask_format` asked for them: the (x, y) of each part,
             the largest first; a hole is reached by a slit of no width. Each may be sent as a region.
         found_by: The prompt that found it, with its score; None where no prompt did.
+        judgement: What models said of the candidates; None where none was asked, or none answered.
     """
 
     region_id: str
@@ -158,6 +153,7 @@ class Region:
     mask: Mask | None = None
     polygons: tuple[Corners, ...] = ()
     found_by: FoundBy | None = None
+    judgement: Judgement | None = None
 
     @property
     def best(self) -> str | None:

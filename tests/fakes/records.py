@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable
 
 from fovea.gateway.v1 import gateway_pb2
@@ -20,7 +21,8 @@ from fovea.kernel.v1 import (
 def a_record(task: gateway_pb2.RecognitionTask, *, submission_id: str = "") -> recognition_pb2.Recognition:
     """Return the record of a picture that is a text: the text is the best label.
 
-    `goldfinch < finch` is a goldfinch that is answered as a finch. Every prompt finds something, but for one
+    `goldfinch < finch` is a goldfinch that is answered as a finch, and `goldfinch, ranked` one that a model
+    ordered. Every prompt finds something, but for one
     that is `missing`.
     """
     label, _, above = task.image.decode().partition(" < ")
@@ -69,7 +71,27 @@ def _found(options: envelope_pb2.RecognitionOptions) -> list[region_pb2.Region]:
     ]
 
 
+def _judgement() -> ranking_pb2.Judgement:
+    said = {"retrieval": (1.3, (0.7, 0.3)), "pairs": (0.6, (0.9, 0.1))}
+    return ranking_pb2.Judgement(
+        models=["m@1"],
+        mode="pictures",
+        candidates=2,
+        orders=1,
+        evidence=[
+            ranking_pb2.WeighedEvidence(
+                source=source, weight=weight, log_probabilities=[math.log(share) for share in shares]
+            )
+            for source, (weight, shares) in said.items()
+        ],
+        readings=[ranking_pb2.ModelReading(order=[0, 1], log_probabilities=[-0.1, -2.3])],
+        parsing=ranking_pb2.ANSWER_PARSING_READ,
+        duration_s=0.09,
+    )
+
+
 def _region(region: region_pb2.Region, label: str, above: str) -> recognition_pb2.RecognizedRegion:
+    label, _, ranked = label.partition(", ")
     unknown = label == "unknown"
     neighbour = candidates_pb2.Neighbour(
         exemplar_id="e1",
@@ -81,6 +103,7 @@ def _region(region: region_pb2.Region, label: str, above: str) -> recognition_pb
         box=region_pb2.Box(left=1, top=2, right=3, bottom=4),
     )
     status = ranking_pb2.RANKING_STATUS_UNKNOWN if unknown else ranking_pb2.RANKING_STATUS_DEGRADED
+    status = ranking_pb2.RANKING_STATUS_RANKED if ranked else status
     return recognition_pb2.RecognizedRegion(
         region=region,
         ranking=ranking_pb2.Ranking(
@@ -91,7 +114,8 @@ def _region(region: region_pb2.Region, label: str, above: str) -> recognition_pb
             ],
             probability_unknown=0.1,
             status=status,
-            rung="" if unknown else "no_ranker",
+            rung="" if unknown or ranked else "no_ranker",
+            judgement=_judgement() if ranked else None,
             gates=[ranking_pb2.Gate(name="trust", value=0.5, threshold=0.6)],
             broader=ranking_pb2.BroaderLabel(label=above, probability=0.85, steps=1) if above else None,
         ),

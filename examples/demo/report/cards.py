@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from examples.demo.findings import Findings
 from examples.demo.modes import Answer, Round
+from examples.demo.report.evidence import evidence, how
 from examples.demo.report.figures import bar, place
 from examples.demo.report.markup import Html, tag
 from examples.demo.report.pictures import picture
@@ -26,6 +27,7 @@ def card(found: Findings, one: Round, answer: Answer) -> Html:
         "article",
         tag("div", _query(found, answer), _answer(answer), class_="facts"),
         _neighbours(found, one, answer),
+        evidence(answer.region, answer.picture.label) if answer.region else None,
         _footer(one, answer),
         class_=f"card {kind}",
     )
@@ -158,10 +160,6 @@ def _best(one: Round, answer: Answer) -> list[Picture | str]:
 def _footer(one: Round, answer: Answer) -> Html:
     region = answer.region
     rung = f": {region.rung}" if region and region.rung else ""
-    gates = [
-        f"{gate.name} {decimal(gate.value)} {'≥' if gate.open else '<'} {decimal(gate.threshold)}"
-        for gate in (region.gates if region else ())
-    ]
     summary = tag(
         "summary",
         tag("span", f"{answer.recognition.status}{rung}", class_="pill"),
@@ -170,7 +168,7 @@ def _footer(one: Round, answer: Answer) -> Html:
     return tag(
         "details",
         summary,
-        tag("p", "Gates: ", ", ".join(gates) or "none"),
+        tag("p", how(region)) if region else None,
         _stages(answer.recognition.stages),
     )
 

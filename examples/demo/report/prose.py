@@ -55,6 +55,10 @@ def protocol(found: Findings) -> tuple[str, ...]:
         f"Held out: {len(task.unknown_labels)} classes, drawn by seed {task.seed}.",
         f"Asked: pictures that were not taught, {_bound(setup.bounded)}; {found.queries} answers in all.",
         "Each way of teaching has a collection of its own. Names are those of examples/emoji/classes.csv.",
+        (
+            "Who said what: each source's share of the candidates. Retrieval counts votes, pairs compares "
+            "the picture with the candidates' own. Shares are multiplied, each to the power of its weight."
+        ),
         "The order of the labels counts, also where the answer is flagged as unknown.",
         "To see it again: make demo. Every choice follows from the seed.",
         *CREDIT,

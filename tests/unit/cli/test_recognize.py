@@ -30,6 +30,31 @@ def test_one_picture_is_shown_in_detail(run: Run, photos: Path) -> None:
     assert "unknown" in result.stdout
 
 
+def test_a_ranked_picture_is_shown_with_what_each_source_said_of_each_label(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_text("goldfinch, ranked")
+
+    shown = run("recognize", tmp_path / "a.jpg").stdout
+    lines = [line.split() for line in shown.splitlines()]
+    assert ["label", "prob.", "retrieval", "pairs", "nearest", "exemplars"] in lines
+    assert next(line for line in lines if line[:2] == ["other", "20.0%"])[-2:] == ["30.0%", "10.0%"]
+    assert "trust 0.50 < 0.60, uncalibrated" in shown
+    assert "pictures, 90 ms; weights: retrieval 1.3, pairs 0.6" in " ".join(shown.split())
+    table = list(csv.DictReader(io.StringIO(run("recognize", tmp_path, "--csv").stdout)))
+    assert [each["evidence"] for each in table] == [
+        "retrieval=0.700 pairs=0.900",
+        "retrieval=0.300 pairs=0.100",
+    ]
+    (record,) = rows(run("recognize", tmp_path, "--json"))
+    said = record["regions"][0]["judgement"]["evidence"][1]
+    assert (said["source"], said["weight"], said["labels"][0]["label"]) == ("pairs", 0.6, "goldfinch")
+
+
+def test_csv_says_what_was_left_out(run: Run, photos: Path) -> None:
+    table = list(csv.DictReader(io.StringIO(run("recognize", photos / "a.jpg", "--csv").stdout)))
+
+    assert {(each["rung"], each["evidence"]) for each in table} == {("no_ranker", "")}
+
+
 def test_a_broader_answer_is_shown_with_what_it_may_be(run: Run, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_text("goldfinch < finch")
     (tmp_path / "b.jpg").write_text("wren")

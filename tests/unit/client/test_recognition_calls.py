@@ -35,6 +35,23 @@ def test_an_answer_names_the_best_label_and_keeps_the_message(client: fovea.Clie
     assert answer.raw.envelope.stages[0].name == answer.stages[0].name == "ranking"
 
 
+def test_a_ranked_answer_says_what_each_source_said(client: fovea.Client) -> None:
+    region = client.recognize(b"goldfinch, ranked").regions[0]
+
+    assert region.status is fovea.Status.RANKED
+    assert region.judgement is not None
+    retrieval, pairs = region.judgement.evidence
+    assert (retrieval.source, retrieval.weight) == ("retrieval", 1.3)
+    assert pairs.share("goldfinch") == pytest.approx(0.9)
+    assert pairs.share("not asked about") is None
+    assert (region.judgement.mode, region.judgement.parsing) == ("pictures", "read")
+    assert region.judgement.readings[0].order == (0, 1)
+
+
+def test_what_no_model_was_asked_about_has_no_judgement(client: fovea.Client) -> None:
+    assert client.recognize(b"goldfinch").regions[0].judgement is None
+
+
 def test_an_unknown_has_no_best_label_but_keeps_its_ranking(client: fovea.Client) -> None:
     answer = client.recognize(b"unknown")
 

@@ -12,15 +12,18 @@ from PIL import Image
 from examples.demo.findings import Findings, Setup
 from examples.demo.modes import MODES, Answer, Guess, Round
 from examples.demo.report import page
+from examples.demo.report.evidence import evidence, how
 from examples.demo.report.wording import duration
 from examples.demo.sheets import COLUMNS, ROWS, SheetAnswer, draw
 from examples.demo.task import Picture, divide
 from fovea.client import (
     Box,
     Candidate,
+    Evidence,
     FoveaError,
     Gate,
     ImageInfo,
+    Judgement,
     Neighbour,
     RankedLabel,
     Recognition,
@@ -55,6 +58,28 @@ def test_every_picture_says_what_it_shows(tmp_path: Path) -> None:
 
 def test_a_failed_query_is_shown_with_its_reason(tmp_path: Path) -> None:
     assert "failed: the image is damaged" in page(findings(tmp_path))
+
+
+def test_a_card_says_what_each_source_prefers_and_how_much_it_counts() -> None:
+    said = Evidence("pairs", 0.6, (RankedLabel("wren", 0.2), RankedLabel("robin", 0.8)))
+    judged = Judgement((said,), mode="pictures", duration_s=0.0143)
+    region = replace(recognition().regions[0], status=Status.RANKED, rung="", judgement=judged)
+
+    shown = re.sub(r"<[^>]+>", " ", evidence(region, truth="wren"))
+
+    assert " ".join(shown.replace("\N{NARROW NO-BREAK SPACE}", "").split()) == (
+        "Who said what pairs weight 0.6 robin 80% wren 20%"
+    )
+    assert 'class="truth">wren' in evidence(region, truth="wren")
+    assert how(region).endswith("Asked by pictures, 14.3\N{NARROW NO-BREAK SPACE}ms.")
+
+
+def test_a_card_says_why_retrievals_order_stands() -> None:
+    region = recognition().regions[0]
+
+    assert "Retrieval's order stands: degraded, no_ranker." in evidence(region, truth="wren")
+    trusted = replace(region, status=Status.TRUSTED_RETRIEVAL, rung="")
+    assert "so sure that no model was asked" in evidence(trusted, truth="wren")
 
 
 @pytest.mark.parametrize(
