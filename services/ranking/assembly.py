@@ -18,6 +18,7 @@ from services.ranking.adapters.pairs import LOOK_BYTES, Looks
 from services.ranking.adapters.pictures import PictureRanker
 from services.ranking.adapters.remote.opening import open_remote
 from services.ranking.adapters.telemetry import MetricsMonitor
+from services.ranking.adapters.words import Texts
 from services.ranking.domain.asking import Effort, Mode
 from services.ranking.domain.ordering import Thresholds
 from services.ranking.domain.planning import Plan
@@ -159,9 +160,12 @@ def ranker_over(
         weigh=lambda kept: settings.kept_looks_mb * 1_000_000 + 1 if kept.look is None else LOOK_BYTES,
         counts=None if caches is None else caches.of("looks"),
     )
+    texts: Texts = Once(
+        deadline, most=settings.kept_names, counts=None if caches is None else caches.of("names")
+    )
     if ways.mode is Mode.PICTURES:
-        return PictureRanker(models, ways, looks)
-    return MultimodalRanker(models, ways, looks)
+        return PictureRanker(models, ways, looks, texts)
+    return MultimodalRanker(models, ways, looks, texts)
 
 
 def wanted_by(ways: Described | None) -> Wanted:

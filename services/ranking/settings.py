@@ -109,6 +109,9 @@ class RankingSettings(RemoteRankerSettings):
         description="memory for what was seen of exemplars' pictures, in millions of bytes; 25 pictures take"
         " one; 0 keeps none",
     )
+    kept_names: int = Field(
+        default=8192, ge=0, description="names of candidates whose vectors (3 kB each) are kept; 0 keeps none"
+    )
     ranking_item_timeout_s: float = Field(
         default=30.0,
         gt=0,

@@ -65,11 +65,11 @@ def test_both_doors_ask_the_model_and_write_down_how(program: Program, calls: Ca
     assert ranking.status == ranking_pb2.RANKING_STATUS_RANKED, ranking.rung
     assert _comparable(ranking) == _comparable(_ranking(streamed))
     assert _ranking(streamed).judgement.cached
-    asked = ["letters", "names", "pairs"] if mode else ["pairs"]
+    asked = ["letters", "names", "pairs", "words"] if mode else ["pairs", "words"]
     assert [each.source for each in ranking.judgement.evidence] == ["retrieval", *asked]
     assert sorted(ranking.judgement.readings[0].order) == [0, 1, 2]
     models = {model.partition("@")[0] for model in waited.envelope.stages[-1].models}
-    assert models == {"fovea-global", "fovea-local", "fovea-pairs", *MODELS[mode]}
+    assert models == {"fovea-global", "fovea-local", "fovea-pairs", "fovea-text", *MODELS[mode]}
     assert len(ranking.judgement.prompt_digest) == (64 if mode else 0)
     total = sum(each.probability for each in ranking.labels) + ranking.probability_unknown
     assert total == pytest.approx(1)

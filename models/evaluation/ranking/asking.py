@@ -9,7 +9,7 @@ from typing import TypeVar
 from models.data.cache import cache_folder
 from models.evaluation import encoders
 from models.evaluation.encoders import STORE, Model, NoSuchModel
-from models.evaluation.ranking.evidence import PAIRS, Kept, Pairs, Source
+from models.evaluation.ranking.evidence import PAIRS, Kept, Pairs, Source, Words
 from models.evaluation.ranking.letters import LETTERS, NAMES, LanguageModel, Lettered, Named
 from models.evaluation.ranking.looks import Looks
 from models.ranking.joining import RETRIEVAL, Weights
@@ -30,6 +30,7 @@ class Shipped:
         self.looks = Looks(self.encoder, Model("fovea-local", store), self._cache)
         self.left_out: list[str] = []
         self.pairs = self._opened("exemplars", lambda: Pairs(Model("fovea-pairs", store), self.looks))
+        self.words = Words(self.encoder, self.looks)
         self.language = self._opened("letters", lambda: self._language(store))
         self.weights = self._weights(store)
         self.sources = tuple(self._sources())
@@ -37,7 +38,7 @@ class Shipped:
     def _sources(self) -> list[Kept]:
         found: list[Source] = []
         if self.pairs is not None:
-            found.append(self.pairs)
+            found += [self.pairs, self.words]
         if self.language is not None and self.language.mode != NAMES:
             found.append(Lettered(self.language))
         if self.language is not None and self.language.mode != LETTERS:

@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from models.evaluation.encoders import Model
+from models.evaluation.encoders import Encoder, Model
 from models.evaluation.features import Features
 from models.evaluation.ranking.looks import Looks
 from models.evaluation.ranking.questions import CANDIDATES, Question
+from models.ranking import words
 from models.ranking.joining import RETRIEVAL, log_shares
 from models.ranking.pairs.looks import MOST_ALIKE, Look, checked, evidence, is_familiar, tensors
 
 PAIRS: Final = "pairs"
+WORDS: Final = "words"
 PICTURES: Final = 4
 """Of each candidate that are compared, the first."""
 _KEPT: Final = "said"
@@ -70,23 +72,72 @@ class Pairs:
 
     def say(self, question: Question) -> Float[np.ndarray, "k"] | None:
         """Return what comparisons say; None where there is nothing to compare, or nothing that it knows."""
-        shown = [
-            (number, each)
-            for number, pictures in enumerate(question.exemplars)
-            for each in pictures[:PICTURES]
-        ]
-        if not shown:
+        query, exemplars, owner = _seen(question, self._looks)
+        if not is_familiar(exemplars, owner):
             return None
-        looks = self._looks.of([question.picture, *(each for _, each in shown)])
-        owner = np.array([number for number, _ in shown])
-        if not is_familiar(looks[1:], owner):
-            return None
-        return evidence(self.compare(looks[0], looks[1:]), owner, len(question.labels))
+        return evidence(self.compare(query, exemplars), owner, len(question.labels))
 
     def compare(self, query: Look, exemplars: Sequence[Look]) -> Float[np.ndarray, "pair"]:
         """Return the logit of each pair."""
         self.pairs += len(exemplars)
         return checked(self._model.run(tensors(query, exemplars)), len(exemplars))
+
+
+class Words:
+    """Compares the picture, and the candidates' own, with what the candidates are called.
+
+    Args:
+        encoder: Reads names.
+        looks: Of pictures.
+    """
+
+    name = WORDS
+
+    def __init__(self, encoder: Encoder, looks: Looks) -> None:
+        self._encoder = encoder
+        self._looks = looks
+        self._read: dict[str, Float[np.ndarray, "dim"]] = {}
+
+    @property
+    def digest(self) -> str:
+        """Of the model, and what decides whether it is asked."""
+        limits = f"{words.ALIKE_NAMES} {words.ALIKE_PICTURES} {PICTURES}"
+        said = f"{self._encoder.digest} {words.TEMPERATURE} {limits}"
+        return hashlib.sha256(said.encode()).hexdigest()
+
+    def say(self, question: Question) -> Float[np.ndarray, "k"] | None:
+        """Return what names say; None where there is nothing to compare."""
+        return self.compared(question, self.read(question.labels))
+
+    def compared(
+        self, question: Question, texts: Float[np.ndarray, "k dim"]
+    ) -> Float[np.ndarray, "k"] | None:
+        """Return what texts say of the candidates: one each, not a number where there is none."""
+        query, exemplars, owner = _seen(question, self._looks)
+        if not exemplars:
+            return None
+        return words.evidence(query.names, np.stack([each.names for each in exemplars]), owner, texts)
+
+    def cosines(self, question: Question, texts: Float[np.ndarray, "k dim"]) -> Float[np.ndarray, "k"]:
+        """Return how near the picture is to each text."""
+        (query,) = self._looks.of([question.picture])
+        return np.asarray(texts @ query.names, np.float64)
+
+    def read(self, texts: Sequence[str]) -> Float[np.ndarray, "text dim"]:
+        """Return where texts lie, each read once."""
+        missing = [text for text in dict.fromkeys(texts) if text not in self._read]
+        if missing:
+            self._read |= zip(missing, self._encoder.read(missing), strict=True)
+        return np.stack([self._read[text] for text in texts])
+
+
+def _seen(question: Question, looks: Looks) -> tuple[Look, list[Look], Int[np.ndarray, "exemplar"]]:
+    """Return what is seen of the picture and of the candidates' own, and whose each is."""
+    shown = [
+        (number, each) for number, pictures in enumerate(question.exemplars) for each in pictures[:PICTURES]
+    ]
+    query, *exemplars = looks.of([question.picture, *(each for _, each in shown)])
+    return query, exemplars, np.array([number for number, _ in shown], dtype=np.intp)
 
 
 class Kept:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from models.evaluation.metrics import Share, share
-from models.evaluation.ranking.evidence import PAIRS, Said
+from models.evaluation.ranking.evidence import PAIRS, WORDS, Said
 from models.evaluation.ranking.letters import LETTERS, NAMES
 from models.evaluation.ranking.sets import Asked
 from models.ranking.joining import RETRIEVAL, Weights, join
@@ -18,11 +18,15 @@ from models.ranking.trust import Outcomes
 
 LANGUAGE: Final = "language model"
 EXEMPLARS: Final = "exemplar pictures"
+CALLED: Final = "candidates' names"
+BOTH: Final = "pictures and names"
 EVERYTHING: Final = "everything"
 WAYS: Final[Mapping[str, tuple[str, ...]]] = {
     LANGUAGE: (LETTERS, NAMES),
     EXEMPLARS: (PAIRS,),
-    EVERYTHING: (LETTERS, NAMES, PAIRS),
+    CALLED: (WORDS,),
+    BOTH: (PAIRS, WORDS),
+    EVERYTHING: (LETTERS, NAMES, PAIRS, WORDS),
 }
 """Which sources stand beside retrieval; `everything` is what ships."""
 

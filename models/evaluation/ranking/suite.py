@@ -15,8 +15,9 @@ from models.data.cache import cache_folder, load
 from models.evaluation.encoders import STORE
 from models.evaluation.ranking import choices, figures, hostile
 from models.evaluation.ranking.asking import Shipped
+from models.evaluation.ranking.attributes import Ablated, Attributes
 from models.evaluation.ranking.choices import Chosen
-from models.evaluation.ranking.evidence import PAIRS, Kept, gathered
+from models.evaluation.ranking.evidence import PAIRS, WORDS, Kept, gathered
 from models.evaluation.ranking.figures import Coverage, Gain
 from models.evaluation.ranking.hostile import Moved, Places
 from models.evaluation.ranking.questions import Question
@@ -66,6 +67,7 @@ class Results:
     examined: tuple[tuple[str, tuple[Chosen, ...]], ...]
     places: Places | None
     moved: tuple[Moved, ...]
+    attributes: tuple[Ablated, ...]
     costs: tuple[Cost, ...]
     left_out: tuple[str, ...]
 
@@ -96,11 +98,12 @@ class Suite:
         subject = Encoded(SHIPPED, self._shipped.encoder, cache_folder().parent / "features")
         self._sets = Sets(sets, subject, most)
         self._unknowns = Unknowns(sets, subject)
+        self._attributes = Attributes(sets, subject, self._shipped, most=most, heard=heard)
 
     def run(self) -> Results:
         """Measure everything."""
         sets = list(self._sets.rows())
-        quick = [each for each in self._shipped.sources if each.source.name == PAIRS]
+        quick = [each for each in self._shipped.sources if each.source.name in {PAIRS, WORDS}]
         rows = [self._judged(asked, quick) for asked in sets]
         language = self._shipped.language
         heard = [
@@ -118,6 +121,7 @@ class Suite:
             examined=tuple(self._examined(row.asked) for row in heard),
             places=None if language is None else hostile.places(twisted, language),
             moved=() if language is None else tuple(hostile.moved(twisted, language)),
+            attributes=tuple(self._attributes.rows()),
             costs=tuple(self._costs(drawn[:TIMED])),
             left_out=tuple(self._shipped.left_out),
         )

@@ -17,12 +17,15 @@ from services.runtime.model_execution.crops import Sight, preparation_of, sight
 from services.runtime.model_execution.folder import Description, ModelFolder
 from services.runtime.model_execution.opening import OpenedModels, Wanted
 from services.runtime.model_execution.tables import Ordering
+from services.runtime.model_execution.texts import Reading, reading
 
 INPUTS: Final = frozenset(
     {"input_ids", "positions", "mask", "image_tokens", "image_places", "reads", "choices"}
 )
 OUTPUT: Final = "log_probabilities"
 PATCHES: Final = "patches"
+NAMES: Final = "names"
+"""The output of what sees crops that is compared with texts."""
 
 
 @runtime_checkable
@@ -53,6 +56,7 @@ class Described:
         chat: How questions are laid out.
         takes_patches: Whether the projector takes those of the local model.
         mode: How candidates are ordered unless somebody says otherwise.
+        reading: How candidates' names are read to be compared with crops; None: they are not.
     """
 
     ranker: str
@@ -65,11 +69,14 @@ class Described:
     chat: Chat = CHATML
     takes_patches: bool = False
     mode: Mode = Mode.LETTERS
+    reading: Reading | None = None
 
     @property
     def wanted(self) -> Wanted:
         """Which models take part; those whose descriptions decide must be the ones that were read."""
         exact = set() if self.mode is Mode.PICTURES else {self.ranker, self.ordering.projector}
+        if self.reading is not None:
+            exact.add(self.reading.name)
         names = exact | {self.sight.name} | ({self.ordering.local_model, self.ordering.pairs_model} - {""})
         return Wanted(frozenset(names), frozenset(exact))
 
@@ -112,7 +119,21 @@ def described(name: str, opened: OpenedModels, mode: str = "") -> Described:
     count = projector.outputs[0].shape[1]
     chat = CHATS[ordering.chat]
     takes = PATCHES in taken
-    return Described(name, ordering, tokens, sees, seen, letter_tokens(tokens), count, chat, takes, chosen)
+    found = Described(name, ordering, tokens, sees, seen, letter_tokens(tokens), count, chat, takes, chosen)
+    return replace(found, reading=_reading(ordering, sees, opened))
+
+
+def _reading(ordering: Ordering, sees: Sight, opened: OpenedModels) -> Reading | None:
+    if not ordering.text_model:
+        return None
+    reads = reading(ordering.text_model, opened(ordering.text_model))
+    if sees.outputs.get(NAMES) != reads.space or not ordering.pairs_model:
+        raise Unsupported(
+            f"{ordering.image_model} gives no {NAMES} in the space {reads.space}, in which "
+            f"{ordering.text_model} reads, or there is no model that compares pictures",
+            reason="MODEL_KIND",
+        )
+    return reads
 
 
 def _seeing(name: str, ordering: Ordering, tokens: Tokens, projector: Description) -> Described:

@@ -12,10 +12,12 @@ from jaxtyping import Float32, UInt8
 from models.ranking.batching import answers, tensors
 from services.kernel.crops import crops
 from services.kernel.errors import DeadlineExceeded, FoveaError, InvalidInput
+from services.ranking.adapters.compared import Compared
 from services.ranking.adapters.described import OUTPUT, PATCHES, Described
-from services.ranking.adapters.pairs import Comparisons, Looks
+from services.ranking.adapters.pairs import Looks
 from services.ranking.adapters.papers import Paper, Papers
-from services.ranking.domain.asking import Effort, Evidence, Judgement, Question, Terms
+from services.ranking.adapters.words import Texts
+from services.ranking.domain.asking import Effort, Judgement, Question, Terms
 from services.runtime import deadline
 from services.runtime.model_execution.embeddings import same_models
 from services.runtime.model_execution.ports import ModelExecution
@@ -31,13 +33,20 @@ class MultimodalRanker:
         models: Runs them.
         described: How they are asked.
         looks: Keeps what was seen of exemplars' pictures, if the model compares with those.
+        texts: Keeps names that were read; None: names are not compared.
     """
 
-    def __init__(self, models: ModelExecution, described: Described, looks: Looks | None = None) -> None:
+    def __init__(
+        self,
+        models: ModelExecution,
+        described: Described,
+        looks: Looks | None = None,
+        texts: Texts | None = None,
+    ) -> None:
         self._models = models
         self._described = described
         compares = looks is not None and described.ordering.pairs_model
-        self._pairs = Comparisons(models, described, looks) if looks is not None and compares else None
+        self._compared = Compared(models, described, looks, texts) if looks is not None and compares else None
         self._papers = Papers(described)
         self._terms = self._papers.terms()
 
@@ -45,12 +54,12 @@ class MultimodalRanker:
         """Return the identities of all models, the language model's last."""
         ordering = self._described.ordering
         names = [self._described.sight.name]
-        if self._pairs is not None or self._described.takes_patches:
+        if self._described.takes_patches:
             names.append(ordering.local_model)
-        if self._pairs is not None:
-            names.append(ordering.pairs_model)
-        names += [ordering.projector, self._described.ranker]
-        return tuple(self._models.identity(name) for name in dict.fromkeys(names))
+        seeing = map(self._models.identity, names)
+        comparing = () if self._compared is None else self._compared.models()
+        ordered = map(self._models.identity, (ordering.projector, self._described.ranker))
+        return tuple(dict.fromkeys((*seeing, *comparing, *ordered)))
 
     def terms(self) -> Terms:
         """Return on what terms it can be asked."""
@@ -73,22 +82,22 @@ class MultimodalRanker:
             seen = dict(zip(squares, self._seen(np.stack(list(squares.values()))), strict=True))
             self._fill(papers, seen)
             for place, paper in papers.items():
-                said[place] = self._with_pairs(paper.judgement(models), squares[place], questions[place])
+                said[place] = self._with_compared(paper.judgement(models), squares[place], questions[place])
         same_models(models, self.models())
         return [said[place] for place in range(len(questions))]
 
-    def _with_pairs(
+    def _with_compared(
         self, said: Judgement | FoveaError, square: UInt8[np.ndarray, "size size 3"], question: Question
     ) -> Judgement | FoveaError:
-        """Return the judgement with what exemplars' pictures say, as far as time allows."""
-        if self._pairs is None or isinstance(said, FoveaError) or not any(question.exemplars):
+        """Return the judgement with what candidates' pictures and names say, as far as time allows."""
+        if self._compared is None or isinstance(said, FoveaError) or not any(question.exemplars):
             return said
         started = time.perf_counter()
         try:
-            found, whole = self._pairs(self._pairs.look(square), question.exemplars)
+            found, whole = self._compared(square, question)
         except DeadlineExceeded:
-            found, whole = None, False
-        evidence = said.evidence if found is None else (*said.evidence, Evidence("pairs", found))
+            found, whole = (), False
+        evidence = (*said.evidence, *found)
         return replace(said, evidence=evidence, whole=whole, other_s=time.perf_counter() - started)
 
     def _seen(self, squares: UInt8[np.ndarray, "n size size 3"]) -> Float32[np.ndarray, "n v dim"]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64, Int, UInt8
 
 from models.ranking.pairs.looks import Look, checked, evidence, is_familiar, look, tensors
 from services.kernel.crops import crops
@@ -45,6 +45,21 @@ class Kept:
 Looks = Once[LookKey, Kept]
 
 
+@dataclass(frozen=True, eq=False)
+class Pictured:
+    """What is seen of the candidates' own pictures.
+
+    Attributes:
+        looks: Of those that could be seen.
+        owner: Whose each is.
+        whole: Whether all could.
+    """
+
+    looks: Sequence[Look]
+    owner: Int[np.ndarray, "picture"]
+    whole: bool
+
+
 class Comparisons:
     """Compares a crop with exemplars' pictures, each of which is seen once while it is kept.
 
@@ -70,36 +85,34 @@ class Comparisons:
         (found,) = self._seen([square])
         return found
 
-    def __call__(
-        self, query: Look, exemplars: Sequence[Sequence[Shown]]
-    ) -> tuple[Float64[np.ndarray, "k"] | None, bool]:
-        """Return what the pictures say of each candidate, and whether all were there to be seen.
+    def pictured(self, exemplars: Sequence[Sequence[Shown]]) -> Pictured:
+        """Return what is seen of the pictures of each candidate. Raises DeadlineExceeded."""
+        owners = [place for place, some in enumerate(exemplars) for _ in some]
+        kept = self._kept([each for some in exemplars for each in some])
+        known = [(place, each.look) for place, each in zip(owners, kept, strict=True) if each.look]
+        owner = np.asarray([place for place, _ in known], dtype=np.intp)
+        return Pictured([each for _, each in known], owner, len(known) == len(owners))
+
+    def __call__(self, query: Look, pictured: Pictured, candidates: int) -> Float64[np.ndarray, "k"] | None:
+        """Return what the pictures say of each candidate.
 
         Args:
             query: What is seen of the region.
-            exemplars: Pictures of each candidate.
+            pictured: What is seen of the candidates' pictures.
+            candidates: How many there are.
 
         Returns:
             Log-probabilities; None if fewer than two candidates have a picture, if all pictures look nearly
-            the same, or if time ran out.
+            the same.
+
+        Raises:
+            DeadlineExceeded: Time ran out.
         """
-        owners = [place for place, some in enumerate(exemplars) for _ in some]
-        shown = [each for some in exemplars for each in some]
-        try:
-            kept = self._kept(shown)
-            known = [(place, each.look) for place, each in zip(owners, kept, strict=True) if each.look]
-            whole = len(known) == len(shown)
-            owner, seen = (
-                np.asarray([place for place, _ in known], dtype=np.intp),
-                [each for _, each in known],
-            )
-            if not is_familiar(seen, owner):
-                return None, whole
-            logits = self._compared(query, seen)
-        except DeadlineExceeded:
-            return None, False
-        found = evidence(logits, owner, len(exemplars))
-        return (None if found is None else np.asarray(found, dtype=np.float64)), whole
+        if not is_familiar(pictured.looks, pictured.owner):
+            return None
+        logits = self._compared(query, pictured.looks)
+        found = evidence(logits, pictured.owner, candidates)
+        return None if found is None else np.asarray(found, dtype=np.float64)
 
     def _kept(self, shown: Sequence[Shown]) -> list[Kept]:
         """Return what is seen of each picture, a few at a time, so that what was seen in time is kept."""

@@ -1,19 +1,19 @@
-"""Ordering by the candidates' own pictures alone: no language model is asked."""
+"""Ordering by the candidates' own pictures and names: no language model is asked."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from models.ranking.joining import Weights
 from models.ranking.templates import LETTERS
 from services.kernel.crops import crops
 from services.kernel.errors import FoveaError, InvalidInput, NotFound
+from services.ranking.adapters.compared import Compared
 from services.ranking.adapters.described import Described
-from services.ranking.adapters.pairs import Comparisons, Looks
+from services.ranking.adapters.pairs import Looks
 from services.ranking.adapters.papers import EXEMPLARS
-from services.ranking.domain.asking import Effort, Evidence, Judgement, Mode, Question, Reading, Terms
+from services.ranking.adapters.words import Texts
+from services.ranking.domain.asking import Effort, Judgement, Mode, Question, Reading, Terms
 from services.runtime import deadline
 from services.runtime.model_execution.ports import ModelExecution
 
@@ -25,11 +25,14 @@ class PictureRanker:
         models: Runs them.
         described: How they are asked; it has a model that compares.
         looks: Keeps what was seen of exemplars' pictures.
+        texts: Keeps names that were read; None: names are not compared.
     """
 
-    def __init__(self, models: ModelExecution, described: Described, looks: Looks) -> None:
+    def __init__(
+        self, models: ModelExecution, described: Described, looks: Looks, texts: Texts | None = None
+    ) -> None:
         self._preparation = described.sight.preparation
-        self._pairs = Comparisons(models, described, looks)
+        self._compared = Compared(models, described, looks, texts)
         self._terms = Terms(
             modes=(Mode.PICTURES,),
             most_labels=len(LETTERS),
@@ -43,8 +46,8 @@ class PictureRanker:
         )
 
     def models(self) -> tuple[str, ...]:
-        """Return the identities of those that see and of that which compares."""
-        return self._pairs.models()
+        """Return the identities of those that see, of that which compares and of that which reads."""
+        return self._compared.models()
 
     def terms(self) -> Terms:
         """Return on what terms it can be asked; there is nothing to read, so it costs no tokens."""
@@ -64,14 +67,14 @@ class PictureRanker:
             (square,) = crops(question.picture, [question.region], self._preparation)
         except InvalidInput as error:
             return error
-        said, whole = self._pairs(self._pairs.look(square), question.exemplars)
-        if said is None:
+        evidence, whole = self._compared(square, question)
+        if not evidence:
             deadline.check()
             return NotFound("no pictures by which the candidates could be told apart", reason="NO_PICTURES")
         in_order = tuple(range(len(question.labels)))
         return Judgement(
-            evidence=(Evidence("pairs", said),),
-            readings=(Reading(in_order, tuple(map(float, np.asarray(said)))),),
+            evidence=evidence,
+            readings=tuple(Reading(in_order, tuple(map(float, each.log_probabilities))) for each in evidence),
             models=self.models(),
             template="",
             prompt_digest="",

@@ -98,6 +98,8 @@ class Ordering(Strict):
             itself, if that sees crops.
         local_model: Sees a crop as one tile, for a projector that takes `patches` and for pairs; or none.
         pairs_model: Compares a crop with candidates' own pictures; empty: nothing does.
+        text_model: Reads what candidates are called, into a space that `image_model` sees into; empty: names
+            are compared with nothing.
         mode: What it is best at; `pictures`: candidates' own pictures are compared, and it is not asked.
         template: The prompt with candidates behind letters.
         names_template: The prompt that names are read behind.
@@ -117,6 +119,7 @@ class Ordering(Strict):
     image_model: str
     local_model: str = ""
     pairs_model: str = ""
+    text_model: str = ""
     mode: Literal["pictures", "letters", "names", "both"] = "letters"
     template: str = "letters@1"
     names_template: str = "names@1"

@@ -34,6 +34,7 @@ def values(results: Results) -> dict[str, str]:
         "summary": tables.summary(results),
         "shots": tables.shots(results),
         "ablation": tables.ablation(results),
+        "attributes": tables.attributes(results),
         "groups": tables.groups(results),
         "calibration": tables.calibration(results),
         "coverage": tables.coverage(results.coverages),

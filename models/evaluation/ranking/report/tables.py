@@ -8,6 +8,7 @@ from typing import Final
 
 from models.evaluation.metrics import Share
 from models.evaluation.ranking import figures
+from models.evaluation.ranking.attributes import WAYS as WAYS_DESCRIBED
 from models.evaluation.ranking.figures import Coverage, Gain, Spread
 from models.evaluation.ranking.hostile import Moved, Places
 from models.evaluation.ranking.rows import EVERYTHING, WAYS, Judged
@@ -82,6 +83,20 @@ def ablation(results: Results) -> str:
 
 def _gain(row: Judged, way: str) -> Gain:
     return figures.gain(row.retrieved.right, row.ways[way].right if way in row.ways else row.retrieved.right)
+
+
+def attributes(results: Results) -> str:
+    """Return what descriptions of candidates are worth, each way."""
+    rows = [
+        [
+            each.title,
+            f"{each.ways[WAYS_DESCRIBED[0]].count:,}",
+            percent(each.described),
+            *(ranged(each.ways[way]) if way in each.ways else _DASH for way in WAYS_DESCRIBED),
+        ]
+        for each in results.attributes
+    ]
+    return table(["", "n", "described", *WAYS_DESCRIBED], rows) if rows else "Left out."
 
 
 def groups(results: Results) -> str:

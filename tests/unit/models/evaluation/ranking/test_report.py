@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 
 from models.evaluation.metrics import Share
+from models.evaluation.ranking.attributes import WAYS, Ablated
 from models.evaluation.ranking.choices import Chosen
 from models.evaluation.ranking.figures import Coverage
 from models.evaluation.ranking.hostile import Moved, Places
@@ -41,6 +42,7 @@ def _results(*, with_language: bool) -> Results:
         examined=chosen if with_language else (),
         places=Places(bias, 0.0) if with_language else None,
         moved=(moved,) if with_language else (),
+        attributes=(Ablated("birds, 1", 0.5, {WAYS[0]: Share(20, 40), WAYS[3]: Share(30, 40)}),),
         costs=(Cost("pairs", 5.0),),
         left_out=() if with_language else ("Left out: *letters*.",),
     )
@@ -61,6 +63,7 @@ def test_the_page_gets_its_part_and_keeps_the_rest(tmp_path: Path) -> None:
     assert "75.0 (" in inside  # multiple choice
     assert "| cloth | 1 a class | 40 | 100.0 | 50.0" in inside
     assert "Answer: A \\| B" in inside
+    assert "| birds, 1 | 40 | 50.0 | 50.0 (35\N{EN DASH}65) | \N{EN DASH} | \N{EN DASH} | 75.0 (" in inside
     assert (tmp_path / "images" / "quality-ranking.svg").is_file()
 
 
