@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import base64
-import http.client
 import json
-import ssl
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError
+from urllib3.util import Retry
 
 from models.attributes.asking import MOST_ANSWER, ModelError, Question
 
 _MOST_BYTES: Final = 1 << 20
 """Of a reply; more is not read."""
-_TOO_MANY: Final = 429
-_FAULTS: Final = 500
-_OK: Final = 200
-_ATTEMPTS: Final = 4
+_BUSY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)})
+_RETRIES: Final = 3
+_MOST_PAUSE_S: Final = 60
+"""However long a server says to wait."""
 _CHUNK: Final = 1 << 16
-_SHOWN: Final = 200  # bytes of what a server says in an error
+_SHOWN: Final = 200  # characters of what a server says in an error
 _KINDS: Final[Mapping[bytes, str]] = {
     b"\x89PNG": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
@@ -41,7 +46,8 @@ class Endpoint:
         key: Sent as a bearer token; empty: none. It is never shown.
         timeout_s: Of one attempt to connect, to be answered, and to have the whole answer.
         ca_file: PEM: who vouches for the server; None takes whom the system trusts.
-        pause_s: Before the second attempt, where the server is busy; then twice that, and so on.
+        pause_s: A busy server is asked again at once, then after twice that, then after four times; or when
+            it says, within a minute.
     """
 
     url: str
@@ -66,21 +72,18 @@ class Endpoint:
 
     def answer(self, question: Question) -> str:
         """Return what the model writes. Raises ModelError, which never shows the key."""
-        body = json.dumps(self._request(question)).encode()
-        pause_s = self.pause_s
-        for attempt in range(1, _ATTEMPTS + 1):
-            status, reply = self._sent(body)
-            busy = status == _TOO_MANY or status >= _FAULTS
-            if not busy or attempt == _ATTEMPTS:
-                break
-            time.sleep(pause_s)
-            pause_s *= 2
-        if status != _OK:
-            said = reply[:_SHOWN].decode(errors="replace")
-            if self.key:
-                said = said.replace(self.key, "…")  # some servers repeat what they refuse
+        try:
+            status, reply = self._answered(json.dumps(self._request(question)).encode())
+        except (HTTPError, OSError) as error:
+            raise ModelError(f"{self.identity} cannot be reached: {self._said(str(error))}") from error
+        if status != HTTPStatus.OK:
+            said = self._said(reply.decode(errors="replace"))
             raise ModelError(f"{self.identity} answered with status {status}: {said}")
         return _content(reply, self.identity)
+
+    def _said(self, text: str) -> str:
+        """Return the beginning of what a server says; some repeat what they refuse."""
+        return (text.replace(self.key, "…") if self.key else text)[:_SHOWN]
 
     def _request(self, question: Question) -> Mapping[str, Any]:
         told = question.text
@@ -100,43 +103,59 @@ class Endpoint:
             "temperature": 0,
         }
 
-    def _sent(self, body: bytes) -> tuple[int, bytes]:
-        parts = urlsplit(self.url)
-        connection = self._connection(parts.hostname or "", parts.port, secure=parts.scheme == "https")
-        headers = {"Content-Type": "application/json", "Connection": "close"}
+    def _answered(self, body: bytes) -> tuple[int, bytes]:
+        """Return status and content, asked again where the server is busy.
+
+        The pool could do that by itself, but would read what it throws away to its end, however long.
+        """
+        retry = Retry(
+            _RETRIES,
+            allowed_methods=None,
+            status_forcelist=_BUSY,
+            backoff_factor=self.pause_s,
+            retry_after_max=_MOST_PAUSE_S,
+        )
+        while True:
+            with closing(self._sent(body)) as response:
+                reply = self._bounded(response, time.monotonic() + self.timeout_s)
+            if not (retry.total and retry.is_retry("POST", response.status)):
+                return response.status, reply
+            retry = retry.increment("POST", self.url, response)
+            retry.sleep(response)
+
+    def _sent(self, body: bytes) -> urllib3.BaseHTTPResponse:
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
-        try:
-            connection.request("POST", f"{parts.path.rstrip('/')}/chat/completions", body, headers)
-            with connection.getresponse() as response:
-                reply = _bounded(response, time.monotonic() + self.timeout_s)
-        except (OSError, http.client.HTTPException) as error:
-            raise ModelError(f"{self.identity} cannot be reached: {error}") from error
-        finally:
-            connection.close()
-        if reply is None:
-            raise ModelError(
-                f"{self.identity} answered with more than {_MOST_BYTES} bytes, "
-                f"or for more than {self.timeout_s} s"
-            )
-        return response.status, reply
+        return self._pool.request(
+            "POST",
+            f"{self.url.rstrip('/')}/chat/completions",
+            body=body,
+            headers=headers,
+            timeout=self.timeout_s,
+            redirect=False,
+            retries=False,
+            preload_content=False,
+            decode_content=False,
+        )
 
-    def _connection(self, host: str, port: int | None, *, secure: bool) -> http.client.HTTPConnection:
-        if not secure:
-            return http.client.HTTPConnection(host, port, timeout=self.timeout_s)
-        trusted = ssl.create_default_context(cafile=str(self.ca_file) if self.ca_file else None)
-        return http.client.HTTPSConnection(host, port, timeout=self.timeout_s, context=trusted)
+    @cached_property
+    def _pool(self) -> urllib3.PoolManager:
+        trusted = str(self.ca_file) if self.ca_file else None
+        return urllib3.PoolManager(cert_reqs="CERT_REQUIRED", ca_certs=trusted)
 
-
-def _bounded(response: http.client.HTTPResponse, ends_at: float) -> bytes | None:
-    """Return the body; None if it is too long, or comes so slowly that the time is up."""
-    parts, size = [], 0
-    while part := response.read1(_CHUNK):
-        parts.append(part)
-        size += len(part)
-        if size > _MOST_BYTES or time.monotonic() > ends_at:
-            return None
-    return b"".join(parts)
+    def _bounded(self, response: urllib3.BaseHTTPResponse, ends_at: float) -> bytes:
+        """Return the body. Raises ModelError if it is too long, or comes so slowly that the time is up."""
+        parts, size = [], 0
+        while part := response.read1(_CHUNK):
+            parts.append(part)
+            size += len(part)
+            if size > _MOST_BYTES or time.monotonic() > ends_at:
+                raise ModelError(
+                    f"{self.identity} answered with more than {_MOST_BYTES} bytes, "
+                    f"or for more than {self.timeout_s} s"
+                )
+        return b"".join(parts)
 
 
 def _content(reply: bytes, identity: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -135,6 +136,32 @@ def test_a_busy_server_is_asked_again_and_one_that_refuses_is_not() -> None:
         pytest.raises(ModelError, match="status 401: who are you"),
     ):
         Endpoint(chat.url, "vlm").answer(CLOSED)
+    assert len(chat.requests) == 1
+
+
+def test_a_busy_server_says_when_to_ask_again() -> None:
+    def busy(call: int, _: object) -> tuple[int, bytes]:
+        return (429, b"") if call < 2 else (200, b'{"choices": [{"message": {"content": "red"}}]}')
+
+    began_s = time.monotonic()
+    with chat_server(Chat(reply=busy, retry_after="1")) as chat:
+        assert Endpoint(chat.url, "vlm", pause_s=0.0).answer(CLOSED) == "red"
+    assert time.monotonic() - began_s >= 1.0
+
+    with (
+        chat_server(Chat(reply=lambda *_: (429, b""), retry_after="when the secret is told")) as chat,
+        pytest.raises(ModelError) as raised,
+    ):
+        Endpoint(chat.url, "vlm", key="secret").answer(CLOSED)
+    assert "secret" not in str(raised.value)
+
+
+def test_a_busy_server_that_never_ends_what_it_says_is_given_up() -> None:
+    with (
+        chat_server(Chat(reply=lambda *_: (503, b"busy" * 50), drip_s=0.02)) as chat,
+        pytest.raises(ModelError, match="or for more than"),
+    ):
+        Endpoint(chat.url, "vlm", timeout_s=0.2, pause_s=0.0).answer(CLOSED)
     assert len(chat.requests) == 1
 
 

@@ -22,6 +22,7 @@ class Chat:
     says: Callable[[Any], str] = lambda _: "fine"
     reply: Callable[[int, Any], tuple[int, bytes]] | None = None
     drip_s: float = 0.0
+    retry_after: str = ""
     url: str = ""
     requests: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
 
@@ -45,6 +46,8 @@ def chat_server(chat: Chat) -> Iterator[Chat]:
             status, data = chat.respond(self.path, headers, body)
             self.send_response(status)
             self.send_header("Content-Length", str(len(data)))
+            if chat.retry_after:
+                self.send_header("Retry-After", chat.retry_after)
             if status in {301, 302}:
                 self.send_header("Location", "http://127.0.0.1:9/elsewhere")
             self.end_headers()
