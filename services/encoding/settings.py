@@ -7,7 +7,7 @@ from typing import Final, Literal
 from pydantic import Field, model_validator
 
 from services.kernel.vocabulary import NAME_SPACE, VISUAL_SPACE
-from services.runtime.model_execution.settings import ModelSettings, cores
+from services.runtime.model_execution.settings import ModelSettings, OptionalModel, cores
 from services.runtime.settings import problem
 
 _SPACE_NAME: Final = "[a-z0-9][a-z0-9_.-]{0,62}"
@@ -41,11 +41,14 @@ class EncodingSettings(ModelSettings):
         pattern=rf"^({_MODEL}(,{_MODEL})*)?$",
         description="encoders of texts beside it, with commas, each with a space of its own",
     )
-    local_model: str = Field(
+    local_model: OptionalModel = Field(
         default="fovea-local",
-        description="sees the tiles of a whole image, for dense reading; empty: there is none",
+        description="sees the tiles of a whole image, for dense reading; none, as the next one: there is no"
+        " such reading",
     )
-    regions_model: str = Field(default="fovea-regions", description="reads regions from what that one saw")
+    regions_model: OptionalModel = Field(
+        default="fovea-regions", description="reads regions from what that one saw"
+    )
     region_reading: Literal["crop", "dense"] = Field(
         default="crop", description="how regions are read where the caller does not say"
     )

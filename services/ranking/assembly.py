@@ -40,8 +40,6 @@ from services.runtime.stored_images import StoredImages
 from services.runtime.stream_workers import Workers
 from services.runtime.topics import TOPICS
 
-OFF: Final = "none"
-"""A word, since an environment variable that is empty counts as not set."""
 _LOG: Final = logging.getLogger(__name__)
 _TOPIC: Final = "candidates.retrieved"
 
@@ -175,7 +173,7 @@ def wanted_by(ways: Described | None) -> Wanted:
 
 def _ways(settings: RankingSettings, opened: OpenedModels) -> Described | None:
     name = settings.ranking_model
-    if name in ("", OFF) or settings.remote_ranker_url:
+    if not name or settings.remote_ranker_url:
         return None
     if "ranking_model" in settings.model_fields_set:
         return described(name, opened, settings.ranking_mode)

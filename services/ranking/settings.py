@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
-from services.runtime.model_execution.settings import ModelSettings, cores
+from services.runtime.model_execution.settings import ModelSettings, OptionalModel, cores
 from services.runtime.settings import is_loopback, problem, tls_problems
 from services.runtime.tls import Tls
 
@@ -72,7 +72,7 @@ class RankingSettings(RemoteRankerSettings):
     """
 
     port: int = Field(default=8504, ge=0, le=65535, description="gRPC port; 0 lets the system choose")
-    ranking_model: str = Field(
+    ranking_model: OptionalModel = Field(
         default="fovea-ranker",
         description="orders the candidates of what the gates leave open; none: nothing does, and retrieval's"
         " order stands; the shipped one may be missing as well",

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from services.runtime.model_execution.settings import ModelSettings, cores
+from services.runtime.model_execution.settings import ModelSettings, OptionalModel, cores
 
 
 class SegmentationSettings(ModelSettings):
     """Which detector finds what prompts name, and how much work is done and kept."""
 
     port: int = Field(default=8501, ge=0, le=65535, description="gRPC port; 0 lets the system choose")
-    detector_model: str = Field(
+    detector_model: OptionalModel = Field(
         default="fovea-detector",
-        description="finds what prompts name; empty: nothing does; the shipped one may be missing as well",
+        description="finds what prompts name; none: nothing does; the shipped one may be missing as well",
     )
     mask_model: str = Field(
         default="",

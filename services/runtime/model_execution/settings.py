@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Annotated, Final
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 import models
 from services.runtime.settings import ProcessSettings, problem, tls_problems
 from services.runtime.tls import Tls
+
+OFF: Final = "none"
+"""Names no model. A word, since an environment variable that is empty counts as not set."""
+
+
+def _named(model: str) -> str:
+    return "" if model == OFF else model
+
+
+OptionalModel = Annotated[str, AfterValidator(_named)]
+"""A model that a process can do without: empty if the word for none was said."""
 
 
 def cores() -> int:

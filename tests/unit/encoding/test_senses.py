@@ -134,6 +134,15 @@ def test_models_that_make_no_maps_are_refused(store: Path) -> None:
     assert caught.value.reason == "MODEL_KIND"
 
 
+def test_dense_reading_can_be_switched_off_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOCAL", "REGIONS"):
+        monkeypatch.setenv(f"FOVEA_{name}_MODEL", "none")
+
+    senses = open_senses(EncodingSettings.load())
+
+    assert senses.tiled is None
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [

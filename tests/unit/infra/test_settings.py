@@ -21,5 +21,12 @@ def test_every_setting_of_every_service_is_there_and_says_what_it_means() -> Non
             assert info.description, name
 
 
+def test_nothing_is_promised_of_an_empty_variable_that_counts_as_not_set() -> None:
+    for settings in SERVICES.values():
+        for name, info in settings.model_fields.items():
+            if "empty:" in (info.description or ""):
+                assert info.default == "", f"{name} cannot be emptied from the environment"
+
+
 def test_no_page_names_this_machine() -> None:
     assert str(ROOT) not in tables()

@@ -50,8 +50,10 @@ def test_without_a_detector_prompts_are_refused_and_maps_too() -> None:
         assert caught.value.reason == "NO_DETECTOR"
 
 
-def test_a_detector_may_be_left_out(tmp_path: Path) -> None:
-    nothing = SegmentationSettings.load(detector_model="")
+def test_a_detector_may_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOVEA_DETECTOR_MODEL", "none")
+    nothing = SegmentationSettings.load()
+    monkeypatch.delenv("FOVEA_DETECTOR_MODEL")
     missing = SegmentationSettings.load(model_folder=tmp_path)
 
     assert open_ways(nothing) is None
