@@ -6,10 +6,13 @@ import io
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
+
+_EXAMPLES = Path(__file__).parents[1] / "examples" / "emoji"
 
 
 def photograph(number: int, *, side_px: int = 800, quality: int = 90) -> bytes:
@@ -32,6 +35,28 @@ def new_pictures(size: int, *, side_px: int = 800, quality: int = 90) -> Callabl
         return [photograph(next(numbers), side_px=side_px, quality=quality) for _ in range(size)]
 
     return batch
+
+
+def new_scenes(size: int, *, side_px: int) -> Callable[[], list[bytes]]:
+    """Return what makes a batch of such pictures with six things on each, so that there is much to find."""
+    numbers = count()
+
+    def batch() -> list[bytes]:
+        return [_with_things(next(numbers), side_px=side_px) for _ in range(size)]
+
+    return batch
+
+
+def _with_things(number: int, *, side_px: int) -> bytes:
+    scene = Image.open(io.BytesIO(photograph(number, side_px=side_px))).convert("RGB")
+    drawings = sorted((_EXAMPLES / "noto").glob("*.png"))
+    for place in range(6):
+        with Image.open(drawings[(6 * number + place) % len(drawings)]) as opened:
+            drawing = opened.convert("RGBA").resize((side_px // 5,) * 2)
+        scene.paste(drawing, (place % 3 * side_px // 3, place // 3 * side_px // 2), drawing)
+    packed = io.BytesIO()
+    scene.save(packed, "JPEG", quality=90)
+    return packed.getvalue()
 
 
 @lru_cache(maxsize=4)

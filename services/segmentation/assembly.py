@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -55,6 +55,7 @@ from services.segmentation.usecases import (
     ProposeRegions,
     Row,
     Rows,
+    SecondLooks,
     StackKey,
     Stages,
 )
@@ -106,6 +107,18 @@ class Finder:
         if isinstance(found, ImportedDetection) or found.exemplars is None:
             return None
         return ModelExemplarEncoder(self.models, found.exemplars, space=found.reading.space)
+
+    def second_looks(self, *, most: int | None) -> SecondLooks | None:
+        """Return what looks at crops as well; None if nothing does.
+
+        Args:
+            most: Places of an image; None: as the detector says.
+        """
+        found, seer = self.ways.detection, self.seer()
+        if isinstance(found, ImportedDetection) or found.second_look is None or seer is None or most == 0:
+            return None
+        look = found.second_look if most is None else replace(found.second_look, most=most)
+        return SecondLooks(seer, look, found.second_thresholds, deadline)
 
     def masker(self) -> Masker | None:
         """Return what makes masks of boxes, if something does."""
@@ -168,7 +181,8 @@ def _passes(
     pace = Pace(deadline, Turns(deadline, at_once=settings.finds_at_once), seen)
     tiling = Tiling(settings.tiles_from_px, settings.find_tiles)
     vectors = _vectors(settings, images, finder, metrics)
-    return Passes(Look(images, detector, tiling, pace), detector, vectors, deadline)
+    look = Look(images, detector, tiling, pace, finder.second_looks(most=settings.second_look))
+    return Passes(look, detector, vectors, deadline)
 
 
 def _vectors(

@@ -29,6 +29,13 @@ class SegmentationSettings(ModelSettings):
     find_tiles: int = Field(
         default=6, ge=0, le=6, description="tiles that an image is cut into, at most; 0: it never is"
     )
+    second_look: int | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="places of an image whose crops are seen, too, before names and exemplars are scored, at"
+        " most; empty: as many as the detector's description says; 0: none",
+    )
     finds_at_once: int = Field(
         default_factory=cores,
         ge=1,

@@ -84,10 +84,12 @@ class PaintedDetector:
         queries = np.zeros((len(squares), 3, 4), dtype=np.float32)
         queries[:, range(3), range(3)] = 2 * _SURE
         texts = np.zeros((1, 4), dtype=np.float32) if sentences is None else sentences
+        there = painted.any(axis=(2, 3))
         return Seen(
             queries=queries,
             offsets=np.full((len(squares), 3), -_SURE, dtype=np.float32),
             boxes=np.array([[_box(each) for each in square] for square in painted], dtype=np.float32),
+            objectness=np.where(there, _SURE, -_SURE).astype(np.float32),
             mask_queries=np.tile(np.eye(3, dtype=np.float32), (len(squares), 1, 1))[
                 :, :, : 3 if self.masks else 0
             ],

@@ -32,6 +32,7 @@ from services.segmentation.usecases import (
     ProposeRegions,
     Row,
     Rows,
+    SecondLooks,
     StackKey,
     Stages,
 )
@@ -65,7 +66,7 @@ IMAGE = stored(PICTURE, (96, 72))
 class FakeSegmentation:
     """The use cases of segmentation; the clock takes half a second a look."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (the parts of a service)
         self,
         images: Mapping[str, bytes] | None = None,
         limit: GivenTime | None = None,
@@ -73,6 +74,7 @@ class FakeSegmentation:
         detector: PaintedDetector | None = None,
         tiles_from_px: int = 10_000,
         exemplars: bool = True,
+        second: SecondLooks | None = None,
     ) -> None:
         self.limit = limit or GivenTime()
         self.images = InMemoryImages({IMAGE.key: PICTURE} if images is None else images)
@@ -91,7 +93,7 @@ class FakeSegmentation:
             counts=self.counted["passes"],
         )
         pace = Pace(self.limit, Turns(self.limit, at_once=2), seen)
-        look = Look(self.images, self.detector, Tiling(tiles_from_px, 6), pace)
+        look = Look(self.images, self.detector, Tiling(tiles_from_px, 6), pace, second)
         texts: Once[TextKey, Embedding] = Once(self.limit, most=64, counts=self.counted["prompts"])
         lists: Once[StackKey, Rows] = Once(
             self.limit,

@@ -28,6 +28,7 @@ class Regions:
         objectness: Logits of being a thing at all.
         masks: COCO's compressed run lengths.
         logits: Of each prompt.
+        unaided: The same without a second look.
         names: Places in the vocabulary that the best regions answer where all of it is asked.
         owners: Their regions.
         scores: How surely.
@@ -37,6 +38,7 @@ class Regions:
     objectness: Float32[np.ndarray, "q"]
     masks: tuple[bytes, ...]
     logits: Float32[np.ndarray, "q t"]
+    unaided: Float32[np.ndarray, "q t"]
     names: Int[np.ndarray, "k"]
     owners: Int[np.ndarray, "k"]
     scores: Float[np.ndarray, "k"]
@@ -68,9 +70,14 @@ class Evidence:
     pixels: tuple[NamedPixels, ...] = ()
     segments: tuple[Segment, ...] = ()
 
-    def asked(self) -> Asked:
-        """Return the scene with every answer, whatever its score, as the service selects them."""
-        found = select(self.regions.boxes, [self.regions.logits], np.zeros(len(self.prompts)))
+    def asked(self, *, unaided: bool = False) -> Asked:
+        """Return the scene with every answer, whatever its score, as the service selects them.
+
+        Args:
+            unaided: As it selects them without a second look.
+        """
+        logits = self.regions.unaided if unaided else self.regions.logits
+        found = select(self.regions.boxes, [logits], np.zeros(len(self.prompts)))
         answers = Answers(
             found.prompts,
             found.scores.astype(np.float64),
@@ -159,6 +166,7 @@ def _packed(evidence: Evidence) -> dict[str, np.ndarray]:
         "objectness": regions.objectness,
         "masks": np.array(regions.masks, dtype=np.bytes_),
         "logits": regions.logits,
+        "unaided": regions.unaided,
         "names": regions.names,
         "owners": regions.owners,
         "scores": regions.scores,
@@ -183,6 +191,7 @@ def _unpacked(scene: int, found: dict[str, np.ndarray]) -> Evidence:
             found["objectness"],
             tuple(found["masks"].tolist()),
             found["logits"],
+            found["unaided"],
             found["names"],
             found["owners"],
             found["scores"],

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int, UInt8
+from jaxtyping import Bool, Float, Float32, Int
 
+from models.evaluation.detection import twice as seen_twice
 from models.evaluation.detection.answers import packed, truths_of, verified_of
 from models.evaluation.detection.evidence import Evidence, Regions
 from models.evaluation.detection.panoptic import UNLABELLED, Segment, fates
 from models.evaluation.detection.semantic import VOID, NamedPixels, named_pixels
+from models.evaluation.detection.twice import See, Twice
 from models.evaluation.encoders import STORE, Model, trained
 from models.files import digest
-from models.segmentation import maps, outputs, pixels, prepared
+from models.segmentation import maps, outputs, pixels, prepared, second_look
 from models.segmentation.maps import Kept
 from models.segmentation.outputs import select
 from models.segmentation.prepared import Square, draw, whole
 from models.segmentation.samples import PromptKind, Sample
+from models.segmentation.second_look import SecondLook
 
 DETECTOR: Final = "fovea-detector"
 SCORER: Final = "fovea-detector-text"
@@ -54,8 +57,6 @@ class Graph(Protocol):
 
 Read = Callable[[Sequence[str]], Float32[np.ndarray, "n dim"]]
 """Encodes texts."""
-See = Callable[[UInt8[np.ndarray, "n 224 224 3"]], dict[str, Float32[np.ndarray, "n dim"]]]
-"""Encodes crops into named spaces."""
 
 
 class Finder:
@@ -66,12 +67,20 @@ class Finder:
         scorer: `queries`, `offsets` and `texts` to `logits`.
         read: Encodes prompts.
         thresholds: Above which a prompt of each kind is answered.
+        twice: Looks at crops as well where names are asked; None: nothing does.
     """
 
     def __init__(
-        self, images: Graph, scorer: Graph, read: Read, thresholds: Mapping[PromptKind, float]
+        self,
+        images: Graph,
+        scorer: Graph,
+        read: Read,
+        thresholds: Mapping[PromptKind, float],
+        *,
+        twice: Twice | None = None,
     ) -> None:
         self.thresholds = thresholds
+        self._twice = twice
         self._images = images
         self._scorer = scorer
         self._encode = read
@@ -85,15 +94,15 @@ class Finder:
         return np.stack([self._texts[text] for text in texts])
 
     def see(self, sample: Sample) -> Seen:
-        """Run the image pass: without the names, with the phrases."""
+        """Run the image pass: without the names, with the phrases. Nothing is looked at twice yet."""
         height_px, width_px = sample.image.shape[:2]
         square = whole(width_px, height_px)
         texts = self.read([each.text for each in sample.prompts])
-        is_named = all(each.kind is PromptKind.NAME for each in sample.prompts)
-        sentences = np.zeros((1, 1, texts.shape[1]), dtype=np.float32) if is_named else texts[None]
+        named = is_named(sample)
+        sentences = np.zeros((1, 1, texts.shape[1]), dtype=np.float32) if named else texts[None]
         found = self._images.run({"images": draw(sample.image, square)[None], "sentences": sentences})
         of_one = {name: values[0] for name, values in found.items()}
-        return Seen(square, of_one, texts if is_named else of_one["texts"])
+        return Seen(square, of_one, texts if named else of_one["texts"])
 
     def score(self, seen: Seen, texts: Float32[np.ndarray, "t dim"]) -> Float32[np.ndarray, "q t"]:
         """Return the logits of each region and text."""
@@ -121,7 +130,10 @@ class Finder:
             stuff: Names of stuff; every pixel is named as well then. None: no maps.
         """
         seen = self.see(sample)
-        logits = self.score(seen, seen.texts) + seen.outputs["relations"]  # of names: nothing
+        logits = unaided = self.score(seen, seen.texts) + seen.outputs["relations"]  # of names: nothing
+        if self._twice is not None and is_named(sample):
+            seen = replace(seen, outputs=self._twice(seen.square, seen.outputs, sample.image))
+            logits = self.score(seen, seen.texts)
         boxes = seen.square.to_image(seen.outputs["boxes"].astype(np.float64))
         thresholds = np.array([self.thresholds[each.kind] for each in sample.prompts])
         kept = _kept(seen, boxes, logits, thresholds * maps.COMPETING)
@@ -142,6 +154,7 @@ class Finder:
                 seen.outputs["objectness"],
                 tuple(_masks(seen, boxes, (width_px, height_px))),
                 logits,
+                unaided,
                 everything.prompts,
                 everything.queries,
                 everything.scores.astype(np.float64),
@@ -171,15 +184,29 @@ class Shipped:
 def shipped(store: Path = STORE) -> Shipped:
     """Return the detector that ships. Raises NoSuchModel if it or what it needs is not there."""
     images, scorer, encoder = Model(DETECTOR, store), Model(SCORER, store), trained(store)
-    calibrated = images.table("detection")["thresholds"]
-    sources = [Path(str(each.__file__)) for each in (maps, outputs, pixels, prepared)] + [Path(__file__)]
-    parts = [images.digest, scorer.digest, encoder.digest, *map(digest, sources)]
+    table = images.table("detection")
+    calibrated = dict(table["thresholds"])
+    twice = None
+    if "second_look" in table:
+        constants = dict(table["second_look"])
+        calibrated |= constants.pop("thresholds")
+        twice = Twice(SecondLook(**constants), encoder.see)
+    read = (maps, outputs, pixels, prepared, second_look, seen_twice)
+    sources = [Path(str(each.__file__)) for each in read] + [Path(__file__)]
+    looked = repr(twice and twice.look)
+    parts = [images.digest, scorer.digest, encoder.digest, looked, *map(digest, sources)]
+    thresholds = {kind: float(calibrated[kind]) for kind in PromptKind}
     return Shipped(
-        Finder(images, scorer, encoder.read, {kind: float(calibrated[kind]) for kind in PromptKind}),
+        Finder(images, scorer, encoder.read, thresholds, twice=twice),
         encoder.see,
         encoder.digest,
         hashlib.sha256(" ".join(parts).encode()).hexdigest(),
     )
+
+
+def is_named(sample: Sample) -> bool:
+    """Whether a scene is asked for names alone."""
+    return all(each.kind is PromptKind.NAME for each in sample.prompts)
 
 
 def truth_maps(

@@ -17,8 +17,9 @@ from jaxtyping import Float, UInt8
 
 from models.evaluation.detection.answers import Answers, Asked, box_iou
 from models.evaluation.detection.evidence import Evidence
-from models.evaluation.detection.finder import Read, See
+from models.evaluation.detection.finder import Read
 from models.evaluation.detection.prompted import RIGHT
+from models.evaluation.detection.twice import See
 from models.evaluation.emoji import VOTES
 from models.evaluation.encoders import NAMES
 from models.evaluation.features import Features
@@ -98,7 +99,7 @@ def by_regions_on_true_boxes(evidence: Evidence) -> Float[np.ndarray, "n prompt"
     truths = true_boxes(evidence)
     overlap = box_iou(truths, evidence.regions.boxes)
     best = overlap.argmax(axis=1)
-    scores: np.ndarray = sigmoid(evidence.regions.logits)[best].astype(np.float64)
+    scores: np.ndarray = sigmoid(evidence.regions.unaided)[best].astype(np.float64)
     scores[overlap[np.arange(len(truths)), best] < RIGHT] = 0
     return scores
 

@@ -52,6 +52,17 @@ _ATTRIBUTES: Final = frozenset((COLOUR, SIZE, POSITION))
 
 
 @dataclass(frozen=True)
+class Looks:
+    """AP50 of boxes with one look, the detector's own, and with the second: over names, and pooled."""
+
+    title: str
+    one: Estimate
+    one_pooled: Estimate
+    both: Estimate
+    both_pooled: Estimate
+
+
+@dataclass(frozen=True)
 class Everything:
     """AP50 over names when a scene is asked for its own and some absent names, and for all of the set."""
 
@@ -85,6 +96,7 @@ class Results:
 
     scenes: int
     precisions: tuple[Precision, ...]
+    looks: tuple[Looks, ...]
     everything: tuple[Everything, ...]
     pointing: tuple[Pointing, ...]
     phrases: tuple[Pointing, ...]
@@ -125,6 +137,7 @@ class Suite:
         return Results(
             scenes=self._scenes,
             precisions=tuple(self._precision(name, shape) for name in _POOLS for shape in ("bbox", "segm")),
+            looks=tuple(self._both(name) for name in (*_POOLS, STUFF)),
             everything=tuple(self._everything(name) for name in _POOLS),
             pointing=tuple(self._pointing(name) for name in _POOLS),
             phrases=tuple(self._phrases()),
@@ -152,6 +165,11 @@ class Suite:
         if shape == "bbox":
             return figures.precision(TITLES[name], self._boxes[name], "bbox")
         return figures.precision(TITLES[name], match(self._asked[name], "segm"), "segm")
+
+    def _both(self, name: str) -> Looks:
+        alone = match([each.asked(unaided=True) for each in self._seen[name]], "bbox", sizes=False)
+        every = (alone, alone.pooled(), self._boxes[name], self._boxes[name].pooled())
+        return Looks(TITLES[name], *map(figures.average50, every))
 
     def _everything(self, name: str) -> Everything:
         vocabulary = _vocabulary(name)
@@ -216,7 +234,7 @@ class Suite:
                     crops.scores(image, naming.true_boxes(each), texts),
                     naming.by_regions_on_true_boxes(each),
                     crops.scores(image, each.regions.boxes[own], texts),
-                    sigmoid(each.regions.logits[own]).astype(np.float64),
+                    sigmoid(each.regions.unaided[own]).astype(np.float64),
                 ),
                 strict=True,
             ):

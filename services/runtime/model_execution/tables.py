@@ -56,6 +56,33 @@ class Thresholds(Strict):
     exemplar: Share
 
 
+class SecondThresholds(Strict):
+    """The scores above which something counts as found when crops were looked at; of independent prompts."""
+
+    name: Share
+    exemplar: Share
+
+
+class SecondLook(Strict):
+    """How the exemplar model sees the surest places of an image, and how that joins the detector's logits.
+
+    Attributes:
+        most: Places of one image.
+        least_objectness: Logit of being a thing at all from which on a place is looked at.
+        own: What the detector's logit is multiplied with.
+        crop: What the product of the crop's vector and a text's is multiplied with.
+        shift: What is added.
+        thresholds: As it was calibrated.
+    """
+
+    most: int = Field(ge=1, le=100)
+    least_objectness: float
+    own: float = Field(gt=0)
+    crop: float
+    shift: float
+    thresholds: SecondThresholds
+
+
 class Detection(Strict):
     """How a detector is asked: by which models prompts become vectors and scores.
 
@@ -64,12 +91,14 @@ class Detection(Strict):
         text_model: Its embeddings are what texts are looked for by.
         exemplar_model: Sees crops, with an output in the same space; empty: pictures cannot be looked for.
         thresholds: As the detector was calibrated.
+        second_look: How crops of what was found take part; without it, or an exemplar model, they do not.
     """
 
     scorer: str
     text_model: str
     exemplar_model: str = ""
     thresholds: Thresholds
+    second_look: SecondLook | None = None
 
 
 class Finding(Strict):

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from models.segmentation.second_look import SecondLook
 from services.kernel.errors import Unsupported
 from services.kernel.vocabulary import PromptKind
 from services.runtime.model_execution.crops import Sight, sight
 from services.runtime.model_execution.folder import Description
 from services.runtime.model_execution.opening import OpenedModels, Wanted
+from services.runtime.model_execution.tables import Strict
 from services.runtime.model_execution.texts import Reading, reading
 
 INPUTS: Final = frozenset({"images", "sentences"})
 OUTPUTS: Final = frozenset(
-    {"queries", "offsets", "boxes", "mask_queries", "mask_features", "texts", "relations"}
+    {"queries", "offsets", "boxes", "objectness", "mask_queries", "mask_features", "texts", "relations"}
 )
 _IMAGE_AXES: Final = 4
 
@@ -32,6 +34,8 @@ class Detection:
         thresholds: The score above which something counts as found.
         reading: How texts are read.
         exemplars: How pictures of what is looked for are seen; None: they are not.
+        second_look: How crops of the surest places, seen in the same way, join the scores; None: not at all.
+        second_thresholds: The scores above which something counts as found then, by the kinds that differ.
     """
 
     detector: str
@@ -41,6 +45,8 @@ class Detection:
     thresholds: Mapping[PromptKind, float]
     reading: Reading
     exemplars: Sight | None = None
+    second_look: SecondLook | None = None
+    second_thresholds: Mapping[PromptKind, float] = field(default_factory=dict)
 
     @property
     def wanted(self) -> Wanted:
@@ -77,16 +83,23 @@ def detection(name: str, opened: OpenedModels) -> Detection:
                 f"{asked.text_model} reads",
                 reason="MODEL_KIND",
             )
+    twice = None if sees is None else asked.second_look
     inputs = {each.name: each for each in described.inputs}
     return Detection(
         name,
         asked.scorer,
         side_px=inputs["images"].shape[1],
         dimensions=inputs["sentences"].shape[-1],
-        thresholds={PromptKind(kind): value for kind, value in asked.thresholds.model_dump().items()},
+        thresholds=_by_kind(asked.thresholds),
         reading=reads,
         exemplars=sees,
+        second_look=None if twice is None else SecondLook(**twice.model_dump(exclude={"thresholds"})),
+        second_thresholds={} if twice is None else _by_kind(twice.thresholds),
     )
+
+
+def _by_kind(thresholds: Strict) -> Mapping[PromptKind, float]:
+    return {PromptKind(kind): value for kind, value in thresholds.model_dump().items()}
 
 
 def _is_detector(described: Description) -> bool:

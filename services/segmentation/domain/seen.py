@@ -19,6 +19,7 @@ class Seen:
         queries: What is at each place: a text's logit is its unit vector times this, plus the offset.
         offsets: See `queries`.
         boxes: Left, top, right, bottom as shares of the square.
+        objectness: Logit of each place being a thing at all; 0 where a detector does not say.
         mask_queries: Times `mask_features`, the logits of each place's mask; no channels: there are no masks.
         mask_features: On a coarse grid over the square.
         texts: The texts that were fused with the squares, as they are to be scored; else nothing of worth.
@@ -28,6 +29,7 @@ class Seen:
     queries: Float32[np.ndarray, "n q dim"]
     offsets: Float32[np.ndarray, "n q"]
     boxes: Float32[np.ndarray, "n q 4"]
+    objectness: Float32[np.ndarray, "n q"]
     mask_queries: Float32[np.ndarray, "n q c"]
     mask_features: Float32[np.ndarray, "n c h w"]
     texts: Float32[np.ndarray, "n t dim"]
@@ -45,7 +47,7 @@ class SeenKey(NamedTuple):
     image_digest: str
     size_px: tuple[int, int]
     grid: Grid
-    model: str
+    models: tuple[str, ...]
 
 
 def joined(parts: list[Seen]) -> Seen:

@@ -28,7 +28,7 @@ from services.segmentation.domain.finding import Hit
 from services.segmentation.domain.seen import Seen
 from services.segmentation.domain.shapes import runs
 from services.segmentation.ports import Detector, FindingCounts, Masker
-from services.segmentation.usecases.look import Look, Picture
+from services.segmentation.usecases.look import Look, Picture, Second
 from services.segmentation.usecases.outlines import Outline, Outlines, drawn, masked
 from services.segmentation.usecases.vectors import PromptVectors
 
@@ -36,6 +36,10 @@ REGIONS_CAPPED: Final = "regions_capped"
 """Rung: more was found than one image may have regions; the best stayed."""
 MASKS_DROPPED: Final = "masks_dropped"
 """Rung: masks were too finely cut to be passed on; of the regions with the least scores, the box alone is."""
+
+
+SECOND_LOOK_LEFT_OUT: Final = "second_look_left_out"
+"""Rung: crops were not looked at, for want of time or of their encoder; the detector's own scores count."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,14 @@ class Turn:
         seen: What was seen.
         boxes: Of all views one after the other, in pixels of the image.
         fused: Whether the prompts were read together with the image.
+        second: What became of the second look.
     """
 
     places: tuple[int, ...]
     seen: Seen
     boxes: Float[np.ndarray, "n 4"]
     fused: bool
+    second: Second = Second.NONE
 
 
 class Passes:
@@ -86,13 +92,20 @@ class Passes:
         self._vectors = vectors
         self._limit = limit
 
-    def models(self, prompts: Sequence[Prompt]) -> tuple[str, ...]:
-        """Return `name@digest` of each model that takes part for these prompts."""
-        return (*self._detector.models(), *self._vectors.models(prompts))
+    def models(self, prompts: Sequence[Prompt], second: Second) -> tuple[str, ...]:
+        """Return `name@digest` of each model that took part for these prompts, each once."""
+        looked = self._look.second.models() if self._look.second and second is Second.TAKEN else ()
+        return tuple(dict.fromkeys((*self._detector.models(), *self._vectors.models(prompts), *looked)))
 
-    def thresholds(self, prompts: Sequence[Prompt], options: FindOptions) -> Float64[np.ndarray, "t"]:
-        """Return what the score of each prompt has to exceed."""
-        return finding.thresholds(prompts, self._detector.thresholds(), asked=options.threshold)
+    def thresholds(
+        self, turn: Turn, prompts: Sequence[Prompt], options: FindOptions
+    ) -> Float64[np.ndarray, "t"]:
+        """Return what the score of each prompt of a pass has to exceed."""
+        calibrated = self._detector.thresholds()
+        if self._look.second and turn.second is Second.TAKEN:
+            calibrated = {**calibrated, **self._look.second.thresholds}
+        asked = [prompts[place] for place in turn.places]
+        return finding.thresholds(asked, calibrated, asked=options.threshold)
 
     def picture(self, image: ImageReference, options: FindOptions) -> Picture:
         """Return the image as it will be looked at."""
@@ -103,7 +116,8 @@ class Passes:
         plan = finding.planned(prompts, self._detector.fused())
         if plan.independent:
             self._check_exemplars(prompts, plan.independent)
-            yield _turn(plan.independent, picture.seen(), picture.views, fused=False)
+            seen, second = picture.seen()
+            yield replace(_turn(plan.independent, seen, picture.views, fused=False), second=second)
         for places in plan.fused:
             self._limit.check()
             yield _turn(places, picture.seen_with(self._vectors(prompts, places)), picture.views, fused=True)
@@ -128,6 +142,11 @@ class Passes:
         pictured = [place for place in places if prompts[place].kind is PromptKind.EXEMPLAR]
         for start in range(0, len(pictured), finding.SCORED_AT_ONCE):
             self._vectors(prompts, pictured[start : start + finding.SCORED_AT_ONCE])
+
+
+def rungs_of(second: Second) -> tuple[str, ...]:
+    """Return what the record says of the second look."""
+    return (SECOND_LOOK_LEFT_OUT,) if second is Second.LEFT_OUT else ()
 
 
 def _turn(places: tuple[int, ...], seen: Seen, views: Sequence[Square], *, fused: bool) -> Turn:
@@ -168,14 +187,17 @@ class FindRegions:
             InvalidInput: The image is no picture, or an exemplar cannot be looked for.
             NotFound, Corrupt, DeadlineExceeded, Unavailable: An image or a model is not to be had.
         """
-        least = self._passes.thresholds(prompts, options)
+        least = np.zeros(len(prompts))
+        second = Second.NONE
         picture = self._passes.picture(image, options)
         outlines = Outlines(picture.views)
         hits: list[Hit] = []
         masks = True
         rules = Rules(across=options.overlap, most=finding.MOST_HITS)
         for number, turn in enumerate(self._passes(picture, prompts)):
-            fresh = self._hits(turn, number, prompts, least, rules)
+            own = least[list(turn.places)] = self._passes.thresholds(turn, prompts, options)
+            second = second if turn.second is Second.NONE else turn.second
+            fresh = self._hits(turn, number, prompts, own, rules)
             hits = finding.best_first([*hits, *fresh])[: finding.MOST_HITS]
             outlines.keep(hits, turn.seen, turn=number)
             masks = bool(turn.seen.mask_queries.shape[2])
@@ -188,8 +210,8 @@ class FindRegions:
         regions, dropped = self._regions(image, kept, found, least)
         self._count(prompts, len(regions))
         rungs = [REGIONS_CAPPED] * (len(kept) < len(hits)) + [MASKS_DROPPED] * dropped
-        models = (*self._passes.models(prompts), *(masker.models() if masker and kept else ()))
-        return Found(tuple(regions), models, tuple(rungs))
+        models = (*self._passes.models(prompts, second), *(masker.models() if masker and kept else ()))
+        return Found(tuple(regions), models, (*rungs, *rungs_of(second)))
 
     def _hits(
         self,
@@ -199,7 +221,7 @@ class FindRegions:
         least: Float64[np.ndarray, "t"],
         rules: Rules,
     ) -> Iterator[Hit]:
-        found = select(turn.boxes, self._passes.logits(turn, prompts), least[list(turn.places)], rules)
+        found = select(turn.boxes, self._passes.logits(turn, prompts), least, rules)
         each_view = turn.seen.boxes.shape[1]
         for box, prompt, score in zip(found.queries, found.prompts, found.scores, strict=True):
             view, query = divmod(int(box), each_view)

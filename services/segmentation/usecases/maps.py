@@ -21,7 +21,8 @@ from services.kernel.vocabulary import FindOptions, ImageReference, Prompt, Prom
 from services.segmentation.domain import shapes
 from services.segmentation.domain.finding import counted
 from services.segmentation.ports import MapStore
-from services.segmentation.usecases.find import Passes, Turn
+from services.segmentation.usecases.find import Passes, Turn, rungs_of
+from services.segmentation.usecases.look import Second
 from services.segmentation.usecases.stages import Stages
 
 
@@ -104,7 +105,7 @@ class DrawMaps:
         if passes is None:
             raise shapes.no_detector()
         width_px, height_px = map_size(image, order.side_px)
-        kept = _kept(passes, order, (width_px, height_px))
+        kept, second = _kept(passes, order, (width_px, height_px))
         maps: list[DrawnMap] = []
         segments: tuple[Segment, ...] = ()
         if MapKind.SEMANTIC in order.kinds:
@@ -114,7 +115,8 @@ class DrawMaps:
             found = panoptic(kept, _stuff(order), width_px=width_px, height_px=height_px)
             maps.append(self._stored(MapKind.PANOPTIC, found.ids, image))
             segments = found.segments
-        stage = self._stages.ended(started, passes.models(order.prompts))
+        models = passes.models(order.prompts, second)
+        stage = self._stages.ended(started, models, rungs_of(second))
         return DrawnMaps(tuple(maps), segments, stage)
 
     def _stored(self, kind: MapKind, values: Int16[np.ndarray, "h w"], image: ImageReference) -> DrawnMap:
@@ -148,43 +150,37 @@ class _Part:
     squares: tuple[Square, ...]
 
 
-def _kept(passes: Passes, order: MapOrder, size_px: tuple[int, int]) -> Kept:
-    """Return the queries that answer a prompt, in pixels of the map."""
+def _kept(passes: Passes, order: MapOrder, size_px: tuple[int, int]) -> tuple[Kept, Second]:
+    """Return the queries that answer a prompt, in pixels of the map, and what became of the second look."""
     picture = passes.picture(order.image, order.find)
     on_map = views(*size_px, picture.grid, side_px=picture.detector.side_px())
-    least = passes.thresholds(order.prompts, order.find)
-    if order.find.threshold is None:
-        least = least * COMPETING
-    parts = [
-        part
-        for turn in passes(picture, order.prompts)
-        for part in _parts(passes, turn, order.prompts, least, on_map)
-    ]
+    parts: list[_Part] = []
+    second = Second.NONE
+    for turn in passes(picture, order.prompts):
+        parts += _parts(passes, turn, order, on_map)
+        second = second if turn.second is Second.NONE else turn.second
     logits = np.full((sum(len(part.logits) for part in parts), len(order.prompts)), -np.inf, dtype=np.float32)
     row = 0
     for part in parts:
         logits[row : row + len(part.logits), list(part.places)] = part.logits
         row += len(part.logits)
-    return Kept(
+    kept = Kept(
         logits,
         np.concatenate([part.masks for part in parts]),
         np.concatenate([part.boxes for part in parts]),
         tuple(square for part in parts for square in part.squares),
     )
+    return kept, second
 
 
-def _parts(
-    passes: Passes,
-    turn: Turn,
-    prompts: Sequence[Prompt],
-    least: Float64[np.ndarray, "t"],
-    on_map: Sequence[Square],
-) -> Iterator[_Part]:
+def _parts(passes: Passes, turn: Turn, order: MapOrder, on_map: Sequence[Square]) -> Iterator[_Part]:
     """Yield for each view what answers a prompt there."""
     if not turn.seen.mask_queries.shape[2]:
         raise Unsupported("this detector makes no masks, so no maps can be drawn", reason="NO_MASKS")
-    logits = np.concatenate(list(passes.logits(turn, prompts)), axis=1)  # (views x q, t)
-    asked = least[list(turn.places)]
+    logits = np.concatenate(list(passes.logits(turn, order.prompts)), axis=1)  # (views x q, t)
+    asked = passes.thresholds(turn, order.prompts, order.find)
+    if order.find.threshold is None:
+        asked = asked * COMPETING
     found = select(turn.boxes, [logits], asked)
     each_view = turn.seen.boxes.shape[1]
     queries = np.unique(found.queries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -47,9 +48,9 @@ class Running:
         return self.registry.get_sample_value("fovea_cache_requests_total", labels) or 0.0
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Running]:
-    settings = SegmentationSettings.load()
+@contextmanager
+def serving(**given: object) -> Iterator[Running]:
+    settings = SegmentationSettings.load(**given)
     registry = CollectorRegistry()
     store = InMemoryStore()
     for data, size in ((PICTURE, (200, 150)), (DOT, (1, 1)), (WIDE, (1700, 30))):
@@ -66,6 +67,12 @@ def running() -> Iterator[Running]:
         yield Running(segmentation_pb2_grpc.SegmentationServiceStub(channel), registry)
     for each in assembly.background:
         each.close()
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    with serving() as running:
+        yield running
 
 
 def words(*texts: str) -> list[prompt_pb2.Prompt]:
@@ -142,7 +149,27 @@ def test_the_record_names_the_models(running: Running) -> None:
         "fovea-detector",
         "fovea-detector-text",
         "fovea-text",
+        "fovea-global",
     ]
+
+
+def test_crops_are_seen_for_names_and_not_without_a_second_look(running: Running) -> None:
+    with serving(second_look=0) as once:
+        own = once.find(words("red box"))
+    both = running.find(words("red box"))
+
+    assert not any(model.startswith("fovea-global@") for model in own.stage.models)
+    assert found_by(both.regions, 0).keys() == found_by(own.regions, 0).keys()
+    assert found_by(both.regions, 0) != pytest.approx(found_by(own.regions, 0), abs=1e-3)
+    assert both.regions[0].found_by.score != own.regions[0].found_by.score
+
+
+def test_phrases_are_not_looked_at_twice(running: Running) -> None:
+    phrase = prompt_pb2.Prompt(phrase="the red box on the left")
+
+    stage = running.find([phrase]).stage
+
+    assert not any(model.startswith("fovea-global@") for model in stage.models)
 
 
 def test_a_picture_is_looked_for_like_a_name(running: Running) -> None:
@@ -153,7 +180,7 @@ def test_a_picture_is_looked_for_like_a_name(running: Running) -> None:
     answer = running.find(prompts)
 
     assert found_by(answer.regions, 1)
-    assert answer.stage.models[-1].startswith("fovea-global@")
+    assert sum(model.startswith("fovea-global@") for model in answer.stage.models) == 1
 
 
 @pytest.mark.parametrize(("data", "size"), [(DOT, (1, 1)), (WIDE, (1700, 30))])

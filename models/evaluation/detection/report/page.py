@@ -42,6 +42,7 @@ def values(results: Results) -> dict[str, str]:
         **TITLES,
         "summary": tables.summary(results),
         "precision": tables.precision(results.precisions),
+        "looks": tables.looks(results.looks),
         "everything": tables.everything(results.everything),
         "activation_scenes": str(ACTIVATION_SCENES),
         "masks": tables.masks(results),

@@ -8,7 +8,7 @@ from typing import Final
 
 from models.evaluation.detection.figures import Covered, Group, Naming, Precision, Rejection
 from models.evaluation.detection.intervals import Estimate
-from models.evaluation.detection.suite import Everything, Pointing, Results
+from models.evaluation.detection.suite import Everything, Looks, Pointing, Results
 from models.evaluation.report.markdown import percent, table
 
 _DASH: Final = "\N{EN DASH}"
@@ -36,6 +36,14 @@ def precision(found: Sequence[Precision]) -> str:
         for each in found
     ]
     return table(header, rows)
+
+
+def looks(found: Sequence[Looks]) -> str:
+    """Return AP50 without and with the second look."""
+    rows = [
+        [each.title, *map(ranged, (each.one, each.both, each.one_pooled, each.both_pooled))] for each in found
+    ]
+    return table(["", "one look", "both", "one look, pooled", "both, pooled"], rows)
 
 
 def everything(found: Sequence[Everything]) -> str:

@@ -52,7 +52,35 @@ def test_a_detector_may_look_for_texts_alone(store: Path) -> None:
     found = detection(NAME, opened(store))
 
     assert found.exemplars is None
+    assert found.second_look is None
     assert "fovea-global" not in found.wanted.names
+
+
+def test_the_shipped_detector_looks_twice_and_has_thresholds_for_either_way() -> None:
+    found = detection(NAME, opened(STORE))
+
+    assert found.second_look is not None
+    assert found.second_look.most == 12
+    assert found.second_thresholds.keys() == {PromptKind.NAME, PromptKind.EXEMPLAR}
+    assert found.second_thresholds[PromptKind.NAME] != found.thresholds[PromptKind.NAME]
+
+
+def test_a_detector_may_look_once(store: Path) -> None:
+    described = store / NAME / "1" / "model.toml"
+    text = described.read_text(encoding="utf-8")
+    described.write_text(text.partition("[detection.second_look]")[0], encoding="utf-8")
+
+    found = detection(NAME, opened(store))
+
+    assert found.second_look is None
+    assert not found.second_thresholds
+
+
+def test_a_second_look_at_no_place_is_refused(store: Path) -> None:
+    change(store, "most = 12", "most = 0")
+
+    with pytest.raises(Corrupt, match="most"):
+        detection(NAME, opened(store))
 
 
 def test_an_encoder_of_exemplars_has_to_see_where_texts_lie(store: Path) -> None:

@@ -8,7 +8,9 @@ from models.evaluation.detection.finder import Finder, truth_maps
 from models.evaluation.detection.intervals import DRAWS
 from models.evaluation.detection.prompted import pointed
 from models.evaluation.detection.semantic import VOID
+from models.evaluation.detection.twice import Twice
 from models.segmentation.samples import Prompt, PromptKind, Sample, Thing
+from models.segmentation.second_look import SecondLook
 from models.vision.boxes import Box
 from tests.fakes.detector import COLOURS, ColourImages, ColourScorer, read
 
@@ -61,6 +63,34 @@ def test_an_absent_prompt_is_rejected_and_a_present_one_is_not() -> None:
     above = asked[0].answers.above(np.full(3, 0.5))
     assert sorted(above.prompts.tolist()) == [0, 1]
     assert figures.ap50(asked).value == pytest.approx(1)
+
+
+def test_a_second_look_changes_the_scores_of_names_and_what_they_were_without_it_stays() -> None:
+    def see(crops: np.ndarray) -> dict[str, np.ndarray]:
+        assert crops.shape[1:] == (224, 224, 3)
+        return {"name": np.tile(read(["red"]), (len(crops), 1))}
+
+    look = SecondLook(most=4, least_objectness=0.0, own=1.0, crop=3.0, shift=-2.0)
+    looking = Finder(ColourImages(), ColourScorer(), read, THRESHOLDS, twice=Twice(look, see))
+    plain = finder().find(sample("red", "blue"), 0).regions
+
+    found = looking.find(sample("red", "blue"), 0).regions
+
+    np.testing.assert_allclose(found.unaided, plain.logits)
+    np.testing.assert_allclose(found.logits[0], plain.logits[0] + [1.0, -2.0], atol=1e-5)
+    np.testing.assert_allclose(found.logits[1], plain.logits[1])  # green is not there
+
+
+def test_phrases_are_not_looked_at_twice() -> None:
+    def nobody(_: np.ndarray) -> dict[str, np.ndarray]:
+        raise AssertionError
+
+    look = SecondLook(most=4, least_objectness=0.0, own=1.0, crop=3.0, shift=-2.0)
+    looking = Finder(ColourImages(), ColourScorer(), read, THRESHOLDS, twice=Twice(look, nobody))
+
+    found = looking.find(sample("red", "blue", kind=PromptKind.PHRASE), 0).regions
+
+    assert (found.logits == found.unaided).all()
 
 
 def test_names_are_asked_of_a_picture_that_was_read_without_them() -> None:

@@ -19,6 +19,7 @@ from models.evaluation.detection.suite import (
     UNSEEN,
     Curve,
     Everything,
+    Looks,
     Pointing,
     Results,
 )
@@ -53,6 +54,7 @@ def results(seen: list[Evidence]) -> Results:
             for name in SETS
             for shape in SHAPES
         ),
+        looks=(Looks(TITLES[SEEN], KNOWN, KNOWN, KNOWN, KNOWN),),
         everything=(Everything(TITLES[SEEN], 1060, KNOWN, KNOWN),),
         pointing=tuple(Pointing(TITLES[name], KNOWN, KNOWN) for name in SETS),
         phrases=(Pointing("with colour", KNOWN, KNOWN),),
