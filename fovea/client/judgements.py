@@ -28,8 +28,9 @@ class Evidence:
     """What one source says of the candidates that were looked at.
 
     Attributes:
-        source: `retrieval`; `pairs`, the candidates' own pictures; `letters` and `names`, which a language
-            model read; `generated`, a list that it wrote; or another that the server knows.
+        source: `retrieval`; `pairs`, the candidates' own pictures; `words`, what candidates are called;
+            `letters` and `names`, which a language model read; `generated`, a list that it wrote; or another
+            that the server knows.
         weight: How much it counts: all sources' shares are multiplied, each to the power of its weight.
         labels: The share of each candidate, in retrieval's order; together 1.
     """

@@ -19,6 +19,8 @@ from fovea.kernel.v1.recognition_pb2 import Recognition
 from infra.local.kafka import KafkaServer
 from infra.local.server import running
 from infra.local.triton import SHIPPED_MODELS, TritonServer
+from services.ranking.assembly import open_ways, wanted_by
+from services.ranking.settings import RankingSettings
 from services.runtime.event_log.kafka import KafkaLog
 from services.runtime.topics import TOPICS
 from tests.chaos.experiment import Experiment, Figures, Size
@@ -37,8 +39,6 @@ _RUNGS: Final = frozenset({"ranker_unavailable", "ranker_late"})
 _CALLS_AT_ONCE: Final = 2
 _PAUSE_S: Final = 0.05
 _EXEMPLARS: Final = 4
-_MODELS: Final = ("fovea-global", "fovea-local", "fovea-pairs")
-"""What ranking asks as it ships; loading the others would only take longer."""
 _GATES_OPEN: Final = {"trust_threshold": 1.0, "unknown_threshold": 1.0}
 _RANKS: Final = {
     "FOVEA_RANKING_MODEL": "fovea-ranker",
@@ -168,7 +168,7 @@ def run(folder: Path, size: Size) -> list[Figures]:
     """Start a platform, and take ranking's model server away in two ways."""
     with ExitStack() as stack:
         kafka = stack.enter_context(running(KafkaServer(), folder / "kafka"))
-        for model in _MODELS:
+        for model in wanted_by(open_ways(RankingSettings())).names:  # to load the others would take longer
             shutil.copytree(SHIPPED_MODELS / model, folder / "models" / model)
         triton = stack.enter_context(running(TritonServer(folder / "models"), folder / "triton"))
         victim = Victim(triton)

@@ -57,7 +57,8 @@ def protocol(found: Findings) -> tuple[str, ...]:
         "Each way of teaching has a collection of its own. Names are those of examples/emoji/classes.csv.",
         (
             "Who said what: each source's share of the candidates. Retrieval counts votes, pairs compares "
-            "the picture with the candidates' own. Shares are multiplied, each to the power of its weight."
+            "the picture with the candidates' own, words with what they are called. Shares are multiplied, "
+            "each to the power of its weight."
         ),
         "The order of the labels counts, also where the answer is flagged as unknown.",
         "To see it again: make demo. Every choice follows from the seed.",
