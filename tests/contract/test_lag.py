@@ -20,7 +20,7 @@ from services.runtime.events import EventWriter
 from services.runtime.metrics import EventMetrics
 from services.runtime.publisher import Publisher
 from services.runtime.topics import TOPICS
-from tests.contract.test_event_log import LOGS
+from tests.contract.logs import LOGS
 from tests.e2e.waiting import eventually
 
 TOPIC = "images.submitted"

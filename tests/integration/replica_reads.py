@@ -17,7 +17,7 @@ from services.runtime.codec.recognition import write_collection
 from services.runtime.event_log.kafka import KafkaLog
 from services.runtime.topics import TOPICS
 from tests.e2e.processes import Program
-from tests.integration.kafka.test_kafka_log import servers
+from tests.integration.kafka.logs import servers
 
 PATIENCE_S: Final = 60.0
 

@@ -15,7 +15,7 @@ from tests.chaos.platform import INNER, Platform, started
 from tests.e2e.calls import Calls
 from tests.e2e.pictures import COLOURS, png
 from tests.e2e.waiting import eventually
-from tests.integration.kafka.test_kafka_log import everything, opened
+from tests.integration.kafka.logs import everything, opened
 
 pytestmark = pytest.mark.integration
 

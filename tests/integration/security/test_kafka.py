@@ -26,7 +26,7 @@ from services.runtime.event_log.kafka import KafkaLog, KafkaOptions, Security
 from services.runtime.event_log.ports import NewRecord
 from services.runtime.event_log.settings import TopicSettings
 from services.runtime.settings import ProcessSettings
-from tests.integration.kafka.test_kafka_log import everything, read
+from tests.integration.kafka.logs import everything, read
 from tests.integration.security.certificates import Certificates, certificates
 from tests.integration.security.servers import PASSWORD, USER, Doors, doors, guarded
 

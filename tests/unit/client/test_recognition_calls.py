@@ -1,23 +1,16 @@
 from pathlib import Path
 
 import pytest
-from grpc import StatusCode
 
 import fovea
 from fovea.client import (
     Ancestor,
     BroaderLabel,
-    DeadlineExceeded,
     FoundBy,
     InvalidInput,
-    NotFound,
     RankedLabel,
-    Unavailable,
-    Unsupported,
 )
-from fovea.client.connection import Patience
 from tests.fakes.gateway_server import FakeServer
-from tests.fakes.script import Trouble
 
 
 def test_an_answer_names_the_best_label_and_keeps_the_message(client: fovea.Client) -> None:
@@ -194,131 +187,6 @@ def test_a_shape_that_is_none_names_its_place(client: fovea.Client, shape: objec
     assert caught.value.field == "regions[1]"
 
 
-def test_the_client_always_chooses_an_id_and_a_retry_keeps_it(
-    client: fovea.Client, server: FakeServer
-) -> None:
-    server.script.plan("Recognize", Trouble(), Trouble())
-
-    answer = client.recognize(b"goldfinch")
-
-    assert server.script.calls["Recognize"] == 3
-    ids = {request.task.recognition_id for request in server.script.requests["Recognize"]}
-    assert ids == {answer.recognition_id}
-    assert answer.recognition_id
-
-
-def test_a_large_picture_is_tried_again_as_well(client: fovea.Client, server: FakeServer) -> None:
-    server.script.plan("Recognize", Trouble())
-
-    client.recognize(b"x" * 2_000_000)
-
-    assert server.script.calls["Recognize"] == 2
-
-
-def test_a_call_that_would_not_be_the_same_twice_is_not_repeated(
-    client: fovea.Client, server: FakeServer
-) -> None:
-    server.script.plan("Correct", Trouble())
-
-    with pytest.raises(Unavailable):
-        client.correct("r", "goldfinch")
-
-    assert server.script.calls["Correct"] == 1
-
-
-@pytest.mark.parametrize("reason", ["DRAINING", "STARTING"])
-def test_any_call_that_a_server_did_not_let_in_is_made_again(
-    client: fovea.Client, server: FakeServer, reason: str
-) -> None:
-    refused = Trouble(reason=reason)
-    server.script.plan("Correct", refused, refused)
-    answer = client.recognize(b"goldfinch")
-
-    client.correct(answer.recognition_id, "linnet")
-
-    assert server.script.calls["Correct"] == 3
-
-
-def test_a_call_that_the_server_gave_up_is_made_again_if_that_is_safe(
-    client: fovea.Client, server: FakeServer
-) -> None:
-    given_up = Trouble(StatusCode.CANCELLED)
-    server.script.plan("Recognize", *[given_up] * 7)  # more often than gRPC itself would try
-    server.script.plan("Correct", given_up)
-
-    assert client.recognize(b"goldfinch").best == "goldfinch"
-    with pytest.raises(Unavailable, match="gave the call up"):
-        client.correct("r", "goldfinch")
-
-
-def test_a_stream_that_the_server_gave_up_is_opened_again(client: fovea.Client, server: FakeServer) -> None:
-    server.script.plan("RecognizeStream", Trouble(StatusCode.CANCELLED, after_answers=2))
-
-    assert [answer.best for answer in client.recognize_many([b"finch"] * 5)] == ["finch"] * 5
-
-
-def test_the_server_is_given_the_time_that_it_asks_for(client: fovea.Client, server: FakeServer) -> None:
-    overloaded = Trouble(StatusCode.RESOURCE_EXHAUSTED, "full", "OVERLOADED", retry_after_s=0.05)
-    server.script.plan("Recognize", overloaded, overloaded)
-
-    assert client.recognize(b"goldfinch").best == "goldfinch"
-    assert server.script.calls["Recognize"] == 3
-
-
-def test_a_pause_longer_than_the_time_left_is_not_waited_for(
-    client: fovea.Client, server: FakeServer
-) -> None:
-    server.script.plan(
-        "Recognize", Trouble(StatusCode.RESOURCE_EXHAUSTED, "full", "OVERLOADED", retry_after_s=0.9)
-    )
-
-    with pytest.raises(fovea.FoveaError) as caught:
-        client.using(timeout_s=0.5).recognize(b"goldfinch")
-
-    assert caught.value.retry_after_s == pytest.approx(0.9)
-
-
-def test_every_unary_call_has_a_deadline(client: fovea.Client, server: FakeServer) -> None:
-    client.recognize(b"x", recognition_id="r")
-    client.recognition("r")
-    client.submission("s")
-    client.labels()
-    client.list_collections()
-    client.teach_name("wren")
-
-    left = [seconds for method in server.script.deadlines.values() for seconds in method]
-    assert len(left) == 6
-    assert all(seconds is not None and 0 < seconds < 5.1 for seconds in left)
-
-
-def test_a_slow_server_ends_in_deadline_exceeded(client: fovea.Client, server: FakeServer) -> None:
-    server.script.delay_s = 0.5
-
-    with pytest.raises(DeadlineExceeded):
-        client.using(timeout_s=0.05).recognize(b"x")
-
-
-def test_an_error_carries_reason_and_field(client: fovea.Client, server: FakeServer) -> None:
-    server.script.plan(
-        "Recognize",
-        Trouble(StatusCode.UNIMPLEMENTED, "no text prompts yet", "PROMPTS_UNSUPPORTED", "prompts[0]"),
-    )
-
-    with pytest.raises(Unsupported, match="no text prompts") as caught:
-        client.recognize(b"x")
-
-    assert (caught.value.reason, caught.value.field) == ("PROMPTS_UNSUPPORTED", "prompts[0]")
-
-
-def test_a_server_that_is_not_there_is_named() -> None:
-    with fovea.Client("127.0.0.1:1", timeout_s=5) as client, pytest.raises(Unavailable) as caught:
-        client.recognize(b"x")
-
-    assert caught.value.reason == "UNREACHABLE"
-    assert "127.0.0.1:1" in caught.value.message
-    assert "refused" in caught.value.message
-
-
 def test_a_stream_keeps_the_order_and_outlives_bad_pictures(client: fovea.Client, tmp_path: Path) -> None:
     (tmp_path / "wren.png").write_bytes(b"wren")
     pictures: list[bytes | Path | fovea.Picture] = [
@@ -339,58 +207,3 @@ def test_a_stream_keeps_the_order_and_outlives_bad_pictures(client: fovea.Client
     ]
     assert answers[1].status is fovea.Status.FAILED
     assert answers[3].source == str(tmp_path / "wren.png")
-
-
-def test_a_record_that_ended_as_dead_letter_has_failed(client: fovea.Client) -> None:
-    client.recognize(b"dead", recognition_id="r")
-
-    assert client.recognition("r").failed
-
-
-def test_submitted_pictures_get_receipts_and_can_be_followed(client: fovea.Client) -> None:
-    receipts = list(client.submit([b"goldfinch", b"bad", b"dead"], submission_id="batch"))
-
-    assert [receipt.failed for receipt in receipts] == [False, True, False]
-    assert {receipt.submission_id for receipt in receipts} == {"batch"}
-    assert receipts[0].accepted_at is not None
-    batch = client.submission("batch")
-    assert (batch.accepted, batch.completed, batch.failed, batch.pending) == (2, 1, 1, 0)
-    assert client.recognition(receipts[0].recognition_id).submission_id == "batch"
-
-
-def test_a_batch_has_one_id_that_the_client_chooses(client: fovea.Client) -> None:
-    receipts = list(client.submit([b"a", b"b"]))
-
-    assert len({receipt.submission_id for receipt in receipts}) == 1
-    assert receipts[0].submission_id
-
-
-def test_what_has_not_ended_is_not_found(client: fovea.Client) -> None:
-    with pytest.raises(NotFound):
-        client.recognition("nothing")
-
-
-def test_a_watch_goes_on_behind_the_last_record_after_a_disconnect(
-    client: fovea.Client, server: FakeServer
-) -> None:
-    for name in (b"a", b"b", b"c"):
-        client.recognize(name, recognition_id=name.decode())
-    server.gateway.watched = list(server.gateway.records.values())
-    server.script.plan("WatchRecognitions", Trouble(after_answers=2), Trouble())
-
-    watch = client.watch()
-    seen = [next(watch) for _ in range(3)]
-
-    assert [answer.recognition_id for answer in seen] == ["a", "b", "c"]
-    tokens = [request.resume_token for request in server.script.requests["WatchRecognitions"]]
-    assert tokens == ["", "2", "2"]
-    assert [answer.resume_token for answer in seen] == ["1", "2", "3"]
-
-
-def test_a_watch_ends_when_the_server_stays_away(client: fovea.Client, server: FakeServer) -> None:
-    server.stop()
-    quick = client.using()
-    quick._session.connection.patience = Patience(attempts=1, first_pause_s=0.01)
-
-    with pytest.raises(Unavailable):
-        next(quick.watch())

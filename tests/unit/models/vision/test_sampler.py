@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 import pytest
@@ -7,52 +6,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.vision.boxes import Box
-from models.vision.fusion import Linear
 from models.vision.masks import EmptyMaskError
 from models.vision.regions import Mask, Point, Polygon, Region
 from models.vision.sampler import (
     PUBLISHED,
-    Geometry,
     SamplerSettings,
-    SamplerWeights,
     Stage,
-    StageWeights,
     geometry,
     read,
     sample,
 )
 from models.vision.tiles import WHOLE, Grid, Layout, padded, select_grid, stretched
+from tests.unit.models.vision.regions import CELLS, HEIGHT_PX, LAYOUT, NINE, REGIONS, SMALL, WIDTH_PX
+from tests.unit.models.vision.test_sampler_published import _same, _weights
 
-SMALL = SamplerSettings(points=24, stages=(Stage(8, 5), Stage(3, 4)))
 COARSE = SamplerSettings(points=64, stages=(Stage(16, 8), Stage(4, 8)))
-WIDTH_PX, HEIGHT_PX = 640, 360
-LAYOUT = stretched(WIDTH_PX, HEIGHT_PX, grid=Grid(3, 2), side_px=64)
-CELLS = (8, 12)  # rows and columns: four a tile
-
-
-def _disc(x: float, y: float, radius: float) -> Mask:
-    rows, columns = np.mgrid[0:HEIGHT_PX, 0:WIDTH_PX] + 0.5
-    return Mask((columns - x) ** 2 + (rows - y) ** 2 < radius**2)
-
-
-def _ring_and_speck() -> Mask:
-    pixels = _disc(200, 200, 60).pixels & ~_disc(200, 200, 30).pixels
-    pixels[10, 600] = True
-    return Mask(pixels)
-
-
-NINE: dict[str, Region] = {
-    "box": Box(500, 20, 600, 120),
-    "thin box": Box(10, 300, 500, 303),
-    "whole picture": Box(0, 0, WIDTH_PX, HEIGHT_PX),
-    "point": Point(543.0, 71.0),
-    "one pixel": Box(WIDTH_PX - 1, 0, WIDTH_PX, 1),
-    "polygon": Polygon((np.array([[400.0, 40.0], [620.0, 60.0], [500.0, 200.0]]),)),
-    "disc at the border": _disc(0, 350, 80),
-    "ring and a speck apart": _ring_and_speck(),
-    "two parts": Mask(_disc(100, 60, 40).pixels | _disc(560, 300, 50).pixels),
-}
-REGIONS = tuple(NINE.values())
 
 
 def _pixels(region: Region) -> np.ndarray:
@@ -78,30 +46,6 @@ def _ramp(layout: Layout, cells: tuple[int, int]) -> np.ndarray:
     rows, columns = np.mgrid[0 : cells[0], 0 : cells[1]] + 0.5
     canvas = np.stack((columns / cells[1], rows / cells[0]), axis=-1) * layout.canvas_px
     return layout.to_image(canvas.reshape(-1, 2)).reshape(*cells, 2)
-
-
-def _weights(dim: int, out: int, settings: SamplerSettings, seed: int = 0) -> SamplerWeights:
-    random = np.random.default_rng(seed)
-
-    def linear(rows: int, columns: int) -> Linear:
-        weight = random.standard_normal((rows, columns), dtype=np.float32) / np.float32(columns**0.5)
-        return Linear(weight, random.standard_normal(rows, dtype=np.float32))
-
-    def stage() -> StageWeights:
-        norm = random.standard_normal((2, dim), dtype=np.float32)
-        return StageWeights(linear(dim + 2, dim + 2), linear(dim, 2 * (dim + 2)), norm[0], norm[1])
-
-    return SamplerWeights((stage(), stage()), linear(dim, settings.stages[1].anchors * dim), linear(out, dim))
-
-
-def _zeros(*shape: int) -> np.ndarray:
-    """Return zeros that take no memory."""
-    return np.broadcast_to(np.float32(0), shape)
-
-
-def _same(one: Geometry, other: Geometry) -> bool:
-    arrays = zip((one.points, *one.indices), (other.points, *other.indices), strict=True)
-    return all(np.array_equal(a, b) for a, b in arrays)
 
 
 @pytest.mark.parametrize("name", NINE)
@@ -252,135 +196,3 @@ def test_a_region_without_pixels_is_refused_by_its_own_error(empty: Region) -> N
 def test_a_mask_of_another_size_than_the_picture_is_refused() -> None:
     with pytest.raises(ValueError, match="the mask is 360 x 640, the image 640 x 360"):
         geometry([Mask(np.ones((WIDTH_PX, HEIGHT_PX), dtype=bool))], LAYOUT)
-
-
-def test_anchors_on_a_line_are_spread_at_least_half_as_well_as_can_be() -> None:
-    settings = SamplerSettings(points=100, stages=(Stage(10, 3), Stage(4, 2)))
-    layout = stretched(100, 1, grid=WHOLE, side_px=64)
-
-    where = geometry([Box(0, 0, 100, 1)], layout, settings)
-
-    for chosen, best in ((where.anchors[0][0], 99 / 9), (where.anchors[0][0][where.anchors[1][0]], 99 / 3)):
-        assert np.diff(chosen).min() >= best / 2
-    assert {0, 99} <= set(where.anchors[0][0].tolist())
-
-
-@pytest.mark.parametrize("name", NINE)
-def test_anchors_are_those_that_a_plain_search_for_the_farthest_finds(name: str) -> None:
-    where = geometry([NINE[name]], LAYOUT, SMALL)
-    places = np.rint(LAYOUT.shares(_unrounded(where)) * 65_536).astype(int)
-
-    middle = [sum(int(p[axis]) for p in places) for axis in (0, 1)]
-    count = len(places)
-    chosen = [
-        max(range(count), key=lambda i: sum((count * int(places[i][a]) - middle[a]) ** 2 for a in (0, 1)))
-    ]
-    while len(chosen) < 8:
-        rest = [i for i in range(count) if i not in chosen]
-        chosen.append(
-            max(
-                rest,
-                key=lambda i: min(
-                    sum((int(places[i][a]) - int(places[j][a])) ** 2 for a in (0, 1)) for j in chosen
-                ),
-            )
-        )
-
-    assert where.anchors[0][0].tolist() == sorted(chosen)
-
-
-@pytest.mark.parametrize("name", NINE)
-def test_neighbours_are_those_that_comparing_all_distances_finds(name: str) -> None:
-    where = geometry([NINE[name]], LAYOUT, SMALL)
-    places = np.rint(LAYOUT.shares(_unrounded(where)) * 65_536).astype(int)
-
-    for anchor, neighbours in zip(where.anchors[0][0], where.neighbours[0][0], strict=True):
-        distance = ((places - places[anchor]) ** 2).sum(axis=1)
-        assert neighbours.tolist() == sorted(np.argsort(distance, kind="stable")[:5].tolist())
-
-
-def _unrounded(where: Geometry) -> np.ndarray:
-    """Return the pixels' middles that points stand for, before they became numbers of 32 bits."""
-    canvas = where.points[0].astype(np.float64) * LAYOUT.canvas_px
-    return np.floor(LAYOUT.to_image(canvas) + 1e-3) + 0.5
-
-
-@pytest.mark.parametrize("pool", ["max", "mean"])
-def test_the_sampler_does_step_by_step_what_was_published(pool: Literal["max", "mean"]) -> None:
-    settings = SamplerSettings(points=24, stages=(Stage(8, 5), Stage(3, 4)), pool=pool)
-    weights = _weights(6, 4, settings)
-    features = np.random.default_rng(1).standard_normal((*CELLS, 6), dtype=np.float32)
-    where = geometry([NINE["polygon"]], LAYOUT, settings)
-
-    values, places = list(read(features, where.points[0])), list(where.points[0])
-    for stage, anchors, neighbours in zip(weights.stages, where.anchors, where.neighbours, strict=True):
-        pooled = []
-        for anchor, near in zip(anchors[0], neighbours[0], strict=True):
-            own = np.concatenate((values[anchor], places[anchor]))
-            found = []
-            for one in near:
-                difference = np.concatenate((values[one], places[one])) - own
-                mapped = stage.difference.weight @ difference + stage.difference.bias
-                merged = stage.merge.weight @ np.concatenate((mapped, own)) + stage.merge.bias
-                positive = np.maximum(merged, 0)
-                unit = (positive - positive.mean()) / np.sqrt(positive.var() + 1e-5)
-                found.append(unit * stage.norm_scale + stage.norm_bias)
-            pooled.append(np.max(found, axis=0) if pool == "max" else np.mean(found, axis=0))
-        values, places = pooled, [places[anchor] for anchor in anchors[0]]
-    flat = weights.flatten.weight @ np.concatenate(values) + weights.flatten.bias
-    expected = weights.output.weight @ flat + weights.output.bias
-
-    np.testing.assert_allclose(sample(features, where, weights, settings)[0], expected, rtol=1e-4, atol=1e-5)
-
-
-def test_with_identity_weights_and_means_a_constant_map_gives_what_a_hand_computes() -> None:
-    settings = SamplerSettings(points=24, stages=(Stage(8, 5), Stage(2, 4)), pool="mean")
-    eye, nothing = np.eye(2, dtype=np.float32), np.zeros(2, dtype=np.float32)
-    own_feature = np.zeros((2, 8), dtype=np.float32)
-    own_feature[:, 4:6] = eye
-    stage = StageWeights(
-        Linear(np.eye(4, dtype=np.float32), np.zeros(4, dtype=np.float32)),
-        Linear(own_feature, nothing),
-        2 * np.ones(2, dtype=np.float32),
-        np.array([3, 0], dtype=np.float32),
-    )
-    both = Linear(np.concatenate((eye, eye), axis=1), nothing)
-    features = np.broadcast_to(np.array([5, 1], dtype=np.float32), (*CELLS, 2))
-
-    found = sample(
-        features,
-        geometry([NINE["box"]], LAYOUT, settings),
-        SamplerWeights((stage, stage), both, Linear(eye, nothing)),
-        settings,
-    )
-
-    # (5, 1) normalised is (1, -1), doubled and moved (5, -2); that, cut at 0, becomes the same; two anchors
-    np.testing.assert_allclose(found, [[10, -4]], atol=1e-4)
-
-
-@pytest.mark.parametrize(("dim", "out", "parameters"), [(1024, 4096, 44_069_900), (64, 128, 165_580)])
-def test_the_weights_are_as_many_as_published(dim: int, out: int, parameters: int) -> None:
-    difference = Linear(_zeros(dim + 2, dim + 2), _zeros(dim + 2))
-    merge = Linear(_zeros(dim, 2 * (dim + 2)), _zeros(dim))
-    stage = StageWeights(difference, merge, _zeros(dim), _zeros(dim))
-    anchors = PUBLISHED.stages[-1].anchors
-    flatten = Linear(_zeros(dim, anchors * dim), _zeros(dim))
-
-    weights = SamplerWeights((stage, stage), flatten, Linear(_zeros(out, dim), _zeros(out)))
-
-    assert weights.size == parameters
-
-
-@pytest.mark.parametrize(
-    ("points", "stages"),
-    [
-        (512, (Stage(513, 24), Stage(32, 24))),
-        (512, (Stage(128, 24), Stage(129, 24))),
-        (16, (Stage(8, 24), Stage(4, 4))),
-        (512, (Stage(128, 0), Stage(32, 24))),
-        (5_000, (Stage(128, 24), Stage(32, 24))),
-    ],
-)
-def test_settings_that_cannot_be_meant_are_refused(points: int, stages: tuple[Stage, Stage]) -> None:
-    with pytest.raises(ValueError, match=r"cannot be taken from|at most 4,096"):
-        SamplerSettings(points=points, stages=stages)

@@ -3,51 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterator
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from services.kernel.errors import Conflict, Corrupt, NotFound, Unavailable
-from services.kernel.vocabulary import EncodedExemplar
-from services.retrieval.adapters.memory.holders import SegmentView
-from services.retrieval.adapters.memory.parameters import Parameters
 from services.retrieval.adapters.memory.snapshots import SnapshotStore
-from services.retrieval.domain import Scope
 from services.retrieval.domain.versions import same
-from services.runtime.object_store.ports import ObjectEntry, ObjectStore
-from tests.fakes.exemplars import BIRDS, SEA, embedding, encoded
+from services.runtime.object_store.ports import ObjectEntry
+from tests.fakes.exemplars import BIRDS, SEA
 from tests.fakes.object_store import InMemoryStore
-from tests.fakes.replica import SMALL
 from tests.fakes.shelves import ShelvedReplica, labels
-
-ALL = Scope()
-IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  (where a flush costs nothing)
-
-LAZY = Parameters()  # merges nothing as small as what is taught here
-
-
-def bird(name: str, label: str = "robin", turn: float = 1.0) -> EncodedExemplar:
-    return encoded(name, label, [embedding(turn, 1, *range(14))], {"turn": float(turn)})
-
-
-@contextmanager
-def replica(store: ObjectStore, parameters: Parameters = SMALL) -> Iterator[ShelvedReplica]:
-    folder = tempfile.mkdtemp(dir=IN_MEMORY)
-    try:
-        yield ShelvedReplica(Path(folder), store, parameters)
-    finally:
-        shutil.rmtree(folder)
-
-
-def keep(one: ShelvedReplica, name: str) -> None:
-    one.shelf.versions.keep(BIRDS, name=name, description="")
+from tests.unit.retrieval.adapters.versions.kept import ALL, bird, keep, replica
 
 
 def test_a_version_is_what_the_memory_was_also_for_another_replica() -> None:
@@ -197,111 +164,6 @@ def test_nothing_is_collected_that_a_damaged_version_may_name() -> None:
             one.shelf.versions.view(BIRDS, "spring")
 
 
-def test_what_is_erased_is_in_no_version_from_the_moment_that_it_is_marked() -> None:
-    store = InMemoryStore()
-    with replica(store) as one, replica(store) as other:
-        for name in "abc":
-            one.remember(bird(name))
-        keep(one, "spring")
-        one.shelf.versions.view(BIRDS, "spring")  # open already
-
-        one.shelf.register.mark(BIRDS, ["b"], "")
-
-        for each in (one, other):
-            view = each.shelf.versions.view(BIRDS, "spring")
-            assert labels(view) == {"a": "robin", "c": "robin"}
-            (found,) = view.nearest([bird("b").embeddings[0]], most=9, scope=ALL)
-            assert {hit.exemplar.exemplar_id for hit in found.hits} == {"a", "c"}
-        assert one.shelf.versions.erased(BIRDS, "spring") == {"b"}
-
-
-def test_what_was_taught_again_is_kept_again() -> None:
-    with replica(InMemoryStore()) as one:
-        one.remember(bird("a"))
-        keep(one, "before")
-        one.erase("a")
-        one.remember(bird("a", "wren"))
-        keep(one, "after")
-        one.housekeeping.turn()
-
-        assert labels(one.shelf.versions.view(BIRDS, "before")) == {}
-        assert labels(one.shelf.versions.view(BIRDS, "after")) == {"a": "wren"}
-        assert one.shelf.versions.erased(BIRDS, "after") == set()
-
-
-def test_the_bytes_of_what_was_erased_are_removed_everywhere() -> None:
-    store = InMemoryStore()
-    with replica(store) as one, replica(store) as other:
-        for name in ("secret", "other"):
-            one.remember(bird(name))
-            store.put(f"acme/images/birds/{name}", b"pixels")
-        one.settle()
-        keep(one, "spring")
-        one.write("secret", None)  # dead in the segment that both versions have
-        keep(one, "summer")
-        one.erase("secret")
-        assert _holding(store, "secret")
-
-        for _ in range(2):
-            other.housekeeping.turn()
-            one.housekeeping.turn()
-            one.settle()
-            one.local.remove(one.local.names() - {view.segment.folder.name for view in _segments(one)})
-        SnapshotStore(store, also_named=one.shelf.versions.digests).collect(keep=1, grace_s=-10.0)
-
-        assert _holding(store, "secret") == []
-        assert one.bytes_of("secret") == []
-        for each in (one, other):
-            for name in ("spring", "summer"):
-                assert labels(each.shelf.versions.view(BIRDS, name)) == {"other": "robin"}
-        assert [info.exemplars for info in one.shelf.versions.list(BIRDS)] == [1, 1]
-        assert labels(one.index.view(BIRDS)) == {"other": "robin"}
-
-
-def test_what_was_erased_is_removed_from_a_segment_that_has_no_other_reason_to_be_written_anew() -> None:
-    with replica(InMemoryStore(), LAZY) as one:
-        for number in range(50):
-            one.remember(bird(f"secret-{number}" if number == 7 else f"x{number}"))
-        one.settle()
-        one.erase("secret-7")
-        one.settle()
-        assert one.bytes_of("secret-7")
-
-        one.housekeeping.turn()
-        one.settle()
-        one.local.remove(one.local.names() - {view.segment.folder.name for view in _segments(one)})
-
-        assert one.bytes_of("secret-7") == []
-        assert len(labels(one.index.view(BIRDS))) == 49
-        assert one.index.erase(BIRDS, ["secret-7"])
-
-
-def test_the_image_of_what_was_erased_goes_unless_it_was_taught_again() -> None:
-    store = InMemoryStore()
-
-    def pictured(name: str) -> EncodedExemplar:
-        taught = bird(name)
-        assert taught.exemplar.image is not None
-        key = f"acme/images/birds/{name}"
-        store.put(key, b"pixels")
-        image = replace(taught.exemplar.image, key=key)
-        return replace(taught, exemplar=replace(taught.exemplar, image=image))
-
-    with replica(store) as one:
-        for name in ("gone", "again", "never erased"):
-            one.remember(pictured(name.replace(" ", "-")))
-        keep(one, "spring")
-        one.erase("gone", "again")
-        one.remember(pictured("again"))
-
-        one.housekeeping.turn()
-
-        assert [entry.key for entry in store.list("acme/images/")] == [
-            "acme/images/birds/again",
-            "acme/images/birds/never-erased",
-        ]
-
-
 def test_a_version_that_is_deleted_while_it_is_cleaned_stays_deleted() -> None:
     class Deleting(InMemoryStore):
         one: ShelvedReplica | None = None
@@ -323,89 +185,3 @@ def test_a_version_that_is_deleted_while_it_is_cleaned_stays_deleted() -> None:
         one.housekeeping.turn()
 
         assert list(one.shelf.versions.list(BIRDS)) == []
-
-
-def _segments(one: ShelvedReplica) -> list[SegmentView]:
-    return [view for each in one.index._collections.values() for view in each.segments]
-
-
-def _holding(store: InMemoryStore, text: str) -> list[str]:
-    """Return the objects that hold a text, but for the register, which has to."""
-    found = [entry.key for entry in store.list("memory/") if text.encode() in store.get(entry.key)]
-    return [key for key in found if not key.startswith("memory/erased/")]
-
-
-NAMES = st.sampled_from(["a", "b", "c", "d"])
-VERSIONS = st.sampled_from(["spring", "summer"])
-STEPS = st.one_of(
-    st.tuples(st.just("teach"), NAMES, st.sampled_from(["robin", "wren"])),
-    st.tuples(st.just("forget"), NAMES, st.just("")),
-    st.tuples(st.just("erase"), NAMES, st.just("")),
-    st.tuples(st.just("keep"), VERSIONS, st.just("")),
-    st.tuples(st.just("delete"), VERSIONS, st.just("")),
-    st.tuples(st.just("settle"), st.just(""), st.just("")),
-    st.tuples(st.just("clean"), st.just(""), st.just("")),
-    st.tuples(st.just("collect"), st.just(""), st.just("")),
-)
-
-
-class Oracle:
-    """The same as dictionaries."""
-
-    def __init__(self) -> None:
-        self.memory: dict[str, str] = {}
-        self.versions: dict[str, dict[str, str]] = {}
-
-    def step(self, what: str, name: str, label: str) -> None:
-        if what == "teach":
-            self.memory[name] = label
-        elif what in {"forget", "erase"}:
-            self.memory.pop(name, None)
-            if what == "erase":
-                for version in self.versions.values():
-                    version.pop(name, None)
-        elif what == "keep":
-            self.versions.setdefault(name, dict(self.memory))
-        elif what == "delete":
-            self.versions.pop(name, None)
-
-
-def _do(one: ShelvedReplica, store: InMemoryStore, what: str, name: str, label: str) -> None:
-    collect = SnapshotStore(store, also_named=one.shelf.versions.digests).collect
-    actions: dict[str, Callable[[], object]] = {
-        "teach": lambda: one.remember(bird(name, label)),
-        "forget": lambda: one.write(name, None),
-        "erase": lambda: one.erase(name),
-        "keep": lambda: keep(one, name),
-        "delete": lambda: one.shelf.versions.delete(BIRDS, name),
-        "settle": one.settle,
-        "clean": one.housekeeping.turn,
-        "collect": lambda: collect(keep=1, grace_s=-10.0),
-    }
-    with suppress(Conflict, NotFound):
-        actions[what]()
-
-
-@settings(max_examples=60)
-@given(st.lists(STEPS, max_size=30))
-def test_whatever_is_done_versions_are_what_dictionaries_are(steps: list[tuple[str, str, str]]) -> None:
-    store, oracle = InMemoryStore(), Oracle()
-    with replica(store) as one, replica(store) as other:
-        for step in steps:
-            _do(one, store, *step)
-            oracle.step(*step)
-        assert labels(one.index.view(BIRDS)) == oracle.memory
-        for each in (one, other):
-            assert {info.name for info in each.shelf.versions.list(BIRDS)} == oracle.versions.keys()
-            for name, kept in oracle.versions.items():
-                view = each.shelf.versions.view(BIRDS, name)
-                assert labels(view) == kept
-                assert dict(view.labels()) == _counts(kept)
-                for encoded_ in view.encoded():
-                    np.testing.assert_array_equal(
-                        encoded_.embeddings[0].vector, bird("x").embeddings[0].vector
-                    )
-
-
-def _counts(kept: dict[str, str]) -> dict[str, int]:
-    return {label: list(kept.values()).count(label) for label in set(kept.values())}
