@@ -189,7 +189,7 @@ def show_in_detail(answer: Recognition) -> None:
         return
     title = plain(answer.source or answer.recognition_id, "bold")
     parts = [part for region in answer.regions for part in _region(region, alone=len(answer.regions) == 1)]
-    models = [model for stage in answer.stages for model in stage.models]
+    models = dict.fromkeys(model for stage in answer.stages for model in stage.models)
     total_s = sum(stage.duration_s for stage in answer.stages)
     foot = plain(
         f"{answer.recognition_id} · {total_s * 1000:.0f} ms · {', '.join(models) or 'no model'}", "dim"
