@@ -46,7 +46,9 @@ RANKER_LATE: Final = Rung(
     _RETRIEVAL,
 )
 RANKER_UNAVAILABLE: Final = Rung(
-    "ranker_unavailable", "the model, or the server that runs it, is down or overloaded", _RETRIEVAL
+    "ranker_unavailable",
+    "the model, or the server that runs it, is down or overloaded, or left alone since it kept callers waiting",
+    _RETRIEVAL,
 )
 RANKER_FAILED: Final = Rung(
     "ranker_failed",
