@@ -47,7 +47,7 @@ RANKER_LATE: Final = Rung(
 )
 RANKER_UNAVAILABLE: Final = Rung(
     "ranker_unavailable",
-    "the model, or the server that runs it, is down or overloaded, or left alone since it kept callers waiting",
+    "the model, or the server that runs it, is down, overloaded, or left alone since it kept callers waiting",
     _RETRIEVAL,
 )
 RANKER_FAILED: Final = Rung(
