@@ -40,7 +40,7 @@ class WeighedEvidence:
     """What one source says of the candidates that were asked about, and how much it counts.
 
     Attributes:
-        source: `retrieval`, `letters`, `names`, `generated`, `pairs`.
+        source: `retrieval`, `letters`, `names`, `generated`, `pairs`, `words`.
         weight: What its log-probabilities are multiplied with.
         log_probabilities: In retrieval's order; their exponentials sum to 1.
     """

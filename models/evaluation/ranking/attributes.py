@@ -99,9 +99,9 @@ class Attributes:
         voted = []
         for question, said in zip(questions, named, strict=True):
             lines = _read(words, question, texts)
-            found = words.compared(question, lines) if asked.shots else _near(words.cosines(question, lines))
+            found = words.compared(question, lines) if asked.shots else neared(words.cosines(question, lines))
             described.append(said if found is None else {**said, LINES: found})
-            voted.append(_voted(question, words.cosines(question, lines)) == question.truth)
+            voted.append(voted_first(question, words.cosines(question, lines)) == question.truth)
         ways = {
             WAYS[0]: share([each.is_right for each in questions]),
             WAYS[1]: share(voted),
@@ -141,7 +141,7 @@ def _read(words: Words, question: Question, texts: Mapping[str, str]) -> Float[n
     return found
 
 
-def _near(cosines: Float[np.ndarray, "k"]) -> Float[np.ndarray, "k"] | None:
+def neared(cosines: Float[np.ndarray, "k"]) -> Float[np.ndarray, "k"] | None:
     """Return log-likelihoods, the mean of the others where there is no description."""
     known = np.isfinite(cosines)
     if known.sum() < 2:  # noqa: PLR2004  (one has nothing to be compared with)
@@ -149,7 +149,7 @@ def _near(cosines: Float[np.ndarray, "k"]) -> Float[np.ndarray, "k"] | None:
     return np.where(known, cosines, cosines[known].mean()) / VOTES[NAMES].temperature
 
 
-def _voted(question: Question, cosines: Float[np.ndarray, "k"]) -> int:
+def voted_first(question: Question, cosines: Float[np.ndarray, "k"]) -> int:
     """Return who is first if descriptions vote beside what the candidates were taught by."""
     vote = VOTES[NAMES]
     more = np.exp((np.nan_to_num(cosines, nan=-1.0) - vote.reference) / vote.temperature)

@@ -89,7 +89,7 @@ class Evidence:
     """What one source says of each label.
 
     Attributes:
-        source: `letters`, `names`, `generated`, `pairs`.
+        source: `letters`, `names`, `generated`, `pairs`, `words`.
         log_probabilities: Of each label in the question's order; their exponentials sum to 1.
     """
 
