@@ -77,3 +77,14 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, pictures: Pictures) -> Shelf
         (root / name / "README.md").write_text("---\ntags:\n- vision\nlicense: apache-2.0\n---\n# Tiny\n")
         towers[name] = import_checkpoint(root / name, root / "store", name=name, kinds=(), pictures=pictures)
     return Shelf(root, root / "store", towers)
+
+
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Good ones, from which bad ones are made."""
+    root = tmp_path_factory.mktemp("checkpoints")
+    checkpoints.dinov2(root / "dinov2")
+    checkpoints.clip(root / "clip")
+    checkpoints.siglip(root / "siglip")
+    checkpoints.openclip(root / "openclip")
+    return root

@@ -27,11 +27,6 @@ from tests.fakes.gateway_case import DAILY, PASSING, GatewayCase
 BIRDS = CollectionKey("acme", "birds")
 
 
-@pytest.fixture
-def case() -> GatewayCase:
-    return GatewayCase()
-
-
 def test_a_collection_is_made_changed_listed_and_deleted(case: GatewayCase) -> None:
     cases = case.collection_cases()
     cases.create(Collection(BIRDS))

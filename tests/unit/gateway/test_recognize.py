@@ -20,11 +20,6 @@ from tests.fakes.gateway_case import DAILY, PASSING, GatewayCase
 ONE_BOX = RecognitionOptions(shapes=(Box(1.0, 1.0, 4.0, 4.0),))
 
 
-@pytest.fixture
-def case() -> GatewayCase:
-    return GatewayCase()
-
-
 def test_a_record_holds_all_that_explains_the_answer(case: GatewayCase) -> None:
     image = picture()
 

@@ -24,11 +24,6 @@ from tests.fakes.gateway_case import PASSING, GatewayCase
 DAMAGED = Failure("INVALID_ARGUMENT", "IMAGE_DAMAGED", "cut off", "image")
 
 
-@pytest.fixture
-def case() -> GatewayCase:
-    return GatewayCase()
-
-
 def _ended(envelope: Envelope, state: RecognitionState = RecognitionState.COMPLETED) -> Recognition:
     return Recognition(envelope, state)
 

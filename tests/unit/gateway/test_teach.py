@@ -27,11 +27,6 @@ from tests.fakes.gateway_case import PASSING, GatewayCase
 IMAGE = ExemplarKind.IMAGE
 
 
-@pytest.fixture
-def case() -> GatewayCase:
-    return GatewayCase()
-
-
 def _lesson(label: str = "robin", image: bytes | None = None, **more: object) -> Lesson:
     image = picture() if image is None else image
     return Lesson(DEFAULT_COLLECTION, label, IMAGE, image=image, **more)  # type: ignore[arg-type]

@@ -20,11 +20,6 @@ from tests.fakes.object_store import InMemoryStore
 
 
 @pytest.fixture
-def case() -> GatewayCase:
-    return GatewayCase()
-
-
-@pytest.fixture
 def store() -> InMemoryStore:
     return InMemoryStore()
 

@@ -22,11 +22,6 @@ from tests.fakes.gateway_case import GatewayCase
 HEADERS = {TENANT: "default", COLLECTION: "default", RECOGNITION_ID: "r1"}
 
 
-@pytest.fixture
-def case() -> GatewayCase:
-    return GatewayCase()
-
-
 def _letter(
     value: bytes | None, error_class: str = "InvalidInput", field: str = "image", **headers: str
 ) -> DeadLetter:

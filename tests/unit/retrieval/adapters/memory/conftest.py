@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.retrieval.adapters.memory.indexes import IN_MEMORY
+from tests.unit.retrieval.adapters.memory.replicas import Replica, TimedStore
 
 
 @pytest.fixture
@@ -17,3 +18,18 @@ def folder() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(dir=IN_MEMORY))
     yield path
     shutil.rmtree(path)
+
+
+@pytest.fixture
+def store() -> TimedStore:
+    return TimedStore()
+
+
+@pytest.fixture
+def one(tmp_path: Path, store: TimedStore) -> Replica:
+    return Replica(tmp_path / "one", store)
+
+
+@pytest.fixture
+def other(tmp_path: Path, store: TimedStore) -> Replica:
+    return Replica(tmp_path / "other", store)
