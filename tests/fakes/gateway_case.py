@@ -39,10 +39,6 @@ from services.runtime import deadline
 from tests.fakes.gateway import (
     NOW_S,
     SHIPPED,
-    FakeEncoder,
-    FakeRanker,
-    FakeRetriever,
-    FakeSegmenter,
     InMemoryAnnouncer,
     InMemoryCollections,
     InMemoryEndings,
@@ -52,6 +48,7 @@ from tests.fakes.gateway import (
     InMemoryTeacher,
 )
 from tests.fakes.gateway_shelf import InMemoryShelf
+from tests.fakes.gateway_steps import FakeEncoder, FakeRanker, FakeRetriever, FakeSegmenter
 
 PASSING = CollectionKey("default", "passing")
 DAILY = CollectionKey("default", "daily")

@@ -10,7 +10,7 @@ from fovea.kernel.v1 import versions_pb2
 from services.gateway.domain.versions import QueriesWanted, Query, Step
 from services.kernel.errors import NotFound
 from services.kernel.vocabulary import CollectionKey, EncodedExemplar, Exemplar, RecognitionOptions
-from tests.fakes.gateway import FakeRetriever
+from tests.fakes.gateway_steps import FakeRetriever
 
 
 class InMemoryShelf:

@@ -14,8 +14,9 @@ from services.gateway.usecases.back_fill import BackFill
 from services.gateway.usecases.migrate import Place
 from services.kernel.errors import Unavailable
 from services.kernel.vocabulary import Exemplar, ExemplarKind, ImageReference, SpaceVote
-from tests.fakes.gateway import SHIPPED, FakeEncoder, looks
+from tests.fakes.gateway import SHIPPED
 from tests.fakes.gateway_case import GatewayCase
+from tests.fakes.gateway_steps import FakeEncoder, looks
 
 KEY = DEFAULT_COLLECTION
 BOTH = Migration("visual", "other")

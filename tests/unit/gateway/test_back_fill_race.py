@@ -31,7 +31,8 @@ from services.runtime.publisher import Publisher
 from services.runtime.topics import DEAD, TOPICS
 from tests.fakes.encoded import IMAGE, PICTURE, FakeEncoding
 from tests.fakes.encoding import DarknessEncoder
-from tests.fakes.gateway import SHIPPED, FakeEncoder, FakeRetriever, InMemoryCollections, InMemoryImages
+from tests.fakes.gateway import SHIPPED, InMemoryCollections, InMemoryImages
+from tests.fakes.gateway_steps import FakeEncoder, FakeRetriever
 from tests.unit.gateway.test_back_fill import Told
 
 KEY = DEFAULT_COLLECTION

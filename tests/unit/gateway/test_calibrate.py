@@ -24,8 +24,9 @@ from services.kernel.vocabulary import (
     Stage,
 )
 from services.runtime import deadline
-from tests.fakes.gateway import NOW_S, SHIPPED, FakeRanker, FakeRetriever
+from tests.fakes.gateway import NOW_S, SHIPPED
 from tests.fakes.gateway_case import GatewayCase
+from tests.fakes.gateway_steps import FakeRanker, FakeRetriever
 
 COUNT = 60
 

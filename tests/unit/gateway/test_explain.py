@@ -36,8 +36,9 @@ from services.kernel.vocabulary import (
     RegionEmbeddings,
     Stage,
 )
-from tests.fakes.gateway import FakeRanker, FakeRetriever, task
+from tests.fakes.gateway import task
 from tests.fakes.gateway_case import PASSING, GatewayCase
+from tests.fakes.gateway_steps import FakeRanker, FakeRetriever
 
 VOTES = {"robin": {"r1": 0.3, "r2": 0.2}, "wren": {"w1": 0.25}}
 

@@ -24,7 +24,8 @@ from services.gateway.usecases.migrate import (
 )
 from services.kernel.errors import Conflict, InvalidInput
 from services.kernel.vocabulary import ExemplarKind, RecognitionOptions, SpaceVote
-from tests.fakes.gateway import SHIPPED, FakeEncoder, picture
+from tests.fakes.gateway import SHIPPED, picture
+from tests.fakes.gateway_steps import FakeEncoder
 from tests.unit.gateway.test_back_fill import Filling
 
 KEY = DEFAULT_COLLECTION

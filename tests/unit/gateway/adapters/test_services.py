@@ -50,7 +50,7 @@ from services.runtime import deadline
 from services.runtime.grpc_channel import Channel, open_channel
 from services.runtime.grpc_server import Servicer
 from tests.fakes.exemplars import embedding
-from tests.fakes.gateway import candidates
+from tests.fakes.gateway_steps import candidates
 from tests.fakes.serving import served
 
 IMAGE = ImageReference("d" * 64, "default/images/default/d", "image/png", 10, 8, 6)
