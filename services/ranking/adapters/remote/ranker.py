@@ -19,6 +19,7 @@ from models.ranking.templates import Content, render
 from services.kernel.errors import DeadlineExceeded, FoveaError, InvalidInput, Unavailable
 from services.ranking.adapters.remote.asking import Answered, Asked, Server
 from services.ranking.adapters.remote.letters import read_letters
+from services.ranking.adapters.remote.naming import Naming
 from services.ranking.adapters.remote.pictures import jpeg_of
 from services.ranking.domain.asking import (
     Effort,
@@ -70,11 +71,12 @@ class RemoteRanker:
     def __init__(self, server: Server, settings: RemoteSettings | None = None) -> None:
         self._server = server
         self._settings = settings or RemoteSettings()
+        self._name = Naming(server.identity)
         self._pool = ThreadPoolExecutor(self._settings.concurrent, thread_name_prefix="ranker")
 
     def models(self) -> tuple[str, ...]:
-        """Return what the server says that its model is."""
-        return (self._server.identity(),)
+        """Return what the server says that its model is, or said a moment ago."""
+        return (self._name(),)
 
     def terms(self) -> Terms:
         """Return on what terms it can be asked: a picture costs hundreds of tokens, each next to nothing."""
