@@ -26,6 +26,8 @@ from models.attributes.records import (
 
 _MOST_SHEET_NAME: Final = 48
 _SHEET_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_ALWAYS: Final = ("label", "text", "values", "synonyms")
+"""Fields that are written even where they say nothing, for people to fill in."""
 
 
 class Problem(NamedTuple):
@@ -134,9 +136,6 @@ def _objects(sheet: Sheet) -> Iterator[Mapping[str, Any]]:
             told["made"] = {name: each for name, each in made.items() if each}
             told["edited"] = edited
         yield told
-
-
-_ALWAYS: Final = ("label", "text", "values", "synonyms")
 
 
 def _head(fields: Mapping[str, Any]) -> Sheet:

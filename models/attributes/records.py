@@ -12,6 +12,8 @@ SCHEMA: Final = 1
 PEOPLE: Final = "people"
 LEAKS: Final = ("all", "own")
 """Which names must not stand in a description: those of all classes, or of its own class alone."""
+_KINDS: Final = ("class", "image", "attribute", "value", "description")
+"""First parts of keys, in the order in which records stand in a sheet."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ class DescriptionRecord:
 Editable = AttributeRecord | ValueRecord | DescriptionRecord
 Record = ClassRecord | ImageRecord | Editable
 E = TypeVar("E", AttributeRecord, ValueRecord, DescriptionRecord)
+R = TypeVar("R", ClassRecord, ImageRecord, AttributeRecord, ValueRecord, DescriptionRecord)
 
 
 def digest_of(content: Iterable[str]) -> str:
@@ -204,10 +207,6 @@ class Sheet:
         ordered = {key: records[key] for key in sorted(records, key=_order)}
         images = [each for each in ordered.values() if isinstance(each, ImageRecord)]
         return replace(self, version=self.version + 1, split=split_hash(images), records=ordered)
-
-
-R = TypeVar("R", ClassRecord, ImageRecord, AttributeRecord, ValueRecord, DescriptionRecord)
-_KINDS: Final = ("class", "image", "attribute", "value", "description")
 
 
 def _order(key: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:

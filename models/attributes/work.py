@@ -122,11 +122,7 @@ def describe_from_package(path: Path, *, date: str, folder: Path | None = None) 
 
 
 def checked(path: Path, *, accept_split: bool = False) -> list[Problem]:
-    """Return what is wrong with a sheet; `accept_split` first takes its pictures as they are.
-
-    Raises:
-    OSError.
-    """
+    """Return what is wrong with a sheet; `accept_split` takes its pictures as they are. Raises OSError."""
     parsed = parse(path.read_bytes())
     if accept_split and not parsed.problems:
         split = split_hash(parsed.sheet.of(ImageRecord))

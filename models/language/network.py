@@ -90,9 +90,9 @@ class Layer(nn.Module):
 
     def _seen(self, inner: Tensor, turns: tuple[Tensor, Tensor], penalty: Tensor) -> Tensor:
         query, key, value = (
-            part(inner).unflatten(-1, (-1, self.shape.head_width)).transpose(1, 2)  # (batch, head, token, 64)
+            part(inner).unflatten(-1, (-1, self.shape.head_width)).transpose(1, 2)
             for part in (self.attn_q, self.attn_k, self.attn_v)
-        )
+        )  # each (batch, head, token, head_width)
         shared = self.shape.heads // self.shape.key_heads
         key, value = turned(key, turns).repeat_interleave(shared, 1), value.repeat_interleave(shared, 1)
         seen = functional.scaled_dot_product_attention(turned(query, turns), key, value, attn_mask=penalty)
@@ -162,9 +162,8 @@ class Llama(nn.Module):
             frozen: So many of the lowest layers learn nothing, nor does what is beneath them: cheaper.
         """
         turns = self.turns(positions)
-        least = torch.finfo(
-            embedded.dtype
-        ).min  # finite: a row that looks nowhere is no NaN, for others to see
+        # finite, so that a row that looks nowhere is no NaN for others to see
+        least = torch.finfo(embedded.dtype).min
         penalty = torch.zeros_like(mask, dtype=embedded.dtype).masked_fill(~mask, least)[:, None]
         hidden = embedded
         for number, layer in enumerate(self.blk):

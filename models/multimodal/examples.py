@@ -16,14 +16,13 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from models.multimodal.rows import LETTERS, NAMES
 from models.ranking.pieces import Text
 from models.ranking.templates import Content, letters, render
 
 Target = Literal["similarity", "truth-first"]
 Kind = Literal["open", "choice", "ranking"]
 KINDS: Final[tuple[Kind, ...]] = ("open", "choice", "ranking")
-_LETTERS: Final = "letters@1"
-_NAMES: Final = "names@1"
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class Example:
     def record(self) -> dict[str, Any]:
         """Return it as a line of JSON in the form of a chat."""
         content = Content() if self.kind == "open" else Content(self.candidates)
-        prompt = render(_NAMES if self.kind == "open" else _LETTERS, content)
+        prompt = render(NAMES if self.kind == "open" else LETTERS, content)
         asked = next(
             piece.text for piece in prompt if isinstance(piece, Text) and piece.text.startswith("\nW")
         )

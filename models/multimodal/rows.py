@@ -18,6 +18,9 @@ from models.ranking.templates import Content, branch, letters, render
 
 LETTERS: Final = "letters@1"
 NAMES: Final = "names@1"
+_TRUNK: Final = -1
+_PADDING: Final = -2
+"""Where others have the number of their branch; padding sees itself, for a row that sees nothing is NaN."""
 
 
 @runtime_checkable
@@ -101,7 +104,7 @@ class Writer:
             whole,
             where,
             tuple(range(len(whole))),
-            (-1,) * len(whole),
+            (_TRUNK,) * len(whole),
             tuple(reads),
             tuple(said),
             tuple(range(len(said))),
@@ -134,7 +137,7 @@ class _Growing:
     def __init__(self, ids: list[int], places: list[int]) -> None:
         self._ids, self._places = ids, places
         self._positions = list(range(len(ids)))
-        self._branch = [-1] * len(ids)
+        self._branch = [_TRUNK] * len(ids)
         self._reads: list[int] = []
         self._wanted: list[int] = []
         self._owner: list[int] = []
@@ -188,13 +191,14 @@ class Batch:
 
 def batch(rows: Sequence[Row]) -> Batch:
     """Return rows of whatever lengths as one batch."""
-    branches = _padded([row.branch for row in rows], -2)
+    branches = _padded([row.branch for row in rows], _PADDING)
     order = np.arange(branches.shape[1])
     same = branches[:, :, None] == branches[:, None, :]
-    trunk = (branches == -1)[:, None, :] & (branches != -2)[:, :, None]  # noqa: PLR2004  (padding)
+    trunk = (branches == _TRUNK)[:, None, :]
+    real = (branches != _PADDING)[:, :, None]
     earlier = order[:, None] >= order[None, :]
-    padding = (branches == -2)[:, :, None] & np.eye(len(order), dtype=bool)  # noqa: PLR2004
-    mask = ((same & (branches != -2)[:, :, None]) | trunk) & earlier | padding  # noqa: PLR2004
+    itself = np.eye(len(order), dtype=bool)
+    mask = np.where(real, (same | trunk) & earlier, itself)  # (b, t, t)
     return Batch(
         _padded([row.ids for row in rows], 0),
         _padded([row.places for row in rows], -1),
