@@ -25,7 +25,7 @@ def test_nothing_is_promised_of_an_empty_variable_that_counts_as_not_set() -> No
     for settings in SERVICES.values():
         for name, info in settings.model_fields.items():
             if "empty:" in (info.description or ""):
-                assert info.default == "", f"{name} cannot be emptied from the environment"
+                assert not info.default, f"{name} cannot be emptied from the environment"
 
 
 def test_no_page_names_this_machine() -> None:
