@@ -34,7 +34,7 @@ class Looks:
     def __init__(self, encoder: Encoder, local: Model, cache: Path) -> None:
         self._encoder = encoder
         self._local = local
-        said = f"looks {encoder.digest} {local.digest} {DEFAULTS!r}"
+        said = f"looks {FIELDS} {encoder.digest} {local.digest} {DEFAULTS!r}"
         self._features = Features(cache / hashlib.sha256(said.encode()).hexdigest()[:32])
 
     def of(self, pictures: Sequence[Picture]) -> list[Look]:

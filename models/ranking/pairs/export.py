@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from models.export import STORE, compare, stamp, write_graph
-from models.ranking.pairs.looks import CELLS, CHANNELS, LOGITS, PIXELS
+from models.ranking.pairs.looks import CELLS, CHANNELS, LOGITS, ODD, PIXELS
 from models.ranking.pairs.network import PairNetwork, Pairs
 
 FOLDER = STORE / "fovea-pairs" / "1"
@@ -16,6 +16,7 @@ _SHAPES = {
     "embeddings": (389,),
     "names": (640,),
     "patches": (CELLS, CELLS, CHANNELS),
+    "odd": (ODD,),
     "pixels": (PIXELS, PIXELS, 3),
 }
 

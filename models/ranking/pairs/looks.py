@@ -16,8 +16,17 @@ PIXELS: Final = 28
 CHANNELS: Final = 128
 LOGITS: Final = "logits"
 MOST_ALIKE: Final = 0.79
-"""Mean cosine of different candidates' pictures that 999 of 1,000 lists of training did not exceed."""
-_PATCHES: Final = 28
+"""Mean cosine of different candidates' pictures that 999 of 1,000 lists of drawings did not exceed."""
+EVEN: Final = 0.13
+"""Variance of patches from place to place that 99 of 100 surfaces have not, and 99 of 100 drawings have."""
+_RANKS: Final = np.array((0, 1, 3, 7, 15, 31, 63, 127, 255, 511))
+_COARSE_RANKS: Final = np.array((0, 1, 2, 4, 8, 16, 32, 64, 100))
+_MARGIN: Final = 2
+"""Patches at the rim look unusual in every picture."""
+_TOP: Final = 8
+_SHRUNK: Final = 0.1
+_LEAST: Final = np.float32(1e-3)
+ODD: Final = 2 * CHANNELS + 2 * len(_RANKS) + len(_COARSE_RANKS)
 _QUERY: Final = "query_"
 _EXEMPLAR: Final = "exemplar_"
 
@@ -26,16 +35,21 @@ _EXEMPLAR: Final = "exemplar_"
 class Look:
     """One crop, 40 KB.
 
+    What stands where says little of surfaces: cloth with a fault has it anywhere. `odd` says how unusual the
+    most unusual places of the crop are among its own.
+
     Attributes:
         embeddings: Of fovea-global, to find pictures by.
         names: Of fovea-global, among names.
         patches: Of fovea-local for the crop as one tile, averaged in 7 x 7 places.
+        odd: How much patches differ, how the most unusual do, and how unusual they are, by rank.
         pixels: The crop in 28 x 28 pixels, 0 where it is white and 1 where it is black.
     """
 
     embeddings: Float32[np.ndarray, "visual"]
     names: Float32[np.ndarray, "name"]
     patches: Float32[np.ndarray, "7 7 128"]
+    odd: Float32[np.ndarray, "odd"]
     pixels: Float32[np.ndarray, "28 28 3"]
 
 
@@ -57,10 +71,12 @@ def look(
         names: Of fovea-global for it.
         patches: Of fovea-local for it as one tile.
     """
+    exact = patches.astype(np.float32)
     return Look(
         embeddings=embeddings.astype(np.float32),
         names=names.astype(np.float32),
-        patches=averaged(patches.astype(np.float32), CELLS),
+        patches=averaged(exact, CELLS),
+        odd=oddness(exact),
         pixels=1 - averaged(crop.astype(np.float32), PIXELS) / np.float32(255),
     )
 
@@ -69,6 +85,37 @@ def averaged(image: Float32[np.ndarray, "side side c"], size: int) -> Float32[np
     """Return an image shrunk to a side that divides its own, by means of squares."""
     step = len(image) // size
     return np.asarray(image.reshape(size, step, size, step, -1).mean((1, 3), dtype=np.float32))
+
+
+def oddness(patches: Float32[np.ndarray, "28 28 128"]) -> Float32[np.ndarray, "odd"]:
+    """Return how unusual the most unusual patches of a picture are, whatever it shows and wherever they are.
+
+    Each channel's deviation; how the most unusual patches differ from the mean; distances from the mean in
+    sorted order, patch by patch and in squares of four in units of each channel's deviation, and as a
+    Mahalanobis distance (the RX detector, Reed and Yu 1990) with a shrunk covariance.
+    """
+    inner = patches[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+    away = inner.reshape(-1, CHANNELS) - inner.mean((0, 1))
+    spread = away.std(0)
+    far = _lengths(away / (spread + _LEAST))
+    covariance = away.T @ away / np.float32(len(away))
+    ridge = np.float32(_SHRUNK * np.trace(covariance) / CHANNELS) + _LEAST
+    root = np.linalg.cholesky(covariance + ridge * np.eye(CHANNELS, dtype=np.float32))
+    whitened = away @ np.linalg.inv(root).T
+    coarse = averaged(inner, len(inner) // 2).reshape(-1, CHANNELS) - inner.mean((0, 1))
+    parts = [
+        patches.std((0, 1)),
+        away[np.argsort(-far, kind="stable")[:_TOP]].mean(0),
+        -np.sort(-far)[_RANKS],
+        -np.sort(-_lengths(whitened))[_RANKS],
+        -np.sort(-_lengths(coarse / (coarse.std(0) + _LEAST)))[_COARSE_RANKS],
+    ]
+    return np.concatenate(parts).astype(np.float32)
+
+
+def _lengths(rows: Float32[np.ndarray, "n c"]) -> Float32[np.ndarray, "n"]:
+    """Return root mean squares."""
+    return np.asarray(np.sqrt((rows**2).mean(1)))
 
 
 def tensors(query: Look, exemplars: Sequence[Look]) -> dict[str, np.ndarray]:
@@ -82,10 +129,10 @@ def tensors(query: Look, exemplars: Sequence[Look]) -> dict[str, np.ndarray]:
 
 
 def is_familiar(exemplars: Sequence[Look], candidate: Int[np.ndarray, "exemplar"]) -> bool:
-    """Whether candidates differ as much as those that fovea-pairs learned to tell apart.
+    """Whether candidates differ as those do that fovea-pairs learned to tell apart.
 
-    Pictures that are nearly the same to the encoder, such as cloth with and without a fault, are none that
-    it knows: there what it says is no evidence.
+    Drawings that are nearly the same to the encoder, such as one person in five skin tones, are none that it
+    knows: there what it says is no evidence. Surfaces are always nearly the same.
 
     Args:
         exemplars: Of all candidates.
@@ -96,7 +143,10 @@ def is_familiar(exemplars: Sequence[Look], candidate: Int[np.ndarray, "exemplar"
     vectors = np.stack([each.embeddings for each in exemplars]).astype(np.float64)
     others = candidate[:, None] != candidate
     alike = (vectors @ vectors.T)[others]
-    return bool(len(alike)) and float(alike.mean()) <= MOST_ALIKE
+    if not len(alike):
+        return False
+    uneven = np.median([each.patches.var((0, 1)).mean() for each in exemplars])
+    return bool(alike.mean() <= MOST_ALIKE or uneven < EVEN)
 
 
 def evidence(

@@ -20,7 +20,7 @@ from services.ranking.domain.asking import Shown
 from services.runtime import deadline
 from services.runtime.model_execution.ports import ModelExecution
 
-LOOK_BYTES: Final = 40_000
+LOOK_BYTES: Final = 41_000
 MOST_PAIRS: Final = 64
 """Pairs of one forward pass."""
 _AT_ONCE: Final = 4

@@ -48,7 +48,7 @@ def own_server(tmp_path: Path) -> Iterator[Running]:
         yield server
 
 
-_LOOK = {"embeddings": (389,), "names": (640,), "patches": (7, 7, 128), "pixels": (28, 28, 3)}
+_LOOK = {"embeddings": (389,), "names": (640,), "patches": (7, 7, 128), "odd": (285,), "pixels": (28, 28, 3)}
 
 
 def batch_of(name: str, size: int, random: np.random.Generator) -> Mapping[str, np.ndarray]:

@@ -35,6 +35,7 @@ class Gallery:
     seen: list[int] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
     late: bool = False
+    uneven: float = 1.0
 
     def shown(self, grey: int, *, key: str = "", box: Box | None = None) -> Shown:
         name = key or f"images/{grey}"
@@ -53,7 +54,8 @@ class Gallery:
         self.seen.append(len(tensors["tiles"]))
         if self.late and len(self.seen) > 1:
             raise DeadlineExceeded("late")
-        return {"patches": np.zeros((len(tensors["tiles"]), 28, 28, 128), dtype=np.float32)}
+        uneven = np.broadcast_to(np.arange(28.0)[:, None, None], (len(tensors["tiles"]), 28, 28, 128))
+        return {"patches": self.uneven * uneven.astype(np.float32)}
 
 
 def alike(tensors: Tensors) -> Tensors:
@@ -207,8 +209,16 @@ def test_pictures_that_come_too_late_are_no_missing_pictures(gallery: Gallery) -
         without_language(gallery).rank([question((gallery.shown(20),), (), ())], Effort(Mode.PICTURES))
 
 
-def test_pictures_that_all_look_nearly_the_same_say_nothing(gallery: Gallery) -> None:
+def test_drawings_that_all_look_nearly_the_same_say_nothing(gallery: Gallery) -> None:
     said = asked(comparing(gallery), (gallery.shown(250),), (gallery.shown(251),), (gallery.shown(252),))
 
     assert [each.source for each in said.evidence] == ["letters"]
     assert said.whole
+
+
+def test_surfaces_look_nearly_the_same_and_are_compared_for_all_that(gallery: Gallery) -> None:
+    gallery.uneven = 0.0
+
+    said = asked(comparing(gallery), (gallery.shown(250),), (gallery.shown(251),), (gallery.shown(252),))
+
+    assert [each.source for each in said.evidence] == ["letters", "pairs"]

@@ -1,7 +1,18 @@
 import numpy as np
 import pytest
 
-from models.ranking.pairs.looks import FIELDS, Look, checked, evidence, is_familiar, look, tensors
+from models.ranking.pairs.looks import (
+    CHANNELS,
+    FIELDS,
+    ODD,
+    Look,
+    checked,
+    evidence,
+    is_familiar,
+    look,
+    oddness,
+    tensors,
+)
 
 
 def _look(value: float) -> Look:
@@ -9,6 +20,7 @@ def _look(value: float) -> Look:
         np.full(4, value, np.float32),
         np.full(3, value, np.float32),
         np.full((7, 7, 128), value, np.float32),
+        np.full(ODD, value, np.float32),
         np.full((28, 28, 3), value, np.float32),
     )
 
@@ -80,14 +92,34 @@ def test_a_reply_of_another_shape_is_no_reply() -> None:
             checked(wrong, 3)
 
 
-def test_candidates_that_are_nearly_the_same_are_none_that_it_knows() -> None:
-    def seen(angle: float) -> Look:
-        alike = np.array([np.cos(angle), np.sin(angle)], np.float32)
-        return Look(alike, alike, np.zeros((7, 7, 128), np.float32), np.zeros((28, 28, 3), np.float32))
+def test_one_odd_patch_shows_wherever_it_is_and_not_at_the_rim() -> None:
+    even = np.random.default_rng(0).normal(0, 1, (28, 28, 128)).astype(np.float32)
+    here, there, rim = even.copy(), even.copy(), even.copy()
+    here[5, 9] += 4
+    there[20, 14] += 4
+    rim[0, 9] += 4
 
-    apart, near = [seen(0.0), seen(1.0), seen(1.0)], [seen(0.0), seen(0.1), seen(1.5)]
+    usual, first, second, unseen = (oddness(each)[2 * CHANNELS :] for each in (even, here, there, rim))
+
+    assert first[0] > 2 * usual[0]
+    np.testing.assert_allclose(first, second, rtol=0.2)
+    np.testing.assert_array_equal(unseen, usual)
+
+
+def test_an_even_picture_has_nothing_odd_and_no_fault() -> None:
+    assert oddness(np.full((28, 28, 128), 0.5, np.float32)).tolist() == [0.0] * ODD
+
+
+def test_drawings_that_are_nearly_the_same_are_none_that_it_knows_and_surfaces_are() -> None:
+    def seen(angle: float, uneven: float = 1.0) -> Look:
+        alike = np.array([np.cos(angle), np.sin(angle)], np.float32)
+        patches = uneven * np.random.default_rng(0).standard_normal((7, 7, 128)).astype(np.float32)
+        return Look(alike, alike, patches, np.zeros(ODD, np.float32), np.zeros((28, 28, 3), np.float32))
+
+    apart, near = [seen(0.0), seen(1.0), seen(1.0)], [seen(0.0), seen(0.1)]
 
     assert is_familiar(apart, np.array([0, 1, 1]))
-    assert not is_familiar(near[:2], np.array([0, 1]))
+    assert not is_familiar(near, np.array([0, 1]))
+    assert is_familiar([seen(0.0, 0.1), seen(0.1, 0.1)], np.array([0, 1]))
     assert not is_familiar(apart, np.array([0, 0, 0]))
     assert not is_familiar([], np.zeros(0, np.int64))

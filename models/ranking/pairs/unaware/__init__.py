@@ -1,0 +1,1 @@
+"""Encoders that do not know the names that they are asked for."""
