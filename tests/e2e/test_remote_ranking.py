@@ -15,7 +15,8 @@ from tests.e2e.pictures import COLOURS, png
 from tests.e2e.processes import Program
 from tests.e2e.scrape import Scrape
 from tests.e2e.waiting import eventually
-from tests.fakes.openai_server import MODEL, OpenAiServer, late, serving
+from tests.fakes.openai_behaviours import late
+from tests.fakes.openai_server import MODEL, OpenAiServer, serving
 
 KEY = "sk-of-the-test-0123456789"
 ALWAYS = RecognitionOptions(size=3, trust_threshold=1.0, unknown_threshold=1.0)

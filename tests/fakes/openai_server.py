@@ -16,7 +16,6 @@ import re
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -233,62 +232,6 @@ def _colour(url: str) -> np.ndarray:
 
 def _distance(name: str, colour: np.ndarray) -> float:
     return float(np.linalg.norm(np.array(COLOURS.get(name, (127, 127, 127))) - colour))
-
-
-def fails(status: int, content: Any = b"", headers: Mapping[str, str] | None = None) -> Behaviour:
-    """Answer with a status."""
-    return lambda handler: handler.answer(status, content, headers)
-
-
-def says(content: Any) -> Behaviour:
-    """Answer 200 with something."""
-    return fails(200, content)
-
-
-def late(seconds: float) -> Behaviour:
-    """Answer nothing for a while, and then hang up."""
-
-    def behave(handler: Handler) -> None:
-        time.sleep(seconds)
-        handler.close_connection = True
-
-    return behave
-
-
-def hangs_up(handler: Handler) -> None:
-    """Close the connection before an answer."""
-    handler.close_connection = True
-
-
-def breaks_off(handler: Handler) -> None:
-    """Promise more than is sent."""
-    handler.send_response(200)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    handler.wfile.write(b'{"choices": [')
-    handler.close_connection = True
-
-
-def drips(handler: Handler) -> None:
-    """Send a body of one byte at a time, without end."""
-    handler.send_response(200)
-    handler.send_header("Content-Length", "1000000")
-    handler.end_headers()
-    handler.close_connection = True
-    for _ in range(200):
-        handler.wfile.write(b" ")
-        time.sleep(0.05)
-
-
-def floods(handler: Handler) -> None:
-    """Send chunks without end."""
-    handler.send_response(200)
-    handler.send_header("Transfer-Encoding", "chunked")
-    handler.end_headers()
-    handler.close_connection = True
-    chunk = b" " * 65536
-    for _ in range(1024):
-        handler.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
 
 
 @contextmanager

@@ -57,3 +57,13 @@ def birds(tmp_path: Path) -> Path:
         (tmp_path / "birds" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "birds" / name).write_text(content)
     return tmp_path / "birds"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("b.png", "a.jpg", "c.webp"):
+        (folder / name).write_text(name[0])
+    (folder / "bad.gif").write_text("bad")
+    return folder

@@ -13,8 +13,9 @@ from services.kernel.errors import DeadlineExceeded, Overloaded, Unavailable
 from services.ranking.adapters.remote.asking import Answered, Guided
 from services.ranking.adapters.remote.letters import read_letters
 from services.runtime.deadline import within
-from tests.fakes import openai_server
-from tests.fakes.openai_server import MODEL, Behaviour, OpenAiServer, fails, letters_of, says, serving
+from tests.fakes import openai_behaviours, openai_server
+from tests.fakes.openai_behaviours import fails, says
+from tests.fakes.openai_server import MODEL, Behaviour, OpenAiServer, letters_of, serving
 from tests.unit.ranking.adapters.remote.endpoint import ASKED, LABELS, answered, opened, raised
 
 
@@ -154,15 +155,15 @@ def test_counts_that_cannot_be_are_none(fake: OpenAiServer) -> None:
 
 
 def test_an_answer_that_breaks_off_is_none(fake: OpenAiServer) -> None:
-    assert raised(fake, openai_server.breaks_off).reason == "RANKER_DOWN"
+    assert raised(fake, openai_behaviours.breaks_off).reason == "RANKER_DOWN"
 
 
 def test_a_kept_connection_that_the_server_closed_is_opened_once_more(fake: OpenAiServer) -> None:
     with opened(fake) as endpoint:
         endpoint.ask(ASKED)
-        fake.behaviours.append(openai_server.hangs_up)
+        fake.behaviours.append(openai_behaviours.hangs_up)
         assert endpoint.ask(ASKED).listed
-        fake.behaviours += [openai_server.hangs_up] * 2
+        fake.behaviours += [openai_behaviours.hangs_up] * 2
         with pytest.raises(Unavailable):
             endpoint.ask(ASKED)
 
@@ -175,7 +176,7 @@ def test_connections_are_kept(fake: OpenAiServer) -> None:
     assert fake.connections == 1
 
 
-@pytest.mark.parametrize("behaviour", [openai_server.late(3.0), openai_server.drips])
+@pytest.mark.parametrize("behaviour", [openai_behaviours.late(3.0), openai_behaviours.drips])
 def test_a_slow_answer_costs_a_caller_no_more_than_its_time(fake: OpenAiServer, behaviour: Behaviour) -> None:
     started = time.monotonic()
     with within(0.3):
@@ -183,7 +184,7 @@ def test_a_slow_answer_costs_a_caller_no_more_than_its_time(fake: OpenAiServer, 
     assert time.monotonic() - started < 1.5
 
 
-@pytest.mark.parametrize("behaviour", [openai_server.late(3.0), openai_server.drips])
+@pytest.mark.parametrize("behaviour", [openai_behaviours.late(3.0), openai_behaviours.drips])
 def test_who_has_all_the_time_waits_no_longer_than_the_setting(
     fake: OpenAiServer, behaviour: Behaviour
 ) -> None:

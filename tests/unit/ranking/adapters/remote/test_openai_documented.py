@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from services.ranking.adapters.remote.letters import read_letters
-from tests.fakes.openai_server import OpenAiServer, says
+from tests.fakes.openai_behaviours import says
+from tests.fakes.openai_server import OpenAiServer
 from tests.unit.ranking.adapters.remote.endpoint import answered
 
 RECORDED: dict[str, dict[str, Any]] = {

@@ -14,8 +14,9 @@ from services.kernel.errors import InvalidInput
 from services.ranking.adapters.openai import OpenAiEndpoint, OpenAiSettings
 from services.ranking.adapters.remote.asking import MOST_ANSWER_BYTES
 from services.ranking.adapters.remote.wire import WireSettings
-from tests.fakes import openai_server
-from tests.fakes.openai_server import MODEL, OpenAiServer, fails, serving
+from tests.fakes import openai_behaviours, openai_server
+from tests.fakes.openai_behaviours import fails
+from tests.fakes.openai_server import MODEL, OpenAiServer, serving
 from tests.unit.ranking.adapters.remote.endpoint import KEY, answered, raised
 
 
@@ -35,7 +36,7 @@ def test_what_is_compressed_is_not_unpacked(fake: OpenAiServer) -> None:
 
 
 def test_an_answer_without_end_is_not_read_to_its_end(fake: OpenAiServer) -> None:
-    assert str(MOST_ANSWER_BYTES) in raised(fake, openai_server.floods).message
+    assert str(MOST_ANSWER_BYTES) in raised(fake, openai_behaviours.floods).message
 
 
 def test_the_key_is_sent_and_never_said(fake: OpenAiServer, caplog: pytest.LogCaptureFixture) -> None:

@@ -19,7 +19,7 @@ from services.ranking.adapters.remote.asking import Answered, Asked
 from services.ranking.adapters.remote.ranker import RemoteRanker, RemoteSettings
 from services.ranking.domain.asking import Effort, Judgement, Question
 from services.runtime.deadline import remaining_s, within
-from tests.fakes import openai_server
+from tests.fakes import openai_behaviours
 from tests.fakes.coloured import picture, question
 from tests.fakes.openai_server import OpenAiServer
 from tests.unit.ranking.adapters.remote.saying import LABELS, Saying, judged, listing, over_http
@@ -91,7 +91,7 @@ def test_what_was_read_in_time_counts_and_the_rest_is_left() -> None:
 
 
 def test_without_time_for_one_order_the_deadline_is_passed(fake: OpenAiServer) -> None:
-    fake.behaviours += [openai_server.late(2.0)] * 8
+    fake.behaviours += [openai_behaviours.late(2.0)] * 8
     with over_http(fake) as ranker, within(0.2), pytest.raises(DeadlineExceeded):
         ranker.rank([question("red", *LABELS)], Effort(orders=2))
     with over_http(fake) as ranker, within(0.0), pytest.raises(DeadlineExceeded):
