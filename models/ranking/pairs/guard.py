@@ -1,7 +1,7 @@
 """What fovea-pairs is worth on what is held apart: `python -m models.ranking.pairs.guard`.
 
 Prints, for each row of development lists, how many are right by retrieval's votes, with the same weights for
-every row and with those that fit the row best. The other rows' lists say whether a weight that helps one hurts another.
+every row and with those that fit the row best: whether a weight that helps one row hurts another.
 """
 
 from __future__ import annotations
