@@ -8,8 +8,9 @@ import pytest
 from fovea.kernel.v1 import candidates_pb2, envelope_pb2, ranking_pb2, region_pb2
 from fovea.ranking.v1 import ranking_pb2 as pb
 from fovea.ranking.v1 import ranking_pb2_grpc
+from services.encoding.settings import EncodingSettings
 from services.kernel.errors import InvalidInput, NotFound, Unavailable
-from services.ranking.assembly import assemble, open_ranker
+from services.ranking.assembly import assemble, open_ranker, open_ways
 from services.ranking.domain.asking import Mode, Terms
 from services.ranking.settings import RankingSettings
 from services.runtime.assembly import Assembly
@@ -86,3 +87,13 @@ def test_ranking_is_ready_without_its_model() -> None:
     made = assemble(RankingSettings(), InMemoryStore(), away, metrics=Metrics(), version="1")
 
     assert not made.checks
+
+
+def test_the_model_that_ships_reads_names_with_the_model_that_encoding_reads_texts_with() -> None:
+    ways = open_ways(RankingSettings())
+
+    assert ways is not None
+    assert ways.reading is not None
+    assert ways.reading.name == EncodingSettings().text_model == "fovea-text"
+    assert ways.reading.space == ways.sight.outputs["names"]
+    assert "fovea-text" in ways.wanted.names & ways.wanted.exact
