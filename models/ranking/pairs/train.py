@@ -61,7 +61,7 @@ class Settings:
         seed: Of weights and of what is drawn.
     """
 
-    steps: int = 900
+    steps: int = 2400
     surface_steps: int = 800
     rate: float = 4e-3
     decay: float = 2e-2
