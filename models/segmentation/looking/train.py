@@ -1,9 +1,10 @@
 """Fits the second look and chooses its thresholds: `python -m models.segmentation.looking.train`.
 
 On development scenes alone, with the graphs of the store. How far crops are believed is fitted on names that
-the detector was trained on and on names that were kept from it, the latter read as if the text encoder had
-never learned them either. Thresholds follow the rule of all others (`models.segmentation.calibration`). Both
-are written into the description of the detector, whose own thresholds stay for whoever does not look twice.
+the detector was trained on, stuff among them, of which the encoder of crops knows nothing, and on names that
+were kept from the detector, read as if the text encoder had never learned them either. Thresholds follow the
+rule of all others (`models.segmentation.calibration`). Both are written into the description of the detector,
+whose own thresholds stay for whoever does not look twice.
 """
 
 from __future__ import annotations
@@ -130,11 +131,9 @@ def main() -> None:
     knowledge = Knowledge()
     texts = _read(knowledge.read, chain(*scenes.values()))
     unknown = _read(forgetting(knowledge.read), scenes[_UNKNOWN])
-    look = _rounded(
-        fitted(
-            _together(pairs(scenes["seen"], texts), pairs(scenes[_UNKNOWN], unknown)), MOST, LEAST_OBJECTNESS
-        )
-    )
+    known = [pairs(scenes[name], texts) for name in SCENES if name != _UNKNOWN]
+    every = _together(*known, pairs(scenes[_UNKNOWN], unknown))
+    look = _rounded(fitted(every, MOST, LEAST_OBJECTNESS))
     print(look)
     pools = [drawings(Use.TRAINING, Names.SEEN), drawings(Use.DEVELOPMENT, Names.UNSEEN)]
     shown = pictures(pools)
