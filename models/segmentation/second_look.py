@@ -3,12 +3,14 @@
 The detector's logit of a text t at a place is query·t + offset, and an encoder of crops that sees into the
 space of texts says c of the place's crop. A sum of both, own (query·t + offset) + crop (c·t) + shift, is
 query'·t + offset' again: whatever is asked later costs no more, and no answer depends on another prompt.
+Some crops are near to every name. How near a crop is to names at large, none of them asked, joins the sum.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -22,9 +24,11 @@ APART: Final = 0.5
 """Intersection over union above which a place is not looked at beside a surer one."""
 DOUBLES: Final = Rules().overlap
 """The same above which a place takes what was seen at another: they would be one answer to one prompt."""
+_SHARPNESS: Final = 0.05
+"""Cosine by which one name of those at large counts e times as much as another."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SecondLook:
     """How many places are looked at, and how what is seen joins the detector's logits.
 
@@ -34,6 +38,8 @@ class SecondLook:
         own: What the detector's logit is multiplied with.
         crop: What the product of the crop's vector and a text's is multiplied with.
         shift: What is added.
+        near: What the crop's nearness to names at large is multiplied with; 0: there are none.
+        names: Those at large, as texts are read, of length 1.
     """
 
     most: int
@@ -41,6 +47,8 @@ class SecondLook:
     own: float
     crop: float
     shift: float
+    near: float = 0.0
+    names: Float32[np.ndarray, "name dim"] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
 
 def places(
@@ -83,6 +91,28 @@ def crops(
     return [prepare(picture, Box.around(*box).within(width_px, height_px), None, settings) for box in boxes]
 
 
+def nearness(
+    seen: Float32[np.ndarray, "k dim"], names: Float32[np.ndarray, "name dim"]
+) -> Float32[np.ndarray, "k"]:
+    """Return how near each crop is to names at large: a mean of its cosines in which the highest count most.
+
+    Args:
+        seen: The vectors of crops, of length 1.
+        names: Likewise, of at least one name.
+    """
+    cosines = seen @ names.T / np.float32(_SHARPNESS)
+    return np.asarray(_SHARPNESS * (np.logaddexp.reduce(cosines, axis=1) - np.log(len(names))), np.float32)
+
+
+def read_names(path: Path) -> Float32[np.ndarray, "name dim"]:
+    """Return names at large as they are kept, in half precision. Raises ValueError if there are none."""
+    kept = np.load(path, allow_pickle=False)
+    if kept.dtype != np.float16 or kept.ndim != 2 or not kept.size or not np.isfinite(kept).all():  # noqa: PLR2004
+        raise ValueError(f"{path} holds no rows of half-precision numbers")
+    rows: np.ndarray = kept.astype(np.float32)
+    return rows
+
+
 def joined(  # noqa: PLR0913  (a place is its query, offset and box)
     queries: Float32[np.ndarray, "n dim"],
     offsets: Float32[np.ndarray, "n"],
@@ -113,6 +143,8 @@ def joined(  # noqa: PLR0913  (a place is its query, offset and box)
     gains[chosen] = True
     more = np.float32(look.own - 1) * queries[chosen] + np.float32(look.crop) * seen  # (k, dim)
     shifts = np.float32(look.own - 1) * offsets[chosen] + np.float32(look.shift)  # (k)
+    if look.near:
+        shifts += np.float32(look.near) * nearness(seen, look.names)
     new_queries, new_offsets = queries.copy(), offsets.copy()
     new_queries[gains] += more[source[gains]]
     new_offsets[gains] += shifts[source[gains]]

@@ -27,6 +27,8 @@ from models.segmentation.samples import PromptKind, Sample
 from models.segmentation.second_look import SecondLook
 
 DETECTOR: Final = "fovea-detector"
+NAMES_AT_LARGE: Final = "names.npy"
+"""Beside its graph: see `models.segmentation.second_look`."""
 SCORER: Final = "fovea-detector-text"
 _BATCH: Final = 2560
 
@@ -136,7 +138,8 @@ class Finder:
             logits = self.score(seen, seen.texts)
         boxes = seen.square.to_image(seen.outputs["boxes"].astype(np.float64))
         thresholds = np.array([self.thresholds[each.kind] for each in sample.prompts])
-        kept = _kept(seen, boxes, logits, thresholds * maps.COMPETING)
+        named_stuff = [each.text in (stuff or ()) for each in sample.prompts]  # of which crops say nothing
+        kept = _kept(seen, boxes, np.where(named_stuff, unaided, logits), thresholds * maps.COMPETING)
         everything = select(
             boxes, [self.score(seen, self.read(vocabulary))] if vocabulary else [], _zeros(vocabulary)
         )
@@ -190,10 +193,14 @@ def shipped(store: Path = STORE) -> Shipped:
     if "second_look" in table:
         constants = dict(table["second_look"])
         calibrated |= constants.pop("thresholds")
+        if constants.get("near"):
+            constants["names"] = second_look.read_names(store / DETECTOR / "1" / NAMES_AT_LARGE)
         twice = Twice(SecondLook(**constants), encoder.see)
     read = (maps, outputs, pixels, prepared, second_look, seen_twice)
     sources = [Path(str(each.__file__)) for each in read] + [Path(__file__)]
-    looked = repr(twice and twice.look)
+    looked = repr(table.get("second_look"))
+    if twice is not None:
+        looked += hashlib.sha256(twice.look.names.tobytes()).hexdigest()
     parts = [images.digest, scorer.digest, encoder.digest, looked, *map(digest, sources)]
     thresholds = {kind: float(calibrated[kind]) for kind in PromptKind}
     return Shipped(

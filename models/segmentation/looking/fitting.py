@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Bool, Float, Float32, Float64
 
 from models.segmentation.second_look import SecondLook
 
@@ -21,15 +21,19 @@ class Pairs:
     Attributes:
         logits: The detector's.
         crops: The products of the crop's vector and the name's.
+        near: How near the crop is to names at large.
         right: Whether the place is what the name says: it overlaps such a thing by half.
     """
 
     logits: Float[np.ndarray, "n"]
     crops: Float[np.ndarray, "n"]
+    near: Float[np.ndarray, "n"]
     right: Bool[np.ndarray, "n"]
 
 
-def fitted(pairs: Pairs, most: int, least_objectness: float) -> SecondLook:
+def fitted(
+    pairs: Pairs, most: int, least_objectness: float, names: Float32[np.ndarray, "name dim"]
+) -> SecondLook:
     """Return the look that tells best which pairs are right, on the scale of its own logits.
 
     Two regressions on the same places, one by the own logit alone: where both say the same probability,
@@ -39,10 +43,20 @@ def fitted(pairs: Pairs, most: int, least_objectness: float) -> SecondLook:
         pairs: Right ones and wrong ones.
         most: See `SecondLook`.
         least_objectness: See `SecondLook`.
+        names: See `SecondLook`.
     """
-    own, crop, shift = logistic(np.stack([pairs.logits, pairs.crops], axis=1), pairs.right)
+    rows = np.stack([pairs.logits, pairs.crops, pairs.near], axis=1)
+    own, crop, near, shift = logistic(rows, pairs.right)
     alone, alone_shift = logistic(pairs.logits[:, None], pairs.right)
-    return SecondLook(most, least_objectness, own / alone, crop / alone, (shift - alone_shift) / alone)
+    return SecondLook(
+        most,
+        least_objectness,
+        own=own / alone,
+        crop=crop / alone,
+        shift=(shift - alone_shift) / alone,
+        near=near / alone,
+        names=names,
+    )
 
 
 def logistic(rows: Float[np.ndarray, "n dim"], right: Bool[np.ndarray, "n"]) -> Float64[np.ndarray, "dim+1"]:

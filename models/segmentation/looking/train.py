@@ -4,14 +4,16 @@ On development scenes alone, with the graphs of the store. How far crops are bel
 the detector was trained on, stuff among them, of which the encoder of crops knows nothing, and on names that
 were kept from the detector, read as if the text encoder had never learned them either. Thresholds follow the
 rule of all others (`models.segmentation.calibration`). Both are written into the description of the detector,
-whose own thresholds stay for whoever does not look twice.
+whose own thresholds stay for whoever does not look twice. Names at large are those that the detector was
+trained on, and are kept beside its graph.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -19,10 +21,11 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from models.evaluation.detection.finder import DETECTOR, Finder, shipped
+from models.evaluation.detection.finder import DETECTOR, NAMES_AT_LARGE, Finder, shipped
 from models.evaluation.detection.twice import See
 from models.evaluation.encoders import NAMES
 from models.export import DESCRIPTION, STORE
+from models.importer.description import described_file
 from models.segmentation.calibration import Asked, measured, overlap, thresholds
 from models.segmentation.judging.exemplars import by_exemplar, pictures
 from models.segmentation.knowledge import Knowledge
@@ -32,7 +35,7 @@ from models.segmentation.looking.unknowing import forgetting
 from models.segmentation.samples import PromptKind
 from models.segmentation.scenes.sets import development
 from models.segmentation.scenes.sources import Names, Use, drawings
-from models.segmentation.second_look import SecondLook, crops, joined, places
+from models.segmentation.second_look import SecondLook, crops, joined, nearness, places
 from models.vision.preparation import DEFAULTS
 
 SCENES: Final = {"seen": 128, "unseen": 128, "stuff": 64}
@@ -45,6 +48,7 @@ _UNKNOWN: Final = "unseen"
 _TABLE: Final = "\n[detection.second_look]\n"
 _HIT: Final = 0.5
 _DIGITS: Final = 4
+_WEIGHTS: Final = ("own", "crop", "shift", "near")
 
 Vectors = Mapping[str, np.ndarray]
 
@@ -80,7 +84,7 @@ def looked(finder: Finder, see: See, name: str, number: int) -> Looked:
     return Looked(lesson(sample, lambda _: ()), seen.outputs, boxes, chosen, found)
 
 
-def pairs(scenes: Sequence[Looked], texts: Vectors) -> Pairs:
+def pairs(scenes: Sequence[Looked], texts: Vectors, names: Float32[np.ndarray, "name dim"]) -> Pairs:
     """Return every pair of a place that was looked at and a name of its scene."""
     parts = []
     for each in scenes:
@@ -88,7 +92,8 @@ def pairs(scenes: Sequence[Looked], texts: Vectors) -> Pairs:
         own = each.outputs["queries"][each.chosen] @ asked.T + each.outputs["offsets"][each.chosen, None]
         fits = overlap(each.outputs["boxes"][each.chosen], each.lesson.boxes) >= _HIT
         right = (fits[:, :, None] & each.lesson.truth[None]).any(axis=1)
-        parts.append((own.ravel(), (each.crops @ asked.T).ravel(), right.ravel()))
+        near = np.repeat(nearness(each.crops, names), len(asked))
+        parts.append((own.ravel(), (each.crops @ asked.T).ravel(), near, right.ravel()))
     return Pairs(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
@@ -111,15 +116,17 @@ def asked(each: Looked, own: Lesson, texts: Vectors, look: SecondLook | None) ->
 
 
 def ship(look: SecondLook, chosen: Mapping[PromptKind, float], store: Path = STORE) -> None:
-    """Write the look and its thresholds at the end of the detector's description."""
-    path = store / DETECTOR / "1" / DESCRIPTION
+    """Write the look and its thresholds at the end of the detector's description, names beside its graph."""
+    folder = store / DETECTOR / "1"
+    path = folder / DESCRIPTION
     text, _, _ = path.read_text(encoding="utf-8").partition(_TABLE)
-    most, least, *weights = astuple(look)
-    numbers = zip(("own", "crop", "shift"), weights, strict=True)
-    lines = [f"most = {most}", f"least_objectness = {least}"]
-    lines += [f"{name} = {value:.{_DIGITS}f}" for name, value in numbers]
+    lines = [f"most = {look.most}", f"least_objectness = {look.least_objectness}"]
+    lines += [f"{name} = {getattr(look, name):.{_DIGITS}f}" for name in _WEIGHTS]
     lines += ["", "[detection.second_look.thresholds]"]
     lines += [f"{kind.value} = {value:.{_DIGITS}f}" for kind, value in chosen.items()]
+    np.save(folder / NAMES_AT_LARGE, look.names.astype(np.float16), allow_pickle=False)
+    file = described_file(folder / NAMES_AT_LARGE, role="names")
+    lines += ["", "[[files]]", *(f"{key} = {json.dumps(value)}" for key, value in file.items())]
     path.write_text(text + _TABLE + "\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -131,11 +138,13 @@ def main() -> None:
     knowledge = Knowledge()
     texts = _read(knowledge.read, chain(*scenes.values()))
     unknown = _read(forgetting(knowledge.read), scenes[_UNKNOWN])
-    known = [pairs(scenes[name], texts) for name in SCENES if name != _UNKNOWN]
-    every = _together(*known, pairs(scenes[_UNKNOWN], unknown))
-    look = _rounded(fitted(every, MOST, LEAST_OBJECTNESS))
-    print(look)
     pools = [drawings(Use.TRAINING, Names.SEEN), drawings(Use.DEVELOPMENT, Names.UNSEEN)]
+    names = knowledge.read(sorted({pools[0].name(label) for label in pools[0].labels}))
+    names = names.astype(np.float16).astype(np.float32)  # as they are kept
+    known = [pairs(scenes[name], texts, names) for name in SCENES if name != _UNKNOWN]
+    every = _together(*known, pairs(scenes[_UNKNOWN], unknown, names))
+    look = _rounded(fitted(every, MOST, LEAST_OBJECTNESS, names))
+    print({name: getattr(look, name) for name in _WEIGHTS}, f"{len(names)} names at large")
     shown = pictures(pools)
     by_picture = {
         name: [replace(each, lesson=by_exemplar(each.lesson, shown)) for each in scenes[name]]
@@ -186,14 +195,15 @@ def _together(*parts: Pairs) -> Pairs:
     return Pairs(
         np.concatenate([each.logits for each in parts]),
         np.concatenate([each.crops for each in parts]),
+        np.concatenate([each.near for each in parts]),
         np.concatenate([each.right for each in parts]),
     )
 
 
 def _rounded(look: SecondLook) -> SecondLook:
     """Return the look as it is written, so that thresholds are those of what ships."""
-    own, crop, shift = (round(float(each), _DIGITS) for each in (look.own, look.crop, look.shift))
-    return replace(look, own=own, crop=crop, shift=shift)
+    own, crop, shift, near = (round(float(getattr(look, name)), _DIGITS) for name in _WEIGHTS)
+    return replace(look, own=own, crop=crop, shift=shift, near=near)
 
 
 def _unfitted() -> SecondLook:

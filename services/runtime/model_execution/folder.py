@@ -29,7 +29,7 @@ _PLAIN_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 NameTemplate = Annotated[str, Field(pattern=r"^[^{}]*\{\}[^{}]*$")]
 DType = Literal["UINT8", "INT64", "FP32", "BOOL"]
-Role = Literal["weights", "tokenizer"]
+Role = Literal["weights", "tokenizer", "names"]
 
 
 class TensorSpec(Strict):

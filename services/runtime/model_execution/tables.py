@@ -72,6 +72,8 @@ class SecondLook(Strict):
         own: What the detector's logit is multiplied with.
         crop: What the product of the crop's vector and a text's is multiplied with.
         shift: What is added.
+        near: What the crop's nearness to names at large (a file of the role `names`) is multiplied with;
+            0: there are none.
         thresholds: As it was calibrated.
     """
 
@@ -80,6 +82,7 @@ class SecondLook(Strict):
     own: float = Field(gt=0)
     crop: float
     shift: float
+    near: float = 0.0
     thresholds: SecondThresholds
 
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from models.segmentation.second_look import SecondLook
-from services.kernel.errors import Unsupported
+from models.segmentation.second_look import SecondLook, read_names
+from services.kernel.errors import Corrupt, Unsupported
 from services.kernel.vocabulary import PromptKind
+from services.runtime.model_execution import tables
 from services.runtime.model_execution.crops import Sight, sight
-from services.runtime.model_execution.folder import Description
+from services.runtime.model_execution.folder import Description, ModelFolder
 from services.runtime.model_execution.opening import OpenedModels, Wanted
 from services.runtime.model_execution.tables import Strict
 from services.runtime.model_execution.texts import Reading, reading
@@ -65,7 +66,8 @@ def detection(name: str, opened: OpenedModels) -> Detection:
         Corrupt: A file is not the one that its model describes.
         Unsupported: It is no detector, or one of the others does not fit it.
     """
-    described = opened(name).description
+    folder = opened(name)
+    described = folder.description
     asked = described.detection
     if asked is None or not _is_detector(described):
         raise Unsupported(
@@ -85,17 +87,32 @@ def detection(name: str, opened: OpenedModels) -> Detection:
             )
     twice = None if sees is None else asked.second_look
     inputs = {each.name: each for each in described.inputs}
+    dimensions = inputs["sentences"].shape[-1]
     return Detection(
         name,
         asked.scorer,
         side_px=inputs["images"].shape[1],
-        dimensions=inputs["sentences"].shape[-1],
+        dimensions=dimensions,
         thresholds=_by_kind(asked.thresholds),
         reading=reads,
         exemplars=sees,
-        second_look=None if twice is None else SecondLook(**twice.model_dump(exclude={"thresholds"})),
+        second_look=None if twice is None else _second_look(twice, folder, dimensions),
         second_thresholds={} if twice is None else _by_kind(twice.thresholds),
     )
+
+
+def _second_look(asked: tables.SecondLook, folder: ModelFolder, dimensions: int) -> SecondLook:
+    constants = asked.model_dump(exclude={"thresholds"})
+    if not asked.near:
+        return SecondLook(**constants)
+    path = folder.external("names")
+    try:
+        names = read_names(path)
+    except ValueError as error:
+        raise Corrupt(f"names of {folder.name} cannot be read: {error}") from error
+    if names.shape[1] != dimensions:
+        raise Corrupt(f"{path} has rows of {names.shape[1]} numbers, and texts have {dimensions}")
+    return SecondLook(**constants, names=names)
 
 
 def _by_kind(thresholds: Strict) -> Mapping[PromptKind, float]:

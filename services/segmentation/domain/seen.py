@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +39,23 @@ class Seen:
     def size_bytes(self) -> int:
         """What it takes to keep it."""
         return sum(int(getattr(self, field.name).nbytes) for field in fields(self))
+
+
+@dataclass(frozen=True, eq=False)
+class SeenTwice(Seen):
+    """What was seen after a second look.
+
+    Attributes:
+        first_queries: What `queries` were before it.
+        first_offsets: Likewise.
+    """
+
+    first_queries: Float32[np.ndarray, "n q dim"]
+    first_offsets: Float32[np.ndarray, "n q"]
+
+    def at_first(self) -> Seen:
+        """Return what was seen before the second look."""
+        return replace(self, queries=self.first_queries, offsets=self.first_offsets)
 
 
 class SeenKey(NamedTuple):

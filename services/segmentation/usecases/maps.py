@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int16
@@ -20,6 +20,7 @@ from services.kernel.limits import LIMITS
 from services.kernel.vocabulary import FindOptions, ImageReference, Prompt, PromptKind, Stage
 from services.segmentation.domain import shapes
 from services.segmentation.domain.finding import counted
+from services.segmentation.domain.seen import SeenTwice
 from services.segmentation.ports import MapStore
 from services.segmentation.usecases.find import Passes, Turn, rungs_of
 from services.segmentation.usecases.look import Second
@@ -178,6 +179,11 @@ def _parts(passes: Passes, turn: Turn, order: MapOrder, on_map: Sequence[Square]
     if not turn.seen.mask_queries.shape[2]:
         raise Unsupported("this detector makes no masks, so no maps can be drawn", reason="NO_MASKS")
     logits = np.concatenate(list(passes.logits(turn, order.prompts)), axis=1)  # (views x q, t)
+    stuff = _stuff(order)[list(turn.places)]
+    if isinstance(turn.seen, SeenTwice) and stuff.any():  # whoever sees crops knows things, and no stuff
+        first = replace(turn, seen=turn.seen.at_first())
+        at_first = np.concatenate(list(passes.logits(first, order.prompts)), axis=1)
+        logits = np.where(stuff, at_first, logits)
     asked = passes.thresholds(turn, order.prompts, order.find)
     if order.find.threshold is None:
         asked = asked * COMPETING

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields
 from typing import Final
 
 import numpy as np
@@ -13,7 +13,7 @@ from models.segmentation.prepared import Square
 from models.segmentation.second_look import SecondLook, crops, joined, places
 from services.kernel.sharing import TimeLimit
 from services.kernel.vocabulary import PromptKind
-from services.segmentation.domain.seen import Seen
+from services.segmentation.domain.seen import Seen, SeenTwice
 from services.segmentation.ports import ExemplarEncoder
 
 SEEN_AT_ONCE: Final = 4
@@ -79,4 +79,6 @@ class SecondLooks:
             np.concatenate(found),
             look=self._look,
         )
-        return replace(seen, queries=queries.reshape(n, count, dim), offsets=offsets.reshape(n, count))
+        twice = {"queries": queries.reshape(n, count, dim), "offsets": offsets.reshape(n, count)}
+        before = {field.name: getattr(seen, field.name) for field in fields(seen)}
+        return SeenTwice(**{**before, **twice}, first_queries=seen.queries, first_offsets=seen.offsets)

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from models.export import STORE
+from models.files import digest
 from models.segmentation.looking.train import ship
 from models.segmentation.looking.unknowing import without
 from models.segmentation.samples import PromptKind
-from models.segmentation.second_look import SecondLook
+from models.segmentation.second_look import SecondLook, read_names
 
-LOOK = SecondLook(most=9, least_objectness=-0.25, own=0.5, crop=6.0, shift=-2.0)
+AT_LARGE = np.eye(3, 640, dtype=np.float32)
+LOOK = SecondLook(most=9, least_objectness=-0.25, own=0.5, crop=6.0, shift=-2.0, near=-3.0, names=AT_LARGE)
 CHOSEN = {PromptKind.NAME: 0.125, PromptKind.EXEMPLAR: 0.25}
 
 
@@ -47,6 +49,11 @@ def test_what_is_shipped_replaces_what_was_and_nothing_else_of_the_description(s
     after = tomllib.loads(place.read_text(encoding="utf-8"))
     look = after["detection"].pop("second_look")
     before["detection"].pop("second_look", None)
+    (file,) = after.pop("files")
+    before.pop("files", None)
     assert after == before
     assert look.pop("thresholds") == {"name": 0.125, "exemplar": 0.25}
-    assert SecondLook(**look) == LOOK
+    assert look == {each: getattr(LOOK, each) for each in look}
+    assert file["role"] == "names"
+    assert (read_names(place.parent / file["file"]) == AT_LARGE).all()
+    assert digest(place.parent / file["file"]) == file["sha256"]

@@ -1,7 +1,10 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from models.segmentation.second_look import SecondLook, crops, joined, places
+from models.segmentation.second_look import SecondLook, crops, joined, nearness, places, read_names
 from models.vision.preparation import PreparationSettings
 
 LOOK = SecondLook(most=3, least_objectness=0.0, own=0.5, crop=4.0, shift=-1.0)
@@ -106,3 +109,61 @@ def test_a_crop_at_the_border_or_of_one_pixel_is_a_crop(box: tuple[float, ...]) 
     (square,) = crops(picture, np.array([box]), PreparationSettings(size_px=16))
 
     assert square.shape == (16, 16, 3)
+
+
+def test_nearness_lies_between_the_mean_and_the_highest_cosine() -> None:
+    seen, names = vectors(4), vectors(9, seed=3)
+    cosines = seen @ names.T
+
+    found = nearness(seen, names)
+
+    assert (found < cosines.max(axis=1)).all()
+    assert (found > cosines.mean(axis=1)).all()
+
+
+def test_nearness_is_the_logarithm_of_the_mean_of_what_cosines_count() -> None:
+    seen, names = vectors(4), vectors(9, seed=3)
+
+    expected = 0.05 * np.log(np.exp((seen @ names.T).astype(np.float64) / 0.05).mean(axis=1))
+
+    np.testing.assert_allclose(nearness(seen, names), expected, atol=1e-6)
+
+
+def test_names_at_large_move_a_place_as_much_for_one_text_as_for_another() -> None:
+    queries, offsets = 5 * vectors(5), np.linspace(-2, 1, 5).astype(np.float32)
+    seen, texts, names = vectors(2, seed=1), vectors(7, seed=2), vectors(9, seed=3)
+    chosen = np.array([3, 1])
+    without = joined(queries, offsets, ROOM, chosen, seen, look=LOOK)
+
+    with_names = joined(queries, offsets, ROOM, chosen, seen, look=replace(LOOK, near=-2.5, names=names))
+
+    def logits(each: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        return np.asarray(each[0] @ texts.T + each[1][:, None])
+
+    expected = logits(without)
+    expected[chosen] -= 2.5 * nearness(seen, names)[:, None]
+    np.testing.assert_allclose(logits(with_names), expected, atol=1e-5)
+
+
+def test_names_at_large_are_read_as_they_were_kept(tmp_path: Path) -> None:
+    rows = vectors(9).astype(np.float16)
+    np.save(tmp_path / "names.npy", rows)
+
+    assert (read_names(tmp_path / "names.npy") == rows.astype(np.float32)).all()
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.zeros((3, 4), np.float32),
+        np.zeros(4, np.float16),
+        np.zeros((0, 4), np.float16),
+        np.full((3, 4), np.nan, np.float16),
+        np.array([{"a": 1}], dtype=object),
+    ],
+)
+def test_names_at_large_that_are_no_rows_of_numbers_are_refused(tmp_path: Path, rows: np.ndarray) -> None:
+    np.save(tmp_path / "names.npy", rows, allow_pickle=True)
+
+    with pytest.raises(ValueError, match=r"half-precision|allow_pickle"):
+        read_names(tmp_path / "names.npy")

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import hashlib
+import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from services.kernel.errors import Corrupt, NotFound, Unsupported
@@ -74,6 +77,29 @@ def test_a_detector_may_look_once(store: Path) -> None:
 
     assert found.second_look is None
     assert not found.second_thresholds
+
+
+def test_a_second_look_needs_no_names_at_large(store: Path) -> None:
+    described = store / NAME / "1" / "model.toml"
+    text = described.read_text(encoding="utf-8").partition("[[files]]")[0]
+    described.write_text(re.sub("^near = .*$", "", text, flags=re.MULTILINE), encoding="utf-8")
+
+    found = detection(NAME, opened(store))
+
+    assert found.second_look is not None
+    assert found.second_look.near == 0
+    assert not found.second_look.names.size
+
+
+def test_names_at_large_lie_where_texts_do(store: Path) -> None:
+    path = store / NAME / "1" / "names.npy"
+    before = path.read_bytes()
+    np.save(path, np.ones((3, 8), np.float16))
+    change(store, hashlib.sha256(before).hexdigest(), hashlib.sha256(path.read_bytes()).hexdigest())
+    change(store, f"size_bytes = {len(before)}", f"size_bytes = {path.stat().st_size}")
+
+    with pytest.raises(Corrupt, match="8 numbers, and texts have 640"):
+        detection(NAME, opened(store))
 
 
 def test_a_second_look_at_no_place_is_refused(store: Path) -> None:

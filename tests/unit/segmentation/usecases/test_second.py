@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -209,3 +209,15 @@ def test_maps_are_drawn_with_the_second_look_and_say_so() -> None:
 
     assert seer.batches == [2]
     assert drawn.stage.models[-1] == seer.models()[0]
+
+
+def test_stuff_on_maps_is_what_the_first_look_says_for_crops_know_things_alone() -> None:
+    strict = SecondLook(most=6, least_objectness=0.0, own=1.0, crop=0.0, shift=-50.0)
+    order = MapOrder(IMAGE, [RED_BOX])
+
+    as_thing = segmentation(WatchedSeer(), look=strict).draw(order)
+    as_stuff = segmentation(WatchedSeer(), look=strict).draw(replace(order, stuff=frozenset({0})))
+    at_first = FakeSegmentation().draw(replace(order, stuff=frozenset({0})))
+
+    assert not as_thing.segments
+    assert [each.area_px for each in as_stuff.segments] == [each.area_px for each in at_first.segments] != []
