@@ -15,10 +15,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Float16, Float32, Int
 
-from models.vision.global_encoder.fitting import Affine, codes, discriminant, unit
+from models.vision.global_encoder.fitting import Affine, codes, discriminant, gated, unit
 from models.vision.global_encoder.recipe import Fitted, Recipe
 
-_HALF_TONE = 3.5
 _TEMPERATURE = 1.5
 _TOP_CLASSES = 20
 _STANDARDISED_SHARE = 1.5
@@ -106,10 +105,7 @@ def embeddings(
     weight: float,
 ) -> Float16[np.ndarray, "view visual"]:
     """Return views among pictures: what they show, and beside it the skin tone."""
-    rows = fitted.tone(colours)
-    squared = (rows**2).sum(1, keepdims=True)
-    toned = rows * squared * np.sqrt(squared) / (squared**2 + _HALF_TONE**4)
-    return unit(np.concatenate([thing, weight * toned], 1)).astype(np.float16)
+    return unit(np.concatenate([thing, weight * gated(fitted.tone(colours))], 1)).astype(np.float16)
 
 
 def names(

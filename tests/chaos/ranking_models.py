@@ -25,7 +25,7 @@ from services.runtime.event_log.kafka import KafkaLog
 from services.runtime.topics import TOPICS
 from tests.chaos.experiment import Experiment, Figures, Size
 from tests.chaos.ledger import Evidence, balance
-from tests.chaos.outage import until
+from tests.chaos.outage import Scale, until
 from tests.chaos.platform import started
 from tests.chaos.traffic import TOLERANCE, Answer, Batch, ended_well
 from tests.chaos.victim import Victim
@@ -44,21 +44,7 @@ _RANKS: Final = {
     "FOVEA_RANKING_MODEL": "fovea-ranker",
     "FOVEA_KEPT_JUDGEMENTS": "0",  # every image is ranked anew
 }
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How much is done: different pictures, images and calls of an outage, outages of a kind."""
-
-    pictures: int
-    images: int
-    calls: int
-    rounds: int
-
-    @classmethod
-    def of(cls, size: Size) -> Scale:
-        """Return what a size of experiment means."""
-        return cls(6, 8, 6, 1) if size is Size.SHORT else cls(30, 60, 40, 3)
+SCALES: Final = {Size.SHORT: Scale(6, 8, 6, 1), Size.LONG: Scale(30, 60, 40, 3)}
 
 
 @dataclass(frozen=True)
@@ -176,7 +162,7 @@ def run(folder: Path, size: Size) -> list[Figures]:
         own = {"ranking": {**triton.settings, **_RANKS}}
         platform = stack.enter_context(started(folder / "platform", kafka.settings, own=own))
         calls = stack.enter_context(Calls(platform.target, collection="ranked"))
-        scene = Scene(platform.programs["ranking"], calls, Scale.of(size))
+        scene = Scene(platform.programs["ranking"], calls, SCALES[size])
         faults: dict[str, Fault] = {
             "ranking's Triton killed and started again": victim.killed,
             "ranking's Triton stands still": victim.paused,

@@ -21,12 +21,12 @@ from services.retrieval.ports import Found, Memory, MemoryView
 from services.runtime import memory_version
 from services.runtime.event_log.ports import TopicPartition
 from tests.fakes.exemplars import embedding
+from tests.fakes.folders import IN_MEMORY
 from tests.fakes.memory import InMemoryMemory
 
 ALL = Scope()
 NORTH = embedding(0, 1)
 EAST = embedding(1, 0)
-IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  (where a flush costs nothing)
 
 
 class Writable(Memory, Protocol):

@@ -13,6 +13,8 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float, Float32, Int
 
+HALF_TONE = 3.5
+"""Length of a skin tone that counts half."""
 _ROUNDS = 3
 _SPARE = 32
 
@@ -139,6 +141,12 @@ def exemplars(
     wanted = (sums / trust[:, None]).astype(np.float32)
     solved = scipy.linalg.solve(kernel, wanted, assume_a="pos", overwrite_a=True)
     return Exemplars(anchors, solved.astype(np.float32), mean)
+
+
+def gated(rows: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, "n dim"]:
+    """Return skin tones as `network.gated` does: of about length 1, of about none if they were short."""
+    squared = (rows**2).sum(1, keepdims=True)
+    return np.asarray(rows * squared * np.sqrt(squared) / (squared**2 + HALF_TONE**4))
 
 
 def unit(rows: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, "n dim"]:

@@ -27,10 +27,10 @@ from models.vision.efficientnet.network import (
     STAGES,
     EfficientNetLite0,
 )
+from models.vision.global_encoder.fitting import HALF_TONE
 
 ORIENTATIONS: Final = 9
 COLOUR_STEPS: Final = 6
-HALF_TONE: Final = 3.5
 _SMALL_PX: Final = 56
 _PLACED_STAGE: Final = 5
 PARTS: Final[Mapping[str, int]] = {

@@ -24,7 +24,6 @@ from tests.fakes.shelves import ShelvedReplica
 
 VOTING = Voting((SpaceVote("visual", weight=1.0, temperature=0.05, reference=0.5),), neighbours=5)
 LIVE = StateName()
-IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  (where a flush costs nothing)
 CENTRES = {"robin": (1.0, 0.0), "wren": (0.0, 1.0), "tit": (-1.0, 0.2)}
 
 

@@ -12,9 +12,10 @@ from services.retrieval.domain import Scope
 from services.retrieval.domain.versions import Drop, Edit, Restore, StateName, same
 from services.retrieval.usecases.overlay import Overlay
 from tests.fakes.exemplars import BIRDS, embedding, encoded
+from tests.fakes.folders import IN_MEMORY
 from tests.fakes.memory import InMemoryView
 from tests.fakes.shelves import labels
-from tests.unit.retrieval.stating import CENTRES, IN_MEMORY, Case, bird
+from tests.unit.retrieval.stating import CENTRES, Case, bird
 
 
 def test_a_difference_to_a_version_makes_the_memory_what_it_was(case: Case) -> None:

@@ -15,7 +15,7 @@ from models.data import splits
 from models.data.cache import cache_folder
 from models.vision.global_encoder.data import Picture
 from models.vision.global_encoder.export import load_reading, modules
-from models.vision.global_encoder.fitting import unit
+from models.vision.global_encoder.fitting import gated, unit
 from models.vision.global_encoder.network import PARTS
 from models.vision.global_encoder.readings import Readings, readings
 from models.vision.global_encoder.recipe import Classifier, Fitted, Lesson, Recipe, fit, reduce_all
@@ -23,7 +23,6 @@ from models.vision.global_encoder.train import centred_texts, reader
 
 FOLDS: Final = 3
 _SEED: Final = 11
-_HALF_TONE: Final = 3.5
 _BLOCK: Final = 256
 
 
@@ -91,9 +90,7 @@ def _spaces(
     thing = unit(fitted.discriminant(reduce_all(lesson, fitted.reductions, wanted)))[order]
     read = found.rows[rows].astype(np.float32)
     tone = fitted.tone(read[:, lesson.parts()["colours"]])
-    squared = (tone**2).sum(1, keepdims=True)
-    gated = tone * squared * np.sqrt(squared) / (squared**2 + _HALF_TONE**4)
-    visual = unit(np.concatenate([thing, recipe.tone_weight * gated], 1))
+    visual = unit(np.concatenate([thing, recipe.tone_weight * gated(tone)], 1))
     exemplar = unit(thing[:, : recipe.name_dimensions] - fitted.exemplars.mean)
     return visual, unit(np.concatenate([exemplar, _bridged(fitted, read[:, lesson.parts()["logits"]])], 1))
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.vision.global_encoder import fitting
 from models.vision.global_encoder.export import load_reading
 from models.vision.global_encoder.network import PARTS, Projection, colours, edges, gated
 
@@ -75,6 +76,12 @@ def test_a_short_row_is_gated_off_and_a_long_one_is_about_one_and_keeps_its_dire
     assert rows[1].norm() < 1e-5
     assert rows[2].tolist() == [0, 0]
     assert rows[3].norm() == pytest.approx(0.5, rel=1e-5)
+
+
+def test_tones_are_gated_alike_where_models_are_fitted_and_where_they_run() -> None:
+    rows = np.random.default_rng(0).normal(scale=3.5, size=(20, 5)).astype(np.float32)
+
+    assert fitting.gated(rows) == pytest.approx(gated(torch.from_numpy(rows)).numpy(), abs=1e-6)
 
 
 def test_what_is_read_from_a_crop_has_all_parts_and_does_not_depend_on_the_batch() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.retrieval.adapters.memory.indexes import IN_MEMORY
+from tests.fakes.folders import IN_MEMORY
 from tests.unit.retrieval.adapters.memory.replicas import Replica, TimedStore
 
 

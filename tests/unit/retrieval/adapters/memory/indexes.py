@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from services.kernel.vocabulary import EncodedExemplar
 from services.retrieval.adapters.memory.changes import Change
 from services.retrieval.adapters.memory.index import SegmentedIndex
@@ -18,7 +16,6 @@ from tests.fakes.exemplars import BIRDS, embedding
 
 ALL = Scope()
 NORTH, EAST = embedding(0, 1), embedding(1, 0)
-IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  (where a flush costs nothing)
 SMALL = Parameters(BufferParameters(rows=4), MergeParameters(most_rows=40, few_rows=2))
 
 

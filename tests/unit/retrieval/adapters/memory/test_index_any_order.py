@@ -16,8 +16,9 @@ from services.retrieval.adapters.memory.index import SegmentedIndex
 from services.retrieval.adapters.memory.state import State
 from services.retrieval.domain import Scope
 from tests.fakes.exemplars import BIRDS, ENCODER, OTHER_DIGEST, embedding, encoded
+from tests.fakes.folders import IN_MEMORY
 from tests.fakes.memory import InMemoryMemory
-from tests.unit.retrieval.adapters.memory.indexes import IN_MEMORY, SMALL
+from tests.unit.retrieval.adapters.memory.indexes import SMALL
 
 NAMES = st.sampled_from([f"x{number}" for number in range(12)])
 SPACES = st.sampled_from(["visual", "name"])

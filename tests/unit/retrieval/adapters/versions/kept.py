@@ -14,12 +14,12 @@ from services.retrieval.adapters.memory.parameters import Parameters
 from services.retrieval.domain import Scope
 from services.runtime.object_store.ports import ObjectStore
 from tests.fakes.exemplars import BIRDS, embedding, encoded
+from tests.fakes.folders import IN_MEMORY
 from tests.fakes.object_store import InMemoryStore
 from tests.fakes.replica import SMALL
 from tests.fakes.shelves import ShelvedReplica
 
 ALL = Scope()
-IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  (where a flush costs nothing)
 LAZY = Parameters()  # merges nothing as small as what is taught here
 
 
