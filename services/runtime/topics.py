@@ -166,7 +166,7 @@ def _of_feedback(message: gateway.FeedbackGiven) -> Subject:
 
 
 _FLOW = TopicSettings(partitions=4, retention_s=7 * DAY_S)
-_VIEW = TopicSettings(partitions=4, compacted=True)
+_MEMORY = TopicSettings(partitions=4, compacted=True, late_s=3.0)
 
 TOPICS: Final = TopicTable(
     [
@@ -235,7 +235,7 @@ TOPICS: Final = TopicTable(
             "exemplars.encoded",
             encoding.ExemplarEncoded,
             _of_encoded_exemplar,
-            _VIEW,
+            _MEMORY,
             meaning="The memory: an exemplar with its embeddings; without a value it is forgotten.",
             key=_EXEMPLAR,
             owner="encoding",

@@ -54,10 +54,10 @@ class Platform:
         self.programs[name] = Program(module, self._folder / name, settings)
         return self.programs[name]
 
-    def start_beside(self, name: str, settings: Mapping[str, str]) -> Program:
+    def start_beside(self, name: str, settings: Mapping[str, str], *, module: str = "") -> Program:
         """Start one more process of a service: it takes its share of events, and gRPC does not reach it."""
         beside = f"{name}-{len(self.programs)}"
-        module = self._modules.get(name, f"services.{name}")
+        module = module or self._modules.get(name, f"services.{name}")
         ports = {"FOVEA_PORT": "0", "FOVEA_ADMIN_PORT": "0"}
         self.programs[beside] = Program(
             module, self._folder / beside, {**self._settings, **settings, **ports}

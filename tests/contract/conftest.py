@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.runtime.event_log.settings import TopicSettings
-from tests.contract.logs import LOGS, PARTITIONS, Bench
+from tests.contract.logs import LATE_S, LOGS, PARTITIONS, Bench
 from tests.contract.memories import MEMORIES, MILVUS, Writable
 
 
@@ -32,6 +32,11 @@ def memory(request: pytest.FixtureRequest) -> Iterator[Writable]:
 @pytest.fixture(params=["sqlite", pytest.param("kafka", marks=pytest.mark.integration)])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     topic, other = f"things.done-{uuid.uuid4()}", f"others.done-{uuid.uuid4()}"
-    topics = {topic: TopicSettings(PARTITIONS), other: TopicSettings(1)}
+    prompt = f"prompt.done-{uuid.uuid4()}"
+    topics = {
+        topic: TopicSettings(PARTITIONS),
+        other: TopicSettings(1),
+        prompt: TopicSettings(1, late_s=LATE_S),
+    }
     with LOGS[request.param](tmp_path, topics, request) as log:
-        yield Bench(log, topic, other)
+        yield Bench(log, topic, other, prompt)

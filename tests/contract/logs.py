@@ -26,6 +26,7 @@ from services.runtime.event_log.settings import TopicSettings
 from services.runtime.event_log.sqlite import SqliteLog
 
 PARTITIONS = 4
+LATE_S = 3.0
 PATIENCE_S = 30.0
 Topics = Mapping[str, TopicSettings]
 Open = Callable[[Path, Topics, pytest.FixtureRequest], AbstractContextManager[EventLog]]
@@ -56,6 +57,7 @@ class Bench:
     log: EventLog
     topic: str
     other: str
+    prompt: str
     group: str = field(default_factory=lambda: f"group-{uuid.uuid4()}")
 
     def publish(self, *keys: str, value: bytes = b"x") -> None:

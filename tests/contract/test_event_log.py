@@ -6,6 +6,7 @@ import threading
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +17,7 @@ from services.runtime.event_log.ports import (
     NewRecord,
     TopicPartition,
 )
-from tests.contract.logs import PARTITIONS, PATIENCE_S, Bench, join, keys, read
+from tests.contract.logs import LATE_S, PARTITIONS, PATIENCE_S, Bench, join, keys, read
 
 
 def test_a_record_comes_back_as_it_was_published(bench: Bench) -> None:
@@ -92,6 +93,27 @@ def test_records_of_one_key_keep_their_order_whoever_else_publishes(bench: Bench
             seen[record.key].append(int(record.value or b""))
 
     assert seen == {name: list(range(30)) for name in names}
+
+
+def test_what_comes_too_late_is_refused_and_taken_when_it_is_of_now(bench: Bench) -> None:
+    late = NewRecord(bench.prompt, "a", b"late", as_of_s=time.time() - LATE_S - 1)
+    with pytest.raises(Unavailable) as refused:
+        bench.log.publish([late])
+    bench.log.publish([replace(late, value=b"again", as_of_s=time.time())])
+
+    with bench.log.tail([bench.prompt], start="beginning") as tail:
+        assert [record.value for record in read(tail, 1)] == [b"again"]
+    assert refused.value.reason == "TOO_LATE"
+
+
+def test_a_record_is_of_the_time_that_its_writer_says(bench: Bench) -> None:
+    now_s = time.time()
+    bench.log.publish([NewRecord(bench.prompt, "a", b"", as_of_s=now_s - 1)])
+    bench.log.publish([NewRecord(bench.other, "a", b"", as_of_s=now_s - 3600)])
+
+    for topic, age_s in ((bench.prompt, 1), (bench.other, 3600)):
+        with bench.log.tail([topic], start="beginning") as tail:
+            assert read(tail, 1)[0].timestamp_s == pytest.approx(now_s - age_s, abs=1e-3)
 
 
 def test_publishing_nothing_is_no_error(bench: Bench) -> None:

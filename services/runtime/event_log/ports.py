@@ -26,6 +26,14 @@ class NewRecord:
     """A record to publish. `value=None` deletes the key in a compacted topic.
 
     Whoever publishes ends its `span`, if it has one; the log itself knows nothing of it.
+
+    Args:
+        topic: Where to.
+        key: What it is about.
+        value: What is said of it.
+        headers: Beside the value.
+        span: Of its publishing.
+        as_of_s: When the writer last knew that this is its to say, in seconds since the epoch; None is now.
     """
 
     topic: str
@@ -33,6 +41,7 @@ class NewRecord:
     value: bytes | None
     headers: Mapping[str, str] = field(default_factory=dict)
     span: OpenSpan | None = field(default=None, compare=False, repr=False)
+    as_of_s: float | None = None
 
 
 class Position(NamedTuple):
@@ -45,7 +54,7 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True)
 class Record:
-    """A record as read. `timestamp_s` is the time of publishing, in seconds since the epoch."""
+    """A record as read. `timestamp_s`, since the epoch, is its `as_of_s`, or else when it was published."""
 
     position: Position
     key: str
@@ -152,7 +161,8 @@ class EventLog(Protocol):
         """Append the records, in order; when it returns, all are durable.
 
         Raises NotFound for an unknown topic, Unavailable if durability cannot be promised: then some
-        records may have been written, and the caller tries again with the same event ids.
+        records may have been written, and the caller tries again with the same event ids. Its reason is
+        TOO_LATE if a record is of longer ago than its topic takes, by the clock of whoever keeps the log.
         """
         ...
 

@@ -24,8 +24,12 @@ class TopicSettings:
         partitions: Fixed for the life of the topic: a key's partition follows from their number.
         compacted: Keep the newest record of every key for ever, and forget the older ones.
         retention_s: Forget records older than this; None keeps them. A compacted topic ignores it.
+        late_s: Refuse a record whose `as_of_s` is longer ago than this; None takes all. It keeps a process
+            that stood still from having the last word on a key, so it is at most half the time after which
+            the group gives a silent member's partitions to others.
     """
 
     partitions: int = 1
     compacted: bool = False
     retention_s: float | None = None
+    late_s: float | None = None

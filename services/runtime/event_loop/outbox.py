@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Final
 
 from services.kernel.errors import Conflict, FoveaError
 from services.runtime.event_log.ports import Commit, Consumer, NewRecord, Record, TopicPartition
@@ -16,6 +18,17 @@ from services.runtime.events import sent
 _log = logging.getLogger(__name__)
 
 Bury = Callable[[Done, Exception], list[NewRecord]]
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """When the group last confirmed this member, on both clocks: the time before it was asked."""
+
+    monotonic_s: float
+    now_s: float
+
+
+_NEVER: Final = _Heard(-math.inf, 0.0)
 
 
 class Outbox:
@@ -45,7 +58,8 @@ class Outbox:
         self._commits: dict[TopicPartition, Commit] = {}
         self._since_s = 0.0
         self._published_s = 0.0
-        self._mine_s = -math.inf
+        self._late = {name for name, each in platform.topics.settings().items() if each.late_s is not None}
+        self._heard = _NEVER
 
     def add(self, done: Done) -> None:
         """Take an event that is done with."""
@@ -58,10 +72,6 @@ class Outbox:
         """Whether the oldest of them has waited long enough for company."""
         waited_s = self._platform.clock.monotonic_s() - self._since_s
         return bool(self._done) and waited_s >= self._platform.flush_after_s
-
-    def mine(self, at_s: float) -> None:
-        """Note that the group knew at this time of the monotonic clock whose the events here are."""
-        self._mine_s = max(self._mine_s, at_s)
 
     def drop(self, source: TopicPartition) -> None:
         """Forget the events of a partition that another member has now: it does them again.
@@ -94,7 +104,6 @@ class Outbox:
     def flush(self, *, commit: bool) -> None:
         """Publish, and commit if asked to or if it is time. Raises what the log raises; call again later."""
         if self._done:
-            self._require_mine()
             self._publish()
             if not self._commits:
                 self._published_s = self._platform.clock.monotonic_s()
@@ -107,35 +116,53 @@ class Outbox:
     def _require_mine(self) -> None:
         """Raise Conflict if the events are another member's by now.
 
-        A process that stood still for longer than a session does not know of it. So if it is a while since
-        the group was heard of, it is asked, by a commit that moves nothing.
+        A process that stood still for longer than a session does not know of it, and a poll does not tell:
+        it returns what was fetched before. Only an answered commit does; if the last one was a while ago,
+        one is made that moves nothing.
         """
-        now_s = self._platform.clock.monotonic_s()
-        if now_s - self._mine_s <= self._platform.trust_s:
+        heard = self._now()
+        if heard.monotonic_s - self._heard.monotonic_s <= self._platform.trust_s:
             return
         self._consumer.commit(
             {done.lane.source: done.lane.here(done.record) for done in reversed(self._done)}
         )
-        self.mine(now_s)
+        self._heard = heard
+
+    def _now(self) -> _Heard:
+        return _Heard(self._platform.clock.monotonic_s(), self._platform.clock.now_s())
 
     def _publish(self) -> None:
         started_s = self._platform.clock.monotonic_s()
-        outputs = list(chain.from_iterable(done.outputs for done in self._done))
+        if any(record.topic in self._late for done in self._done for record in done.outputs):
+            self._require_mine()
+        outputs = list(chain.from_iterable(map(self._outputs, self._done)))
         try:
             self._platform.log.publish(outputs)
         except FoveaError as error:
             if self._platform.retry.transient(error):
+                self._heard = _NEVER  # it may have been too late, or will be by the next time
                 raise
             self._publish_each()
         sent(outputs)
         if outputs:
             self._metrics.published(self._platform.clock.monotonic_s() - started_s)
 
+    def _outputs(self, done: Done) -> list[NewRecord]:
+        """Return what an event led to; what must not come late has the time at which it was not.
+
+        This process may stand still at any moment from now on, even within `publish`. The log then finds
+        that time too long ago, before another member can have the event.
+        """
+        return [
+            replace(record, as_of_s=self._heard.now_s) if record.topic in self._late else record
+            for record in done.outputs
+        ]
+
     def _publish_each(self) -> None:
         """Find whose outputs the log will never take: those events become dead letters."""
         for done in self._done:
             try:
-                self._platform.log.publish(done.outputs)
+                self._platform.log.publish(self._outputs(done))
             except FoveaError as error:
                 if self._platform.retry.transient(error) or done.dead:
                     raise
@@ -146,12 +173,12 @@ class Outbox:
         """Commit what is still assigned here; whoever has the rest now does it again."""
         assigned = self._consumer.assignment()
         kept = {source: commit for source, commit in self._commits.items() if source in assigned}
-        now_s = self._platform.clock.monotonic_s()
+        heard = self._now()
         try:
             self._consumer.commit(kept)
         except Conflict as error:
             _log.warning("not committed, so whoever has the events now does them again: %s", error)
         else:
             if kept:
-                self.mine(now_s)
+                self._heard = heard
         self._commits = {}

@@ -68,8 +68,8 @@ class Platform:
         tracer: Takes the spans of their events, if anybody does.
         retry: What errors mean.
         flush_after_s: Outputs are published together, but none waits longer than this for the next event.
-        trust_s: A member whose group has not been heard of for so long asks it before it publishes; well
-            below the time after which the group takes a silent member for dead.
+        trust_s: A member whose group has not answered it for so long asks it before it publishes to a topic
+            that refuses what comes late; well below that topic's `late_s`.
         commit_after_s: Events are committed together, but none later than this after it is done with: so
             much is done again after a death.
         idle_s: A loop looks at least this often whether it shall stop.
@@ -85,7 +85,7 @@ class Platform:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     flush_after_s: float = 0.02
     commit_after_s: float = 0.25
-    trust_s: float = 2.0
+    trust_s: float = 1.0
     idle_s: float = 0.25
     clock: Clock = field(default_factory=Clock)
 

@@ -54,9 +54,7 @@ class Worker:
     def step(self) -> None:
         """Read once, and work off what was read unless it has to wait."""
         self._resume()
-        began_s = self._clock.monotonic_s()
         records = self._consumer.poll(self._timeout_s(), most=self._subscription.most)
-        self._outbox.mine(began_s)
         self._follow_assignment()
         if records:
             self._subscription.metrics.received(len(records))

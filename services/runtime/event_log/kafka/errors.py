@@ -26,6 +26,10 @@ REFUSED: Final = (
     kafka.SaslAuthenticationFailedError,
     kafka.UnsupportedSaslMechanismError,
 )
+_TOO_LATE: Final = (
+    "they come later than the topic takes them: this process or the broker stood still meanwhile, or this "
+    "machine's clock is behind the broker's"
+)
 # What this library raises beside its own errors when the other side is not there or is just going away.
 FOREIGN: Final = (kafka.KafkaError, OSError, ValueError, AssertionError, RuntimeError)
 
@@ -41,6 +45,12 @@ def translate(error: BaseException, what: str) -> FoveaError:
         return InvalidInput(f"{what}: the note is too long", field="metadata")
     if isinstance(error, _NOT_MINE):
         return Conflict(f"{what}: {said}", reason="PARTITION_NOT_ASSIGNED")
+    return _unavailable(error, what, said)
+
+
+def _unavailable(error: BaseException, what: str, said: str) -> Unavailable:
+    if isinstance(error, kafka.InvalidTimestampError):
+        return Unavailable(f"{what}: {_TOO_LATE}", reason="TOO_LATE")
     if isinstance(error, REFUSED):
         reason = "NOT_TRUSTED" if isinstance(error, NotTrusted) else "NOT_ALLOWED"
         return Unavailable(f"{what}: Kafka does not allow it to this client: {said}", reason=reason)

@@ -83,7 +83,13 @@ class Producer:
 
     def _send(self, producer: Any, records: Sequence[Encoded]) -> list[Any]:
         return [
-            producer.send(record.topic, value=record.value, key=record.key, headers=record.headers)
+            producer.send(
+                record.topic,
+                value=record.value,
+                key=record.key,
+                headers=record.headers,
+                timestamp_ms=record.timestamp_ms,
+            )
             for record in records
         ]
 

@@ -22,6 +22,7 @@ class Encoded:
     value: bytes | None
     headers: list[tuple[str, bytes]]
     size: int
+    timestamp_ms: int | None
 
 
 def encode(record: NewRecord, *, most: int) -> Encoded:
@@ -37,7 +38,8 @@ def encode(record: NewRecord, *, most: int) -> Encoded:
     if size > most:
         message = f"a record for {record.topic} has {size} bytes, and {most} may be sent"
         raise InvalidInput(message, reason="RECORD_TOO_LARGE")
-    return Encoded(record.topic, key, record.value, headers, size)
+    timestamp_ms = None if record.as_of_s is None else round(record.as_of_s * 1000)
+    return Encoded(record.topic, key, record.value, headers, size, timestamp_ms)
 
 
 def decode(read: Any) -> Record:

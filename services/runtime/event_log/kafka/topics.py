@@ -93,15 +93,17 @@ def patiently(action: Callable[[], R], what: str, patience_s: float) -> R:
 
 def config_of(settings: TopicSettings, options: KafkaOptions) -> dict[str, str]:
     """Return a topic's configuration in Kafka's words."""
-    size = {"max.message.bytes": str(options.record_bytes + _FRAME_BYTES)}
+    common = {"max.message.bytes": str(options.record_bytes + _FRAME_BYTES)}
+    if settings.late_s is not None:
+        common["message.timestamp.before.max.ms"] = str(round(settings.late_s * 1000))
     if settings.compacted:
-        return size | {
+        return common | {
             "cleanup.policy": "compact",
             "delete.retention.ms": str(round(TOMBSTONES_S * 1000)),
             "max.compaction.lag.ms": str(round(SUPERSEDED_S * 1000)),
         }
     kept_ms = -1 if settings.retention_s is None else round(settings.retention_s * 1000)
-    return size | {"cleanup.policy": "delete", "retention.ms": str(kept_ms)}
+    return common | {"cleanup.policy": "delete", "retention.ms": str(kept_ms)}
 
 
 def _ensure(servers: str, topics: Mapping[str, TopicSettings], options: KafkaOptions) -> None:

@@ -39,6 +39,8 @@ class _Row:
     source: TopicPartition
     number: int
     values: tuple[str, str, bytes | None]  # key, headers, value
+    as_of_s: float | None
+    late_s: float | None
 
 
 class SqliteLog:
@@ -71,6 +73,7 @@ class SqliteLog:
         except BaseException:
             self._file_lock.release()
             raise
+        self._late_s = {topic: settings.late_s for topic, settings in topics.items()}
         self._groups: dict[str, Group] = {}
         self._groups_lock = threading.Lock()
         self._compactor = Compactor(self._core, topics, compaction or Compaction())
@@ -159,13 +162,28 @@ class SqliteLog:
         except UnicodeEncodeError as error:
             raise InvalidInput(f"key {record.key!r} is not valid Unicode", field="key") from error
         headers = json.dumps(dict(record.headers), separators=(",", ":"))
-        return _Row(source, self._core.numbers[source], (record.key, headers, record.value))
+        values = record.key, headers, record.value
+        return _Row(source, self._core.numbers[source], values, record.as_of_s, self._late_s[record.topic])
 
     def _insert(self, connection: sqlite3.Connection, rows: Sequence[_Row]) -> list[Position]:
-        now = time.time()
+        times_s = _times_s(rows, time.time())
         offsets = [self._core.offsets.take(row.number) for row in rows]
         numbered = list(zip(rows, offsets, strict=True))
+        ids = [record_id(row.number, offset) for row, offset in numbered]
         connection.executemany(
-            INSERT, [(record_id(row.number, offset), now, *row.values) for row, offset in numbered]
+            INSERT,
+            [(each, at_s, *row.values) for each, at_s, row in zip(ids, times_s, rows, strict=True)],
         )
         return [Position(row.source.topic, row.source.partition, offset) for row, offset in numbered]
+
+
+def _times_s(rows: Sequence[_Row], now_s: float) -> list[float]:
+    """Return what each row's time is. Raises Unavailable if one comes too late."""
+    times_s = [now_s if row.as_of_s is None else row.as_of_s for row in rows]
+    for row, time_s in zip(rows, times_s, strict=True):
+        if row.late_s is not None and now_s - time_s > row.late_s:
+            message = (
+                f"a record for {row.source.topic} comes {now_s - time_s:.1f} s late (at most {row.late_s:g})"
+            )
+            raise Unavailable(message, reason="TOO_LATE")
+    return times_s

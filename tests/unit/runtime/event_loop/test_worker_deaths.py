@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 import pytest
 
 from fovea.gateway.v1.events_pb2 import ImageSubmitted
 from fovea.segmentation.v1.events_pb2 import RegionsProposed
-from services.kernel.errors import (
-    Conflict,
-    Unavailable,
-)
-from services.runtime.event_log.ports import Commit, Consumer, Record, TopicPartition
+from services.kernel.errors import Unavailable
+from services.runtime.event_log.ports import Commit, Consumer
 from tests.unit.runtime.event_loop.platforms import IN, Bench, name_of, propose, same_partition
-from tests.unit.runtime.event_loop.scripted import Scripted, dead_letter
+from tests.unit.runtime.event_loop.scripted import Refusing, Scripted, dead_letter
 
 
 def test_what_another_member_takes_over_is_not_done_here(bench: Bench) -> None:
@@ -32,29 +28,6 @@ def test_what_another_member_takes_over_is_not_done_here(bench: Bench) -> None:
         second.step()
 
     assert sorted(bench.proposed()) == sorted(names)
-
-
-class Refusing:
-    """A consumer whose partitions another member has, for a while."""
-
-    def __init__(self, consumer: Consumer) -> None:
-        self._consumer = consumer
-        self.refuses = True
-        self.lost = False
-
-    def assignment(self) -> frozenset[TopicPartition]:
-        return frozenset() if self.lost else self._consumer.assignment()
-
-    def poll(self, timeout_s: float, *, most: int) -> Sequence[Record]:
-        return () if self.lost else self._consumer.poll(timeout_s, most=most)
-
-    def commit(self, commits: Mapping[TopicPartition, Commit]) -> None:
-        if self.refuses:
-            raise Conflict("another member has it", reason="PARTITION_NOT_ASSIGNED")
-        self._consumer.commit(commits)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._consumer, name)
 
 
 class PowerCutError(BaseException):
@@ -208,41 +181,6 @@ def test_who_may_not_begin_an_event_leaves_it_to_whoever_has_it(bench: Bench) ->
     refusing.refuses = False
     worker.step()
     assert handler.seen == bench.proposed() == ["a"]
-
-
-def test_who_stood_still_publishes_nothing_that_another_member_has_by_now(bench: Bench) -> None:
-    bench.submit("a", "b")
-    still: list[str] = []
-
-    def stand_still(event: ImageSubmitted) -> RegionsProposed:
-        if not still:
-            bench.time.pass_time(10.0)
-            refusing.refuses = True
-        still.append(name_of(event))
-        return propose(event)
-
-    worker, consumer = bench.worker(stand_still)
-    refusing = Refusing(consumer)
-    refusing.refuses = False
-    worker._consumer = worker._outbox._consumer = refusing
-    worker.step()
-    assert still
-    assert not bench.proposed()
-
-    refusing.lost = True
-    bench.time.pass_time(10.0)
-    worker.step()
-    assert not bench.proposed()
-
-    refusing.refuses = refusing.lost = False
-    bench.time.pass_time(10.0)
-    worker.step()
-    assert not bench.proposed()
-
-    consumer.close()
-    other, _ = bench.worker(propose)
-    other.step()
-    assert sorted(bench.proposed()) == ["a", "b"]
 
 
 def test_who_is_slow_and_still_has_its_events_publishes_them(bench: Bench) -> None:
