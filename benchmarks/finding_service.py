@@ -42,7 +42,10 @@ class Finding:
 
     def find(self, image: image_pb2.ImageReference, prompts: Sequence[prompt_pb2.Prompt]) -> int:
         """Return how many regions the prompts find."""
-        request = pb.ProposeRegionsRequest(image=image, prompts=prompts)
+        return self.ask(pb.ProposeRegionsRequest(image=image, prompts=prompts))
+
+    def ask(self, request: pb.ProposeRegionsRequest) -> int:
+        """Return how many regions a request finds."""
         return len(self.stub.ProposeRegions(request, timeout=_TIMEOUT_S).regions)
 
     def stream(

@@ -16,6 +16,7 @@ import onnx
 import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from onnxscript.optimizer import fold_constants, remove_unused_nodes
 from torch import nn
 
 from models.files import digest
@@ -91,12 +92,23 @@ def write_graph(  # noqa: PLR0913  (an export is its inputs, outputs and axes)
     if program is None:
         raise RuntimeError("the exporter returned nothing")
     model = program.model_proto
+    bound(model)
     _anonymise(model)
     onnx.checker.check_model(model)
     left_out = _leave_out(model, external)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / GRAPH).write_bytes(model.SerializeToString(deterministic=True))
     return left_out
+
+
+def bound(model: onnx.ModelProto) -> None:
+    """Write constants that are cast to the type of something as what they are then.
+
+    The exporter writes the bounds of a ReLU6 as casts, and a convolution takes the ReLU6 behind it into
+    itself only if its bounds are constants: EfficientNet runs a third longer otherwise.
+    """
+    fold_constants(model, should_fold=lambda node: node.op_type == "CastLike")
+    remove_unused_nodes(model)
 
 
 def compare(

@@ -77,5 +77,6 @@ def score(
         offsets: Likewise.
         texts: Of any length; one of zeros has the offset alone.
     """
-    unit = texts / texts.pow(2).sum(-1, keepdim=True).sqrt().clamp(min=1e-12)
-    return (queries @ unit.transpose(-1, -2) + offsets[..., None]).clamp(-_LIMIT, _LIMIT)
+    lengths = torch.linalg.vector_norm(texts, dim=-1).clamp(min=1e-12)
+    products = queries @ texts.transpose(-1, -2) / lengths[..., None, :]
+    return (products + offsets[..., None]).clamp(-_LIMIT, _LIMIT)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextvars
 import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,8 +40,14 @@ class OnnxSettings:
     concurrent: int = 0
 
 
+_LEAST_PART_S: Final = 2e-3
+"""What a part of a batch takes at least if it is given to another core: handing it over takes a tenth."""
+
+
 class OnnxModels:
     """Runs models from their folders, each loaded when it is first needed, or all by `warm_up`.
+
+    Cores for which nobody waits take their share of a batch's rows, which do not depend on each other.
 
     Args:
         folders: The models there are.
@@ -64,7 +72,9 @@ class OnnxModels:
             name: _Model(name, folder, settings.threads, self._metrics)
             for name, folder in zip(names, folders, strict=True)
         }
-        self._turns = threading.BoundedSemaphore(settings.concurrent or len(os.sched_getaffinity(0)))
+        concurrent = settings.concurrent or len(os.sched_getaffinity(0))
+        self._turns = threading.BoundedSemaphore(concurrent)
+        self._helpers = ThreadPoolExecutor(max(1, concurrent - 1), thread_name_prefix="forward")
 
     def run(self, name: str, tensors: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """Run one batch; see the port. Waits for its turn no longer than the call has time."""
@@ -72,8 +82,8 @@ class OnnxModels:
         try:
             batch = check(name, model.folder.description.inputs, tensors)
             deadline.check()
-            with model.turn(self._turns):
-                return model.run(tensors, batch)
+            with model.turn(self._turns), self._idle(model.parts(batch) - 1) as helpers:
+                return self._spread(model, tensors, batch, helpers)
         except FoveaError as error:
             self._metrics.errors.labels(name, error.reason).inc()
             raise
@@ -90,6 +100,35 @@ class OnnxModels:
         """Load every model and run it once, so that no caller waits for that."""
         for name, model in self._models.items():
             self.run(name, {spec.name: _blank(spec) for spec in model.folder.description.inputs})
+
+    @contextmanager
+    def _idle(self, most: int) -> Iterator[int]:
+        """Take up to so many more turns, if they are free, and say how many."""
+        with ExitStack() as taken:
+            count = 0
+            while count < most and self._turns.acquire(blocking=False):
+                taken.callback(self._turns.release)
+                count += 1
+            yield count
+
+    def _spread(
+        self, model: _Model, tensors: Mapping[str, np.ndarray], batch: int, helpers: int
+    ) -> Mapping[str, np.ndarray]:
+        """Run a batch, with helpers in about equal parts at the same time."""
+        if not helpers:
+            return model.run(tensors, batch)
+        split = [np.array_split(tensor, helpers + 1) for tensor in tensors.values()]
+        mine, *others = (dict(zip(tensors, rows, strict=True)) for rows in zip(*split, strict=True))
+        futures = [
+            self._helpers.submit(contextvars.copy_context().run, model.run, part, _rows(part))
+            for part in others
+        ]
+        try:
+            first = model.run(mine, _rows(mine))
+        finally:
+            wait(futures)  # their turns are not free before
+        found = [first, *(future.result() for future in futures)]
+        return {name: np.concatenate([part[name] for part in found]) for name in first}
 
     def _model(self, name: str) -> _Model:
         if name not in self._models:
@@ -112,6 +151,7 @@ class _Model:
         self._step = span_names.forward(name, "internal")
         self._loading = threading.Lock()
         self._loaded: _Loaded | None = None
+        self._row_s = 0.0
         metrics.info.labels(name, folder.digest).set(1)
 
     @contextmanager
@@ -127,6 +167,10 @@ class _Model:
         finally:
             turns.release()
 
+    def parts(self, batch: int) -> int:
+        """Return in how many parts a batch is worth being run, by what its rows took the last time."""
+        return max(1, min(batch, int(batch * self._row_s / _LEAST_PART_S)))
+
     def run(self, tensors: Mapping[str, np.ndarray], batch: int) -> Mapping[str, np.ndarray]:
         """Run one checked batch."""
         session = self._session()
@@ -141,7 +185,9 @@ class _Model:
             ) from error
         except Exception as error:
             raise FoveaError(f"{self.folder.name} failed: {error}", reason="MODEL_FAILED") from error
-        self._forward.observe(time.perf_counter() - started)
+        taken_s = time.perf_counter() - started
+        self._row_s = taken_s / batch
+        self._forward.observe(taken_s)
         self._batch_size.observe(batch)
         return dict(zip(names, values, strict=True))
 
@@ -160,6 +206,10 @@ class _Loaded:
 
     session: Any
     weights: Mapping[str, np.ndarray]
+
+
+def _rows(tensors: Mapping[str, np.ndarray]) -> int:
+    return len(next(iter(tensors.values())))
 
 
 def _load(folder: ModelFolder, threads: int) -> _Loaded:

@@ -9,7 +9,7 @@ from models.segmentation.alignment.network import score
 from models.segmentation.masking.network import mask_logits
 from models.segmentation.network import CHANNELS, STRIDES, Detector, Found, Layer, Maps
 from models.segmentation.pyramid.network import centres, waves
-from models.segmentation.reading.network import RegionReader
+from models.segmentation.reading.network import RegionReader, read
 from models.vision.efficientnet.network import EfficientNetLite0
 from tests.models.segmentation.conftest import SMALL
 
@@ -188,3 +188,15 @@ def test_a_region_is_read_where_it_is_and_teaches_boxes_nothing() -> None:
 def test_middles_go_row_by_row_and_waves_tell_them_apart() -> None:
     assert centres(2).tolist() == [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]
     assert len(torch.unique(waves(centres(48), 128), dim=0)) == 48 * 48
+
+
+def test_points_are_read_as_grid_sample_reads_them_also_beyond_the_edge() -> None:
+    generator = torch.Generator().manual_seed(0)
+    maps = [torch.randn(2, channels, 9, 7, generator=generator) for channels in (3, 5)]
+    points = torch.rand(2, 4, 6, 2, generator=generator) * 1.6 - 0.3
+    wanted = [
+        functional.grid_sample(each, 2 * points - 1, padding_mode="border", align_corners=False)
+        for each in maps
+    ]
+
+    torch.testing.assert_close(read(maps, points), torch.cat(wanted, 1).permute(0, 2, 3, 1))

@@ -93,6 +93,55 @@ def test_a_failed_run_gives_its_turn_back(tmp_path: Path) -> None:
     assert len(models.run("scale", {"values": ROWS})["scaled"]) == 4
 
 
+@pytest.mark.parametrize(("rows", "cores", "parts"), [(4, 2, 2), (5, 4, 4), (1, 2, 1), (3, 1, 1)])
+def test_cores_that_are_idle_take_their_share_of_rows_that_take_long(
+    tmp_path: Path, rows: int, cores: int, parts: int
+) -> None:
+    metrics = Metrics()
+    given = np.arange(3 * rows, dtype=np.float32).reshape(rows, 3)
+    folder = ModelFolder(write_model(tmp_path))
+    models = OnnxModels([folder], settings=OnnxSettings(concurrent=cores), metrics=metrics.models)
+    models._model("scale")._row_s = 1.0
+
+    found = models.run("scale", {"values": given})
+
+    np.testing.assert_array_equal(
+        found["scaled"], OnnxModels([folder]).run("scale", {"values": given})["scaled"]
+    )
+    assert value(metrics.registry, "fovea_model_forward_seconds_count", model="scale") == parts
+    assert value(metrics.registry, "fovea_batch_size_sum", model="scale") == rows
+
+
+def test_rows_that_take_no_time_or_find_all_cores_busy_stay_together(tmp_path: Path) -> None:
+    metrics = Metrics()
+    models = OnnxModels(
+        [ModelFolder(write_model(tmp_path))], settings=OnnxSettings(concurrent=2), metrics=metrics.models
+    )
+    models.run("scale", {"values": ROWS})
+    models.run("scale", {"values": ROWS})
+    assert value(metrics.registry, "fovea_model_forward_seconds_count", model="scale") == 2
+
+    models._model("scale")._row_s = 1.0
+    with models._model("scale").turn(models._turns):
+        models.run("scale", {"values": ROWS})
+    assert value(metrics.registry, "fovea_model_forward_seconds_count", model="scale") == 3
+
+
+@pytest.mark.parametrize("bad", [0, 1])
+def test_a_part_that_fails_fails_the_batch_and_gives_all_turns_back(bad: int) -> None:
+    name = "all-minilm-l6-v2"
+    models = OnnxModels([ModelStore(SHIPPED).open(name)], settings=OnnxSettings(concurrent=2))
+    tokens = {"input_ids": np.full((2, 2), 101), "attention_mask": np.ones((2, 2), dtype=np.int64)}
+    tokens["input_ids"][bad, 1] = 999_999
+
+    for _ in range(3):
+        models._model(name)._row_s = 1.0
+        with pytest.raises(InvalidInput):
+            models.run(name, tokens)
+
+    assert all(models._turns.acquire(blocking=False) for _ in range(2))
+
+
 def test_a_graph_that_is_none_is_corrupt(tmp_path: Path) -> None:
     folder = write_model(tmp_path)
     text = (folder / "model.toml").read_text()
