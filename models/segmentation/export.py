@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, UInt8
 from onnx import numpy_helper
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.export import GRAPH, HALVED, STORE, compare, halve, round_as_halved, stamp, write_graph
 from models.segmentation.alignment.network import Scores
@@ -66,7 +67,7 @@ class ImagePass(nn.Module):
             found.objectness,
             found.mask_queries,
             found.mask_features,
-            found.texts,
+            functional.normalize(found.texts, dim=-1),  # which `Scores` wants
             found.relations,
         )
 
@@ -106,7 +107,7 @@ def write(detector: Detector, store: Path) -> None:
     )
     _graph(
         Scores().eval(),
-        {"queries": queries, "offsets": queries[..., 0], "texts": sentences},
+        {"queries": queries, "offsets": queries[..., 0], "texts": _unit(sentences)},
         store / SCORER / "1",
         ("logits",),
         {"queries": ("n",), "offsets": ("n",), "texts": ("n", "t")},
@@ -167,6 +168,12 @@ def _graph(  # noqa: PLR0913  (a graph is its inputs, outputs and axes)
     expected = [result.numpy() for result in (results if isinstance(results, tuple) else (results,))]
     largest = max(float(np.abs(each).max()) for each in expected)
     compare(folder, inputs, expected, tolerance=TOLERANCE * max(1.0, largest))
+
+
+def _unit(texts: np.ndarray) -> np.ndarray:
+    """Return texts of length 1; one of zeros stays zero."""
+    rows: np.ndarray = texts / np.maximum(np.linalg.norm(texts, axis=-1, keepdims=True), np.float32(1e-12))
+    return rows
 
 
 def _pictures(detector: Detector, rng: np.random.Generator, sentences: np.ndarray) -> np.ndarray:

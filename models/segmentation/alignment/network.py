@@ -61,8 +61,8 @@ class Scores(nn.Module):
         offsets: Float[Tensor, "b q"],
         texts: Float[Tensor, "b t texts"],
     ) -> Float[Tensor, "b q t"]:
-        """Return logits; see `score`."""
-        return score(queries, offsets, texts)
+        """Return logits of texts of length 1; see `score`. One of zeros has the offset alone."""
+        return _logits(queries @ texts.transpose(-1, -2), offsets)
 
 
 def score(
@@ -78,5 +78,8 @@ def score(
         texts: Of any length; one of zeros has the offset alone.
     """
     lengths = torch.linalg.vector_norm(texts, dim=-1).clamp(min=1e-12)
-    products = queries @ texts.transpose(-1, -2) / lengths[..., None, :]
+    return _logits(queries @ texts.transpose(-1, -2) / lengths[..., None, :], offsets)
+
+
+def _logits(products: Tensor, offsets: Tensor) -> Tensor:
     return (products + offsets[..., None]).clamp(-_LIMIT, _LIMIT)
