@@ -7,12 +7,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Generic, Protocol, TypeVar, overload, runtime_checkable
 
 from services.kernel.errors import DeadlineExceeded
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+T = TypeVar("T")
 
 HIT, SHARED, MISS = "hit", "shared", "miss"
 """It was kept; another call was about to have it; it had to be computed."""
@@ -38,6 +39,35 @@ class CacheCounts(Protocol):
     def count(self, outcome: str) -> None:
         """Count one: `hit`, `shared` or `miss`."""
         ...
+
+
+class Lazy(Generic[T, V]):
+    """A property that is computed when it is first asked for, and kept with its object.
+
+    `functools.cached_property` of Python 3.11 has one lock for all objects of a class: while one image is
+    read, no other is. Here nobody waits; threads that ask one object at the same time may each compute.
+    """
+
+    def __init__(self, compute: Callable[[T], V]) -> None:
+        self._compute = compute
+        self._name = ""
+        self.__doc__ = compute.__doc__
+
+    def __set_name__(self, _: type[T], name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type[T]) -> Lazy[T, V]: ...
+
+    @overload
+    def __get__(self, instance: T, owner: type[T]) -> V: ...
+
+    def __get__(self, instance: T | None, owner: type[T]) -> Lazy[T, V] | V:
+        if instance is None:
+            return self
+        value = self._compute(instance)
+        instance.__dict__[self._name] = value  # found before this property from now on
+        return value
 
 
 class _AbandonedError(Exception):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -14,7 +13,7 @@ from models.segmentation.prepared import Square, draw, views
 from models.vision.tiles import Grid
 from services.kernel.errors import Unavailable
 from services.kernel.pictures import decoded
-from services.kernel.sharing import Once, TimeLimit, Turns
+from services.kernel.sharing import Lazy, Once, TimeLimit, Turns
 from services.kernel.vocabulary import ImageReference
 from services.segmentation.domain.finding import Tiling
 from services.segmentation.domain.seen import Seen, SeenKey, joined
@@ -94,7 +93,7 @@ class Picture:
     grid: Grid
     second: SecondLooks | None = None
 
-    @cached_property
+    @Lazy
     def views(self) -> tuple[Square, ...]:
         """The whole image, and its tiles."""
         return views(self.image.width_px, self.image.height_px, self.grid, side_px=self.detector.side_px())
@@ -128,7 +127,7 @@ class Picture:
         """Return what is in the image when it is read together with sentences. Raises as `seen`."""
         return self._passed(sentences)
 
-    @cached_property
+    @Lazy
     def _data(self) -> bytes:
         return self.images.read(self.image)
 
@@ -136,7 +135,7 @@ class Picture:
         """Return the image; it is not kept, for it may be large. Raises as `seen`."""
         return decoded(self._data, self.image)
 
-    @cached_property
+    @Lazy
     def _squares(self) -> UInt8[np.ndarray, "n side side 3"]:
         pixels = self.pixels()
         return np.stack([draw(pixels, view) for view in self.views])

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from services.kernel.errors import DeadlineExceeded, Unavailable
-from services.kernel.sharing import Once, Turns
+from services.kernel.sharing import Lazy, Once, Turns
 from tests.fakes.encoding import Counted, GivenTime
 
 Compute = Callable[[Sequence[str]], Sequence[str]]
@@ -231,3 +231,27 @@ def test_a_turn_is_given_back_after_an_error() -> None:
 
     with turns.turn():
         pass
+
+
+class _Slow:
+    def __init__(self, together: threading.Barrier) -> None:
+        self.computed = 0
+        self._together = together
+
+    @Lazy
+    def value(self) -> int:
+        """What takes long."""
+        self.computed += 1
+        return self._together.wait(5.0)
+
+
+def test_a_lazy_property_is_computed_once_and_no_object_waits_for_another() -> None:
+    together = threading.Barrier(2)
+    objects = [_Slow(together) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        values = list(pool.map(lambda each: each.value, objects))
+
+    assert sorted(values) == [0, 1]
+    assert [each.value for each in objects] == values
+    assert [each.computed for each in objects] == [1, 1]
+    assert _Slow.value.__doc__ == "What takes long."

@@ -10,12 +10,12 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int32
 
+from services.kernel.sharing import Lazy
 from services.kernel.vocabulary import Condition, Embedding, EncodedExemplar, Exemplar, ExemplarKind
 from services.retrieval.domain import Scope
 
@@ -85,7 +85,7 @@ class BlockView:
                 embeddings.append(Embedding(table.rows[row], key.encoder, key.space))
         return EncodedExemplar(self._exemplars[slot], tuple(embeddings))
 
-    @cached_property
+    @Lazy
     def _order(self) -> tuple[list[str], list[int]]:
         """Ids in order, and the slot of each."""
         living = np.flatnonzero(self.alive).tolist()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Int32
 
+from services.kernel.sharing import Lazy
 from services.kernel.vocabulary import Condition, EncodedExemplar, Exemplar
 from services.retrieval.adapters.memory.block import TableKey, TableView
 from services.retrieval.adapters.memory.columns import hash_of
@@ -130,7 +130,7 @@ class SegmentView:
         """Return how many of the living each label has."""
         return self._labels
 
-    @cached_property
+    @Lazy
     def _labels(self) -> Mapping[str, int]:
         return self.segment.labels.count(self.alive)
 

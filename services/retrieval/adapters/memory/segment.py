@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Int32, Shaped
 
 from services.kernel.errors import Corrupt, Unavailable
+from services.kernel.sharing import Lazy
 from services.kernel.vocabulary import CollectionKey, Condition, Embedding, EncodedExemplar, Exemplar
 from services.retrieval.adapters.memory import manifest as manifests
 from services.retrieval.adapters.memory import records
@@ -130,7 +130,7 @@ class Segment:
             found.append(exemplar)
         return found
 
-    @cached_property
+    @Lazy
     def described_slots(self) -> Int32[np.ndarray, "n"]:
         """Slots, rising, of attribute exemplars. A segment of an older release is looked through once."""
         if self._described_slots is not None:
@@ -138,7 +138,7 @@ class Segment:
         begins = list(records.attribute_exemplars(self._records))
         return np.searchsorted(self._ends, begins, side="right").astype(np.int32)
 
-    @cached_property
+    @Lazy
     def described(self) -> Mapping[str, Sequence[int]]:
         """Slots of each label's attribute exemplars, in order of id; labels without any are not there."""
         slots = self.described_slots

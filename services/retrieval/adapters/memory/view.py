@@ -6,9 +6,9 @@ import heapq
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Final
 
+from services.kernel.sharing import Lazy
 from services.kernel.vocabulary import Embedding, EncodedExemplar, Exemplar
 from services.retrieval.adapters.memory.describing import described
 from services.retrieval.adapters.memory.holders import Holder, spaces_in
@@ -73,7 +73,7 @@ class SegmentedView:
         """Return how many exemplars each label has."""
         return self._labels
 
-    @cached_property
+    @Lazy
     def _labels(self) -> Mapping[str, int]:
         counts: Counter[str] = Counter()
         for holder in self.holders:
