@@ -40,7 +40,8 @@ def read_embedding(message: embedding_pb2.Embedding, *, field: str) -> Embedding
             reason="EMBEDDING_INVALID",
         )
     vector = np.frombuffer(message.vector, dtype="<f4")
-    length = float(np.sqrt(np.dot(vector, vector)))
+    with np.errstate(over="ignore", invalid="ignore"):  # such a length is refused below
+        length = float(np.sqrt(np.dot(vector, vector)))
     if not abs(length - 1) <= _LENGTH_TOLERANCE:  # a NaN fails every comparison
         raise InvalidInput(
             f"{field}.vector has length {length}, not 1: normalise it, and look for NaN or infinity",
