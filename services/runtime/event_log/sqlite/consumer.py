@@ -40,14 +40,22 @@ class SqliteConsumer:
         return wait_for(lambda: self._read(most), self._waker, timeout_s=timeout_s)
 
     def commit(self, commits: Mapping[TopicPartition, Commit]) -> None:
-        """Make the group's place durable, in one transaction with whatever else is being written."""
+        """Make the group's place durable, in one transaction with whatever else is being written.
+
+        A place that is durable already is not written again: that is how a member asks for its group.
+        """
         if foreign := sorted(set(commits) - self._member.owned):
             message = f"{foreign} is not assigned to this member of group {self._name}"
             raise Conflict(message, reason="PARTITION_NOT_ASSIGNED")
         if any(len(commit.metadata.encode()) > METADATA_LIMIT_BYTES for commit in commits.values()):
             raise InvalidInput(f"the note is longer than {METADATA_LIMIT_BYTES} bytes", field="metadata")
-        rows = [(self._name, self._core.numbers[source], *commit) for source, commit in commits.items()]
-        self._core.writer.run(lambda connection: _store(connection, rows))
+        rows = [
+            (self._name, self._core.numbers[source], *commit)
+            for source, commit in commits.items()
+            if commit != self.committed(source)
+        ]
+        if rows:
+            self._core.writer.run(lambda connection: _store(connection, rows))
 
     def committed(self, source: TopicPartition) -> Commit | None:
         """Return the group's place in one partition."""

@@ -83,6 +83,23 @@ def test_a_power_cut_is_no_worse_because_every_commit_reaches_the_disk(tmp_path:
     log.close()
 
 
+def test_a_place_that_is_durable_already_is_not_written_again(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+    publish(log, "one", "two")
+    connection = log._core.writer._connection
+    with log.consumer("group", list(ONE)) as consumer:
+        consumer.poll(0.0, most=10)
+        consumer.commit({SOURCE: Commit(1, "note")})
+        written = connection.total_changes
+        consumer.commit({SOURCE: Commit(1, "note")})
+        assert connection.total_changes == written
+
+        for commit in (Commit(1), Commit(2)):
+            consumer.commit({SOURCE: commit})
+            assert consumer.committed(SOURCE) == commit
+    log.close()
+
+
 def test_a_second_process_is_refused_by_name(tmp_path: Path) -> None:
     with start_child(tmp_path, "0") as process:
         assert process.stdout is not None
