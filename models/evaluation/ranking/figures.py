@@ -184,6 +184,20 @@ def kept_at(outcomes: Outcomes, most_asked: float) -> float:
     return (within[-1].accuracy - points[0].accuracy) / whole
 
 
+def kept_behind_own(several: Sequence[Outcomes]) -> tuple[float, float]:
+    """Return the share of the whole gain that gates of each set's own keep, and the share that they ask.
+
+    The first is NaN without a gain; see `calibrated_gate`.
+    """
+    found = [calibrated_gate(each) for each in several]
+    whole = sum(int(each.ranked.sum()) - int(each.retrieved.sum()) for each in several)
+    gained = sum(
+        int(right.sum()) - int(each.retrieved.sum()) for each, (right, _) in zip(several, found, strict=True)
+    )
+    asked = float(np.concatenate([asked for _, asked in found]).mean())
+    return gained / whole if whole > 0 else float("nan"), asked
+
+
 def together(several: Sequence[Outcomes]) -> Outcomes:
     """Return the pictures of several sets as one."""
     return Outcomes(

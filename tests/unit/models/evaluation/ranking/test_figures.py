@@ -95,6 +95,18 @@ def test_where_ranking_only_harms_the_own_gate_asks_nobody() -> None:
     assert not asked.any()
 
 
+def test_gates_of_their_own_keep_the_gain_of_one_set_and_leave_the_harm_to_another() -> None:
+    half = _unsure_gain()
+    helped = Outcomes(half.margins, half.retrieved, np.ones(len(half), np.bool_))  # 200 of 400 are mended
+    harmed = Outcomes(half.margins, np.ones(len(half), np.bool_), np.arange(len(half)) % 8 > 0)  # 50 lost
+
+    kept, asked = figures.kept_behind_own([helped, harmed])
+
+    assert kept == pytest.approx(200 / 150, abs=0.02)
+    assert asked == pytest.approx(0.25, abs=0.02)
+    assert np.isnan(figures.kept_behind_own([harmed])[0])
+
+
 def test_half_of_the_pictures_may_keep_all_of_a_gain() -> None:
     half = _unsure_gain()
     gains = Outcomes(half.margins, half.retrieved, np.ones(len(half), np.bool_))
