@@ -97,6 +97,7 @@ def write(detector: Detector, store: Path) -> None:
     sentences = rng.standard_normal((_EXAMPLES, _SENTENCES, settings.texts), dtype=np.float32)
     sentences[0, 1:] = 0  # the first picture has one sentence
     queries = rng.standard_normal((_EXAMPLES, settings.queries, settings.texts), dtype=np.float32)
+    texts = functional.normalize(torch.from_numpy(sentences), dim=-1).numpy()
     _graph(
         ImagePass(halved).eval(),
         {"images": _pictures(halved, rng, sentences), "sentences": sentences},
@@ -107,7 +108,7 @@ def write(detector: Detector, store: Path) -> None:
     )
     _graph(
         Scores().eval(),
-        {"queries": queries, "offsets": queries[..., 0], "texts": _unit(sentences)},
+        {"queries": queries, "offsets": queries[..., 0], "texts": texts},
         store / SCORER / "1",
         ("logits",),
         {"queries": ("n",), "offsets": ("n",), "texts": ("n", "t")},
@@ -168,12 +169,6 @@ def _graph(  # noqa: PLR0913  (a graph is its inputs, outputs and axes)
     expected = [result.numpy() for result in (results if isinstance(results, tuple) else (results,))]
     largest = max(float(np.abs(each).max()) for each in expected)
     compare(folder, inputs, expected, tolerance=TOLERANCE * max(1.0, largest))
-
-
-def _unit(texts: np.ndarray) -> np.ndarray:
-    """Return texts of length 1; one of zeros stays zero."""
-    rows: np.ndarray = texts / np.maximum(np.linalg.norm(texts, axis=-1, keepdims=True), np.float32(1e-12))
-    return rows
 
 
 def _pictures(detector: Detector, rng: np.random.Generator, sentences: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -93,7 +93,7 @@ def run(folder: Path, size: Size) -> list[Figures]:
         replicas = [_started(flow.platform, folder / f"moment-{number}") for number in range(2)]
         flow.platform.programs["encoding"].stop()
         victims = cycle(replicas)  # in turn: who has just stood still may not be back in the group yet
-        return [_forgotten(flow, log, islice(victims, ROUNDS[size]), stand) for stand in STANDS]
+        return [_forgotten(flow, log, list(islice(victims, ROUNDS[size])), stand) for stand in STANDS]
 
 
 def _started(platform: Platform, moment: Path) -> Replica:
@@ -102,20 +102,18 @@ def _started(platform: Platform, moment: Path) -> Replica:
     return Replica(program.wait_ready(), moment)
 
 
-def _forgotten(flow: Flow, log: EventLog, victims: Iterable[Replica], stand: Stand) -> Figures:
+def _forgotten(flow: Flow, log: EventLog, victims: Sequence[Replica], stand: Stand) -> Figures:
     with Calls(flow.platform.target, collection=stand.name) as calls, opened(flow.kafka, log) as groups:
         lessons = Lessons(calls, flow.pictures, _EXEMPLARS)
-        rounds = [_forget_meanwhile(victim, stand, log, lessons) for victim in victims]
+        for victim in victims:
+            _forget_meanwhile(victim, stand, log, lessons)
         eventually(lambda: groups.caught_up or None, timeout_s=PATIENCE_S)
         there = lessons.found().keys() | _last_words(log, calls.key.collection)
-    return Figures(stand.fault, len(rounds), sum(rounds), wrong=len(there))
+    return Figures(stand.fault, len(victims), len(victims) * _EXEMPLARS, wrong=len(there))
 
 
-def _forget_meanwhile(victim: Replica, stand: Stand, log: EventLog, lessons: Lessons) -> int:
-    """Stop a process in the middle of teaching, let the other one finish that and forget, and go on.
-
-    Return how many exemplars that were.
-    """
+def _forget_meanwhile(victim: Replica, stand: Stand, log: EventLog, lessons: Lessons) -> None:
+    """Stop a process in the middle of teaching, let the other one finish that and forget, and go on."""
     before = victim.refused
     with ThreadPoolExecutor(1) as pool, log.tail([_ENCODED]) as tail:
         taught = pool.submit(lessons.teach_all)
@@ -124,7 +122,6 @@ def _forget_meanwhile(victim: Replica, stand: Stand, log: EventLog, lessons: Les
             taught.result(PATIENCE_S)
             lessons.forget_all()
     eventually(lambda: victim.refused > before or None, timeout_s=PATIENCE_S)
-    return _EXEMPLARS
 
 
 def _last_words(log: EventLog, collection: str) -> set[str]:
